@@ -1,0 +1,65 @@
+# Every command of the project has one name. `make help` lists them.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TREE   := proto worker client builder tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types arrows stubs py37 proto bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Start a worker on the built-in model, score the built-in data set over gRPC
+	$(BIN)/spanserve eval -o demo-out
+
+test: $(VENV)/.dev ## Run every test that needs no card
+	$(BIN)/python -m pytest
+
+check: lint types arrows stubs py37 ## Everything but the tests: lint, types, arrows, stub drift, Python 3.7
+
+lint: $(VENV)/.dev ## ruff over the code, buf over the protocol
+	$(BIN)/ruff check $(TREE)
+	$(BIN)/ruff format --check $(TREE)
+	$(BIN)/buf lint
+
+types: $(VENV)/.dev ## mypy, strict
+	$(BIN)/mypy $(TREE)
+
+arrows: $(VENV)/.dev ## Imports point one way
+	$(BIN)/lint-imports --no-logo
+
+py37: $(VENV)/.dev ## The device host stays valid on Python 3.7
+	$(BIN)/vermin --quiet --target=3.7- --violations --no-tips --backport typing worker/spanserve/device/host
+
+stubs: $(VENV)/.dev ## The generated stubs match the .proto files
+	@mkdir -p $(VENV)/stubs && rm -rf $(VENV)/stubs/*
+	@$(MAKE) --no-print-directory proto OUT=$(VENV)/stubs
+	@for f in proto/spanserve/v1/*_pb2*; do cmp $$f $(VENV)/stubs/spanserve/v1/$$(basename $$f) || exit 1; done
+
+OUT ?= proto
+proto: $(VENV)/.dev ## Generate the stubs from the .proto files
+	$(BIN)/python -m grpc_tools.protoc --proto_path=proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	    --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	    --python_out=$(OUT) --grpc_python_out=$(OUT) --mypy_out=quiet:$(OUT) --mypy_grpc_out=quiet:$(OUT) \
+	    proto/spanserve/v1/task.proto proto/spanserve/v1/worker.proto
+
+bench: $(VENV)/.dev ## Benchmarks: ratios measured side by side in one run (needs SPANSERVE_SQUAD_DIR)
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## Remove what the other targets made
+	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable '.[worker,client,cpu]'
+	@touch $@
+
+# torch first, from its exact version: an open range may fetch a build with gigabytes of GPU libraries.
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) torch==2.13.0
+	$(PIP) --editable '.[dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,42 @@
+"""Goldens: questions whose answers are known, asked on the very device before it serves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A question, the span that the built model gave, and that span's score.
+
+    The builder keeps questions whose best span leads the second by a clear margin, so that another
+    processor's last bits do not change the answer.
+    """
+
+    context: str
+    question: str
+    start: int
+    end: int
+    score: float
+
+
+def goldens_to_json(goldens: Sequence[Golden]) -> str:
+    return json.dumps([asdict(golden) for golden in goldens], ensure_ascii=False, indent=1)
+
+
+def read_goldens(path: Path) -> tuple[Golden, ...]:
+    """Read goldens.
+
+    Raises:
+        ValueError: the file holds none.
+    """
+    try:
+        goldens = tuple(Golden(**entry) for entry in json.loads(path.read_text(encoding="utf-8")))
+    except TypeError as error:
+        raise ValueError(f"{path.name} holds no goldens: {error}") from None
+    if not goldens:
+        raise ValueError(f"{path.name} holds no goldens")
+    return goldens

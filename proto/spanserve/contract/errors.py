@@ -1,0 +1,100 @@
+"""Why a task or a question was refused, as a value that travels.
+
+SpanserveError
+├── Refusal           one item is at fault; its neighbours are not   (contract)
+├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
+├── DeviceError       the device host cannot compute                  (device)
+├── BuildError        a checkpoint cannot become a bundle             (builder)
+└── ClientError       the client cannot go on                         (client)
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from spanserve.v1 import task_pb2 as pb
+
+
+class SpanserveError(Exception):
+    """Base of every error this package raises on purpose. Its text is fit for a person."""
+
+
+class ErrorCode(enum.IntEnum):
+    """Kinds of failure; the numbers are those of `spanserve.v1.ErrorCode`."""
+
+    INVALID_ARGUMENT = pb.ERROR_CODE_INVALID_ARGUMENT
+    OUT_OF_RANGE = pb.ERROR_CODE_OUT_OF_RANGE
+    RESOURCE_EXHAUSTED = pb.ERROR_CODE_RESOURCE_EXHAUSTED
+    UNAVAILABLE = pb.ERROR_CODE_UNAVAILABLE
+    ALREADY_EXISTS = pb.ERROR_CODE_ALREADY_EXISTS
+    DEADLINE_EXCEEDED = pb.ERROR_CODE_DEADLINE_EXCEEDED
+    CANCELLED = pb.ERROR_CODE_CANCELLED
+    POISON = pb.ERROR_CODE_POISON
+    INTERNAL = pb.ERROR_CODE_INTERNAL
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same task may succeed later or on another worker."""
+        return self in (ErrorCode.RESOURCE_EXHAUSTED, ErrorCode.UNAVAILABLE)
+
+
+@dataclass(unsafe_hash=True)
+class Refusal(SpanserveError):
+    """One item is refused: a code for programs, field, value and limit, a sentence for people.
+
+    `value` describes what was found (a count, a length) and never quotes the input.
+    """
+
+    code: ErrorCode
+    message: str
+    field: str = ""
+    value: str = ""
+    limit: str = ""
+    retry_after_ms: int | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.field}: " if self.field else ""
+        found = f" (found {self.value}, limit {self.limit})" if self.limit else ""
+        return f"{self.code.name}: {where}{self.message}{found}"
+
+    @classmethod
+    def invalid(cls, field: str, message: str, *, value: str = "", limit: str = "") -> Refusal:
+        """The item is malformed."""
+        return cls(ErrorCode.INVALID_ARGUMENT, message, field=field, value=value, limit=limit)
+
+    @classmethod
+    def too_large(cls, field: str, value: int, limit: int, unit: str) -> Refusal:
+        """The item is over a limit; `unit` names what is counted."""
+        return cls(
+            ErrorCode.OUT_OF_RANGE,
+            f"too many {unit}",
+            field=field,
+            value=f"{value} {unit}",
+            limit=f"{limit} {unit}",
+        )
+
+    def to_proto(self) -> pb.Error:
+        return pb.Error(
+            code=pb.ErrorCode.ValueType(int(self.code)),
+            field=self.field,
+            value=self.value,
+            limit=self.limit,
+            message=self.message,
+            retry_after_ms=self.retry_after_ms,
+        )
+
+    @classmethod
+    def from_proto(cls, message: pb.Error) -> Refusal:
+        try:
+            code = ErrorCode(message.code)
+        except ValueError:  # a newer worker may know kinds that we do not
+            code = ErrorCode.INTERNAL
+        return cls(
+            code,
+            message.message,
+            field=message.field,
+            value=message.value,
+            limit=message.limit,
+            retry_after_ms=message.retry_after_ms if message.HasField("retry_after_ms") else None,
+        )

@@ -1,0 +1,164 @@
+"""The result of a task: per question an answer or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from spanserve.contract.errors import Refusal
+from spanserve.v1 import task_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of the context in code points: `context[start:end] == text`."""
+
+    text: str
+    start: int
+    end: int
+    #: Start logit + end logit.
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class NBest:
+    """Candidate spans as columns of equal length, best first; ends are exclusive."""
+
+    starts: Sequence[int]
+    ends: Sequence[int]
+    scores: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model found. `no_answer_score` is on the scale of the span scores."""
+
+    best: Span
+    n_best: NBest
+    no_answer_score: float
+    windows: int = 1
+    question_truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionResult:
+    """The outcome of one question: exactly one of `answer` and `error` is set."""
+
+    id: str
+    answer: Answer | None = None
+    error: Refusal | None = None
+
+    def __post_init__(self) -> None:
+        assert (self.answer is None) != (self.error is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time of a task went, in microseconds, the longest of its questions each."""
+
+    queue_us: int = 0
+    tokenise_us: int = 0
+    wait_us: int = 0
+    device_us: int = 0
+    decode_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """The one terminal outcome of a task; `questions` keep the order of the task."""
+
+    id: str
+    questions: tuple[QuestionResult, ...]
+    run_id: str = ""
+    timing: Timing = field(default_factory=Timing)
+    worker: str = ""
+    model_digest: str = ""
+    attempt: int = 1
+
+    def to_proto(self) -> pb.TaskResult:
+        timing = self.timing
+        message = pb.TaskResult(
+            id=self.id,
+            run_id=self.run_id,
+            timing=pb.Timing(
+                queue_us=timing.queue_us,
+                tokenise_us=timing.tokenise_us,
+                wait_us=timing.wait_us,
+                device_us=timing.device_us,
+                decode_us=timing.decode_us,
+            ),
+            worker=self.worker,
+            model_digest=self.model_digest,
+            attempt=self.attempt,
+        )
+        for question in self.questions:
+            _add_question(message, question)
+        return message
+
+    def to_bytes(self) -> bytes:
+        """The serialised `spanserve.v1.TaskResult`."""
+        return self.to_proto().SerializeToString()
+
+    @classmethod
+    def from_proto(cls, message: pb.TaskResult) -> TaskResult:
+        timing = message.timing
+        return cls(
+            id=message.id,
+            run_id=message.run_id,
+            questions=tuple(_question(question) for question in message.questions),
+            timing=Timing(
+                queue_us=timing.queue_us,
+                tokenise_us=timing.tokenise_us,
+                wait_us=timing.wait_us,
+                device_us=timing.device_us,
+                decode_us=timing.decode_us,
+            ),
+            worker=message.worker,
+            model_digest=message.model_digest,
+            attempt=message.attempt,
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TaskResult:
+        """Parse a serialised `spanserve.v1.TaskResult`.
+
+        Raises:
+            google.protobuf.message.DecodeError: not a TaskResult.
+        """
+        return cls.from_proto(pb.TaskResult.FromString(data))
+
+
+def _add_question(message: pb.TaskResult, question: QuestionResult) -> None:
+    if question.answer is None:
+        assert question.error is not None
+        message.questions.add(id=question.id, error=question.error.to_proto())
+        return
+    answer, best = question.answer, question.answer.best
+    message.questions.add(
+        id=question.id,
+        answer=pb.Answer(
+            best=pb.Span(text=best.text, start=best.start, end=best.end, score=best.score),
+            n_best=pb.NBest(
+                starts=answer.n_best.starts, ends=answer.n_best.ends, scores=answer.n_best.scores
+            ),
+            no_answer_score=answer.no_answer_score,
+            windows=answer.windows,
+            question_truncated=answer.question_truncated,
+        ),
+    )
+
+
+def _question(message: pb.QuestionResult) -> QuestionResult:
+    if message.WhichOneof("outcome") != "answer":
+        return QuestionResult(message.id, error=Refusal.from_proto(message.error))
+    answer, best = message.answer, message.answer.best
+    return QuestionResult(
+        message.id,
+        answer=Answer(
+            best=Span(best.text, best.start, best.end, best.score),
+            n_best=NBest(tuple(answer.n_best.starts), tuple(answer.n_best.ends), tuple(answer.n_best.scores)),
+            no_answer_score=answer.no_answer_score,
+            windows=answer.windows,
+            question_truncated=answer.question_truncated,
+        ),
+    )
