@@ -56,10 +56,35 @@ _DEFAULTS = Options()
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question; `id` is any text and comes back with the answer."""
+    """A question; `id` is any text and comes back with the answer.
+
+    Raises:
+        Refusal: the id is empty or too long, or a text is no Unicode text.
+    """
 
     id: str
     text: str
+
+    def __post_init__(self) -> None:
+        size = _utf8_size("questions.id", self.id)
+        if not size:
+            raise Refusal.invalid("questions.id", "is empty", value="0 bytes")
+        if size > limits.MAX_QUESTION_ID_BYTES:
+            raise Refusal.too_large("questions.id", size, limits.MAX_QUESTION_ID_BYTES, "bytes")
+        _utf8_size("questions.text", self.text)
+
+    def fault(self) -> Refusal | None:
+        """Why this question cannot be asked, if so. Its siblings can."""
+        if not self.text.strip():
+            return Refusal.invalid("questions.text", "holds nothing but white space", value="0 words")
+        if len(self.text) > limits.MAX_QUESTION_CHARS:
+            return Refusal.too_large(
+                "questions.text", len(self.text), limits.MAX_QUESTION_CHARS, "characters"
+            )
+        size = _utf8_size("questions.text", self.text)
+        if size > limits.MAX_QUESTION_BYTES:
+            return Refusal.too_large("questions.text", size, limits.MAX_QUESTION_BYTES, "bytes")
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +112,7 @@ class Task:
         for name in ("run_id", "tenant"):
             if getattr(self, name):
                 _check_id(name, getattr(self, name))
-        _check_text("context", self.context, max_bytes=limits.MAX_CONTEXT_BYTES)
-        if not self.context.strip():
-            raise Refusal.invalid("context", "holds nothing but white space", value="0 words")
+        _check_context(self.context)
         _check_questions(self.questions)
         if self.timeout_ms is not None and not 1 <= self.timeout_ms <= limits.MAX_TIMEOUT_MS:
             raise Refusal.invalid(
@@ -161,17 +184,12 @@ def _check_id(name: str, value: str) -> None:
         )
 
 
-def _check_text(name: str, value: str, *, max_bytes: int) -> None:
-    if not value:
-        raise Refusal.invalid(name, "is empty", value="0 characters")
-    try:
-        size = len(value) if value.isascii() else len(value.encode())
-    except UnicodeEncodeError as error:
-        raise Refusal.invalid(
-            name, "is not text: it holds half of a surrogate pair", value=f"code point {error.start}"
-        ) from None
-    if size > max_bytes:
-        raise Refusal.too_large(name, size, max_bytes, "bytes")
+def _check_context(context: str) -> None:
+    size = _utf8_size("context", context)
+    if size > limits.MAX_CONTEXT_BYTES:
+        raise Refusal.too_large("context", size, limits.MAX_CONTEXT_BYTES, "bytes")
+    if not context.strip():
+        raise Refusal.invalid("context", "holds nothing but white space", value="0 words")
 
 
 def _check_questions(questions: tuple[Question, ...]) -> None:
@@ -179,11 +197,17 @@ def _check_questions(questions: tuple[Question, ...]) -> None:
         raise Refusal.invalid("questions", "is empty", value="0 questions")
     if len(questions) > limits.MAX_QUESTIONS:
         raise Refusal.too_large("questions", len(questions), limits.MAX_QUESTIONS, "questions")
-    for index, question in enumerate(questions):
-        _check_text(f"questions[{index}].id", question.id, max_bytes=limits.MAX_QUESTION_ID_BYTES)
-        where = f"questions[{index}].text"
-        _check_text(where, question.text, max_bytes=limits.MAX_QUESTION_BYTES)
-        if len(question.text) > limits.MAX_QUESTION_CHARS:
-            raise Refusal.too_large(where, len(question.text), limits.MAX_QUESTION_CHARS, "characters")
     if len({question.id for question in questions}) != len(questions):
         raise Refusal.invalid("questions", "ids are not unique within the task")
+
+
+def _utf8_size(name: str, value: str) -> int:
+    """Bytes of `value` in UTF-8."""
+    if value.isascii():
+        return len(value)
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError as error:
+        raise Refusal.invalid(
+            name, "is not text: it holds half of a surrogate pair", value=f"code point {error.start}"
+        ) from None

@@ -409,6 +409,9 @@ class DescribeResponse(_message.Message):
     HELD_WINDOWS_FIELD_NUMBER: _builtins.int
     ANSWERED_QUESTIONS_FIELD_NUMBER: _builtins.int
     HOST_RESTARTS_FIELD_NUMBER: _builtins.int
+    USEFUL_TOKENS_FIELD_NUMBER: _builtins.int
+    PADDED_TOKENS_FIELD_NUMBER: _builtins.int
+    BATCHES_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """Name of the worker."""
     version: _builtins.str
@@ -433,6 +436,12 @@ class DescribeResponse(_message.Message):
     """Questions answered since start."""
     host_restarts: _builtins.int
     """Times the device host was restarted."""
+    useful_tokens: _builtins.int
+    """Tokens of the windows sent to the device since start."""
+    padded_tokens: _builtins.int
+    """Tokens the device computed since start, padding included."""
+    batches: _builtins.int
+    """Batches sent to the device since start."""
     def __init__(
         self,
         *,
@@ -448,10 +457,13 @@ class DescribeResponse(_message.Message):
         held_windows: _builtins.int = ...,
         answered_questions: _builtins.int = ...,
         host_restarts: _builtins.int = ...,
+        useful_tokens: _builtins.int = ...,
+        padded_tokens: _builtins.int = ...,
+        batches: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_questions", b"answered_questions", "device", b"device", "held_windows", b"held_windows", "host_restarts", b"host_restarts", "max_batch_size", b"max_batch_size", "max_seq_length", b"max_seq_length", "model", b"model", "model_digest", b"model_digest", "precision", b"precision", "state", b"state", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_questions", b"answered_questions", "batches", b"batches", "device", b"device", "held_windows", b"held_windows", "host_restarts", b"host_restarts", "max_batch_size", b"max_batch_size", "max_seq_length", b"max_seq_length", "model", b"model", "model_digest", b"model_digest", "padded_tokens", b"padded_tokens", "precision", b"precision", "state", b"state", "useful_tokens", b"useful_tokens", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

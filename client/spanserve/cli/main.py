@@ -1,0 +1,97 @@
+"""`spanserve`: finds the subcommand by name and imports only its module; `ask` needs no builder."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import sys
+from importlib.metadata import version
+from typing import NamedTuple
+
+import rich
+import typer
+from rich.table import Table
+
+from spanserve.contract.errors import SpanserveError
+
+
+class Command(NamedTuple):
+    """Where a subcommand lives, the extra that brings what it needs, and its line in the overview."""
+
+    module: str
+    app: str
+    extra: str
+    line: str
+
+
+COMMANDS = {
+    "ask": Command("spanserve.client.commands.ask", "app", "client", "Ask questions about a text."),
+    "eval": Command("spanserve.client.commands.eval", "app", "client", "Score a data set in SQuAD format."),
+    "merge": Command(
+        "spanserve.client.commands.merge", "app", "client", "Put the outputs of shards together."
+    ),
+    "worker": Command("spanserve.worker.commands", "app", "worker", "Serve a bundle on one device."),
+    "build": Command(
+        "spanserve.builder.commands.build", "app", "builder", "Turn a checkpoint into a bundle."
+    ),
+    "inspect": Command(
+        "spanserve.bundle.commands", "app", "worker", "Check a bundle and show what is in it."
+    ),
+}
+
+#: Exit status for a usage or input error.
+EXIT_USAGE = 2
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Errors of ours end with one line, for people or (with --json) for programs."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help"):
+        _overview()
+        return
+    if name == "--version":
+        rich.print(f"spanserve {version('spanserve')}")
+        return
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        _fail(
+            SpanserveError(f"no command {name!r}" + (f", did you mean {near[0]!r}?" if near else "")),
+            arguments,
+        )
+    try:
+        _load(name)(args=arguments[1:], prog_name=f"spanserve {name}")
+    except SpanserveError as error:
+        _fail(error, arguments)
+
+
+def _load(name: str) -> typer.Typer:
+    command = COMMANDS[name]
+    try:
+        app: typer.Typer = getattr(importlib.import_module(command.module), command.app)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("spanserve"):
+            raise
+        raise SpanserveError(
+            f"`spanserve {name}` needs the package {error.name}: pip install 'spanserve[{command.extra}]'"
+        ) from None
+    return app
+
+
+def _fail(error: SpanserveError, arguments: list[str]) -> None:
+    if "--json" in arguments:
+        sys.stderr.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
+    else:
+        sys.stderr.write(f"spanserve: {error}\n")
+    sys.exit(getattr(error, "exit_status", EXIT_USAGE))
+
+
+def _overview() -> None:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    for name, command in COMMANDS.items():
+        table.add_row(f"[bold]{name}[/]", command.line)
+    rich.print("Extractive question answering, served in batches.\n")
+    rich.print("Usage: spanserve COMMAND [OPTIONS]; `spanserve COMMAND --help` shows examples.\n")
+    rich.print(table)
+    rich.print("\nWithout an address, eval and ask start a private worker on the built-in model.")

@@ -1,0 +1,220 @@
+"""The connection to one worker: a `Work` stream, opened again whenever it breaks, until all is done.
+
+    Pending --take while credit--> worker --results--> deliver
+       ^------------- give back what a broken stream held
+
+Nothing is lost with a stream: what it held goes back to the deque and to whichever worker has credit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import grpc
+from grpc import aio
+
+from spanserve.client.backoff import Backoff
+from spanserve.client.channel import Tls, open_channel, stub_of
+from spanserve.client.pending import Pending
+from spanserve.contract import QuestionResult, Refusal, Task, TaskResult
+from spanserve.v1 import worker_pb2 as pb
+
+#: Seconds a worker gets to accept a stream.
+WELCOME_TIMEOUT_S = 10.0
+
+Call = aio.StreamStreamCall[pb.ClientFrame, pb.ServerFrame]
+
+
+class StreamBroken(Exception):
+    """The stream ended without a Bye, or never began."""
+
+
+class PinnedModel:
+    """The model of a run: that of the first worker that answered. Others are not asked."""
+
+    def __init__(self) -> None:
+        #: sha256 (hex); empty until it is known.
+        self.digest = ""
+
+    def pin(self, digest: str) -> None:
+        """Take the first worker's model.
+
+        Raises:
+            StreamBroken: this worker serves another one, and was asked before the first had answered.
+        """
+        if self.digest and self.digest != digest:
+            raise StreamBroken(f"serves model {digest}, the run is with {self.digest}")
+        self.digest = digest
+
+
+class Connection:
+    """Works with one worker.
+
+    Args:
+        address: of the worker.
+        pending: where tasks come from and go back to.
+        deliver: called with every result, duplicates included.
+        model: the one that the run is pinned to.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        tls: Tls,
+        pending: Pending,
+        deliver: Callable[[TaskResult], None],
+        model: PinnedModel,
+        chance: random.Random,
+        client_name: str,
+    ) -> None:
+        self.address = address
+        self.in_flight: dict[str, Task] = {}
+        #: Whether a stream is open and welcomed.
+        self.connected = False
+        #: Why it is not, in a few words.
+        self.problem = "not tried yet"
+        #: Questions answered over this connection.
+        self.answered = 0
+        self._tls = tls
+        self._pending = pending
+        self._deliver = deliver
+        self._model = model
+        self._backoff = Backoff(chance)
+        self._client_name = client_name
+        self._credit = 0
+        self._draining = False
+        self._frames = 0
+        self._wake = asyncio.Event()
+        pending.watch(self._wake)
+
+    async def run(self) -> None:
+        """Work until `pending` is closed. Returns early if this worker serves another model."""
+        async with open_channel(self.address, self._tls) as channel:
+            stub = stub_of(channel)
+            while not self._pending.closed:
+                orderly = False
+                try:
+                    await self._work(stub.Work())
+                    orderly = True
+                    self.problem = "the worker said good-bye"
+                except aio.AioRpcError as error:
+                    self.problem = f"{error.code().name}: {error.details()}"
+                    if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                        return
+                except (StreamBroken, TimeoutError) as error:
+                    self.problem = str(error) or "no answer in time"
+                finally:
+                    self.connected = False
+                    held, self.in_flight = list(self.in_flight.values()), {}
+                    self._pending.give_back(reversed(held), suspect=not orderly)
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Wait before the next try; not once everything is done."""
+        try:
+            async with asyncio.timeout(self._backoff.next_s()):
+                while not self._pending.closed:
+                    self._wake.clear()
+                    await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _work(self, call: Call) -> None:
+        """One stream, from Hello to Bye.
+
+        Raises:
+            StreamBroken, TimeoutError, AioRpcError: it ended otherwise.
+        """
+        self._credit, self._draining, self._frames = 0, False, 0
+        try:
+            hello = pb.Hello(client=self._client_name, model_digest=self._model.digest)
+            async with asyncio.timeout(WELCOME_TIMEOUT_S):
+                await _write(call, pb.ClientFrame(hello=hello))
+                first = await _read(call)
+            self._model.pin(first.welcome.model_digest)
+            self.connected, self.problem = True, ""
+            self._backoff.reset()
+            self._credit = first.credit
+            sending = asyncio.create_task(self._send(call))
+            try:
+                await self._receive(call)
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+        finally:
+            call.cancel()
+
+    async def _send(self, call: Call) -> None:
+        """Send tasks while there is credit; Bye when no more will come."""
+        while not self._pending.closed:
+            self._wake.clear()
+            batch = [] if self._draining else self._pending.take(self._credit)
+            if not batch:
+                await self._wake.wait()
+                continue
+            self._credit -= sum(len(task.questions) for task, _ in batch)
+            self._frames += 1
+            # Before the write: should it fail, the tasks are given back with all that is in flight.
+            self.in_flight.update((task.id, task) for task, _ in batch)
+            tasks = pb.TaskBatch(frame=self._frames, tasks=[data for _, data in batch])
+            await _write(call, pb.ClientFrame(tasks=tasks))
+        await _write(call, pb.ClientFrame(bye=pb.Bye()))
+
+    async def _receive(self, call: Call) -> None:
+        """Take frames until the worker says Bye."""
+        while True:
+            frame = await _read(call)
+            for data in frame.results:
+                self._take_result(TaskResult.from_bytes(data))
+            for error in frame.errors:
+                self._take_error(error)
+            self._credit += frame.credit
+            self._draining = self._draining or frame.draining
+            self._wake.set()
+            if frame.HasField("bye"):
+                return
+
+    def _take_result(self, result: TaskResult) -> None:
+        task = self.in_flight.pop(result.id, None)
+        if task is not None and any(q.error is not None and q.error.code.retryable for q in result.questions):
+            self._pending.give_back([replace(task, attempt=max(task.attempt, result.attempt))], suspect=False)
+            return
+        self.answered += len(result.questions)
+        self._deliver(result)
+
+    def _take_error(self, item: pb.ItemError) -> None:
+        """A task, or a whole frame, was refused."""
+        error = Refusal.from_proto(item.error)
+        task = self.in_flight.pop(item.id, None)
+        if task is None:
+            # Ours to get right: a frame we built was not understood. The stream is of no more use.
+            raise StreamBroken(f"the worker refused a frame: {error}")
+        if error.code.retryable:
+            self._pending.give_back([task], suspect=False)
+            return
+        questions = tuple(QuestionResult(question.id, error=error) for question in task.questions)
+        self._deliver(TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt))
+
+
+async def _read(call: Call) -> pb.ServerFrame:
+    """The next frame.
+
+    Raises:
+        StreamBroken: the stream ended in order, but without a Bye.
+        AioRpcError: the stream ended with an error.
+    """
+    frame = await call.read()
+    if isinstance(frame, pb.ServerFrame):
+        return frame
+    raise StreamBroken("the worker ended the stream without a good-bye")
+
+
+async def _write(call: Call, frame: pb.ClientFrame) -> None:
+    """Write a frame; on a stream that has ended the reader learns why."""
+    with contextlib.suppress(asyncio.InvalidStateError):
+        await call.write(frame)

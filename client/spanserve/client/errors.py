@@ -1,0 +1,27 @@
+"""Why the client cannot go on, in words for the person at the prompt.
+
+ClientError
+├── SquadError     a data set is no SQuAD JSON, or a shard of it is misnamed
+├── LedgerError    a ledger is in use, damaged, or belongs to another run
+└── MergeError     shards do not add up to one run
+"""
+
+from __future__ import annotations
+
+from spanserve.contract.errors import SpanserveError
+
+
+class ClientError(SpanserveError):
+    """The client cannot go on. What concerns one question is a `Refusal` instead."""
+
+
+class SquadError(ClientError):
+    """A data set is no SQuAD JSON. Names the file, the place in it, what was found and expected."""
+
+
+class LedgerError(ClientError):
+    """A ledger is in use, damaged, or belongs to another run. Names the file and the field."""
+
+
+class MergeError(ClientError):
+    """Output folders are not the shards of one run. Names the folder, or the shard that is missing."""

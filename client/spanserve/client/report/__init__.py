@@ -1,0 +1,77 @@
+"""The report of a run: one HTML file that needs nothing beside it, not even a network."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import jinja2
+
+from spanserve.client.output import write_text
+from spanserve.client.report import breakdown, charts
+from spanserve.client.report.failures import worst_answers
+from spanserve.client.report.summary import Padding, RunSummary, WorkerDescription
+
+__all__ = ["Padding", "RunSummary", "WorkerDescription", "render_report", "write_report"]
+
+
+def write_report(path: Path, summary: RunSummary) -> None:
+    """Write the report, whole or not at all."""
+    write_text(path, render_report(summary))
+
+
+def render_report(summary: RunSummary) -> str:
+    """The report as HTML. Every text of the data set and of the workers is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"duration": duration, "microseconds": microseconds}
+    dataset, results, scores = summary.dataset, summary.results, summary.scores
+    return environment.get_template("report.html.jinja").render(
+        run=summary,
+        dataset=dataset,
+        results=results,
+        scores=scores,
+        charts=charts,
+        described={worker.name: worker for worker in summary.workers},
+        models=_distinct(worker.model for worker in summary.workers),
+        precisions=_distinct(worker.precision for worker in summary.workers),
+        devices=_distinct(worker.device for worker in summary.workers),
+        answered=len(results.answers),
+        missing=len(results.missing()),
+        errors=Counter((error.code.name, error.message) for error in results.errors.values()),
+        lengths=breakdown.by_answer_length(dataset, scores),
+        types=breakdown.by_question_type(dataset, scores),
+        latency=breakdown.latency(results.timings.values()),
+        windows=breakdown.windows_per_question(results),
+        articles=worst_answers(summary),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader: 8.3 s, 4 min 07 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def microseconds(value: float) -> str:
+    """Microseconds for a reader: 840 µs, 12.3 ms, 1.25 s."""
+    if value < 1000:
+        return f"{value:.0f} µs"
+    if value < 1e6:
+        return f"{value / 1e3:.1f} ms"
+    return f"{value / 1e6:.2f} s" if value < 60e6 else duration(value / 1e6)
+
+
+def _distinct(names: Iterable[str]) -> str:
+    """Each name once, in the order met."""
+    return ", ".join(dict.fromkeys(names))

@@ -1,0 +1,63 @@
+"""What a report is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from spanserve.client.results import Results
+from spanserve.client.scores import Scores
+from spanserve.client.squad import Dataset
+from spanserve.contract import Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerDescription:
+    """What a worker said about itself when it was asked."""
+
+    name: str
+    #: As given to the worker: cpu, mlu:3.
+    device: str
+    #: Name of the model in its bundle.
+    model: str
+    precision: str
+    max_seq_length: int
+    max_batch_size: int
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """Tokens that went through the devices."""
+
+    #: Tokens of questions and contexts.
+    useful_tokens: int
+    #: All of them, those that filled up windows and batches included.
+    padded_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A finished run."""
+
+    dataset: Dataset
+    results: Results
+    scores: Scores
+    options: Options
+    no_answer_threshold: float = 0.0
+    #: Seconds from the first task sent to the last result. None: not known, as after a merge.
+    wall_seconds: float | None = None
+    #: Questions that came back within `wall_seconds`. None: all; a resumed run has fewer.
+    timed_questions: int | None = None
+    finished: datetime | None = None
+    workers: tuple[WorkerDescription, ...] = ()
+    padding: Padding | None = None
+    #: Sentences that belong at the top of the report.
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def questions_per_second(self) -> float | None:
+        if not self.wall_seconds:
+            return None
+        count = len(self.results) if self.timed_questions is None else self.timed_questions
+        return count / self.wall_seconds

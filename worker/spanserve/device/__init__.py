@@ -1,0 +1,10 @@
+"""A device as the worker sees it: slots to fill, futures to wait for, a child process that may die.
+
+worker | builder --Device--> ring (shared memory) --host process--> openvino | magicmind | simulated
+"""
+
+from spanserve.device.errors import BatchFailed, DeviceError, HostDied
+from spanserve.device.handle import Device, Slot
+from spanserve.device.spec import DeviceSpec
+
+__all__ = ["BatchFailed", "Device", "DeviceError", "DeviceSpec", "HostDied", "Slot"]

@@ -1,0 +1,51 @@
+"""What runs batches: the seam between the host's loop and a device's runtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ring import Arrays
+
+
+class DeviceLost(Exception):
+    """The device cannot be trusted any more; the host must end and be started anew."""
+
+
+class Backend:
+    """A device with `lanes` batches in flight. One thread per lane calls `run`.
+
+    Args:
+        config: what the worker passed: bundle, manifest, lanes, threads, options.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        self.lanes = int(config["lanes"])
+
+    def open(self) -> dict[str, Any]:
+        """Load the model. Returns facts for the log (runtime, version, threads, ...)."""
+        raise NotImplementedError  # the seam: every backend has its own
+
+    def run(self, lane: int, arrays: Arrays) -> None:
+        """Compute `arrays.start` and `arrays.end` from ids, mask and types.
+
+        Raises:
+            DeviceLost: the device is gone, and this batch with it.
+            Exception: this batch failed; the device still works.
+        """
+        raise NotImplementedError
+
+
+def make_backend(config: dict[str, Any]) -> Backend:
+    """The backend that `config["backend"]` names; its runtime is imported only now."""
+    name = config["backend"]
+    if name == "cpu":
+        from .cpu import CpuBackend
+
+        return CpuBackend(config)
+    if name == "sim":
+        from .simulated import SimulatedBackend
+
+        return SimulatedBackend(config)
+    raise ValueError(f"no backend is called {name!r}")

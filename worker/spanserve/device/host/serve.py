@@ -1,0 +1,108 @@
+"""The host's loop: take a command, let a lane run it, report.
+
+The main thread only reads commands, so that the end of the worker is noticed at once; one thread per lane
+runs batches; one more beats. When the worker dies, however it dies, the kernel ends this process too.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import mmap
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from typing import Any
+
+from .backend import Backend, DeviceLost, make_backend
+from .channel import Channel
+from .ring import BEGAN, IDLE, RUNNING, STATE, Ring
+
+#: Seconds between two signs of life.
+BEAT_S = 1.0
+#: Exit status after the device was lost: EX_SOFTWARE.
+EXIT_DEVICE_LOST = 70
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(argument: str) -> int:
+    """Serve until the worker closes the command pipe. Returns the exit status."""
+    config = json.loads(argument)
+    _die_with(int(config["parent"]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which then drains
+    commands = os.fdopen(int(config["commands_fd"]), "rb")
+    events = os.fdopen(int(config["events_fd"]), "wb")
+    channel = Channel(commands, events)
+    ring = _map_ring(config)
+    try:
+        backend = make_backend(config)
+        info = backend.open()
+    except Exception as error:
+        traceback.print_exc()
+        channel.send("fatal", error=f"{type(error).__name__}: {error}")
+        return EXIT_DEVICE_LOST
+    todo: queue.Queue[dict[str, Any]] = queue.Queue()
+    for lane in range(backend.lanes):
+        _start(_run_lane, backend, lane, ring, todo, channel)
+    _start(_beat, channel)
+    channel.send("ready", info=info)
+    while True:
+        command = channel.receive()
+        if command is None:
+            return 0
+        todo.put(command)
+
+
+def _run_lane(
+    backend: Backend, lane: int, ring: Ring, todo: queue.Queue[dict[str, Any]], channel: Channel
+) -> None:
+    while True:
+        command = todo.get()
+        slot = command["slot"]
+        header = ring.header(slot)
+        began = time.monotonic_ns()
+        header[BEGAN] = began
+        header[STATE] = RUNNING
+        try:
+            backend.run(lane, ring.arrays(slot, command["batch"], command["length"]))
+        except DeviceLost as error:
+            # The slot stays RUNNING: the worker must know which batches were on the device.
+            channel.send("fatal", error=str(error))
+            os._exit(EXIT_DEVICE_LOST)
+        except Exception as error:
+            header[STATE] = IDLE
+            channel.send("failed", slot=slot, error=f"{type(error).__name__}: {error}")
+        else:
+            header[STATE] = IDLE
+            channel.send("done", slot=slot, ns=time.monotonic_ns() - began)
+
+
+def _beat(channel: Channel) -> None:
+    while True:
+        time.sleep(BEAT_S)
+        channel.send("beat")
+
+
+def _start(target: Any, *args: Any) -> None:
+    thread = threading.Thread(target=target, args=args, name=target.__name__.strip("_"))
+    thread.daemon = True
+    thread.start()
+
+
+def _map_ring(config: dict[str, Any]) -> Ring:
+    slots, batch, length = int(config["slots"]), int(config["batch"]), int(config["length"])
+    descriptor = int(config["ring_fd"])
+    memory = mmap.mmap(descriptor, Ring.size(slots, batch, length))
+    os.close(descriptor)
+    return Ring(memory, slots, batch, length)
+
+
+def _die_with(parent: int) -> None:
+    """Ask the kernel to kill this process when the worker dies; end at once if it has died already."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)

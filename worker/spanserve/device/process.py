@@ -1,0 +1,142 @@
+"""One incarnation of the device host: a child process, its two pipes, and what it printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+#: Folder that is started as the host program.
+HOST_PROGRAM = Path(__file__).parent / "host"
+#: Lines of the host's output kept for the message about its death.
+TAIL_LINES = 20
+#: Variables that would make the host's interpreter load our packages instead of its own.
+_SCRUBBED = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+
+
+class HostProcess:
+    """Starts the host and speaks to it. The thread that constructs it must outlive it.
+
+    (The kernel kills the host when the *thread* that started it ends: PR_SET_PDEATHSIG.)
+
+    Args:
+        config: for the host; file descriptors and the parent's pid are added here.
+        ring_fd: memory file of the ring.
+        python: interpreter that runs the host.
+        on_output: called with each line the host prints.
+    """
+
+    def __init__(
+        self,
+        config: dict[str, Any],
+        ring_fd: int,
+        *,
+        python: str = sys.executable,
+        on_output: Callable[[str], None],
+    ) -> None:
+        commands_in, commands_out = os.pipe()
+        events_in, events_out = os.pipe()
+        passed = (ring_fd, commands_in, events_out)
+        full = {
+            **config,
+            "ring_fd": ring_fd,
+            "commands_fd": commands_in,
+            "events_fd": events_out,
+            "parent": os.getpid(),
+        }
+        environment = {name: value for name, value in os.environ.items() if name not in _SCRUBBED}
+        try:
+            self._process = subprocess.Popen(
+                [python, str(HOST_PROGRAM), json.dumps(full)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=passed,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(commands_out)
+            os.close(events_in)
+            raise
+        finally:
+            os.close(commands_in)
+            os.close(events_out)
+        assert self._process.stdout is not None
+        self._commands = os.fdopen(commands_out, "wb", buffering=0)
+        self._events = os.fdopen(events_in, "rb", buffering=0)
+        self._output: IO[bytes] = self._process.stdout
+        self._on_output = on_output
+        self._partial = {self.events_fd: b"", self.output_fd: b""}
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        os.set_blocking(self.events_fd, False)
+        os.set_blocking(self.output_fd, False)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def events_fd(self) -> int:
+        return self._events.fileno()
+
+    @property
+    def output_fd(self) -> int:
+        return self._output.fileno()
+
+    def send(self, command: dict[str, Any]) -> None:
+        """Send a command.
+
+        Raises:
+            OSError: the host is gone.
+        """
+        self._commands.write(json.dumps(command).encode() + b"\n")
+
+    def read_events(self) -> list[dict[str, Any]] | None:
+        """Events that have arrived, or None once the host has closed its end."""
+        lines = self._lines(self.events_fd)
+        return None if lines is None else [json.loads(line) for line in lines]
+
+    def read_output(self) -> bool:
+        """Take what the host has printed. False once it has closed its output."""
+        lines = self._lines(self.output_fd)
+        for line in lines or ():
+            text = line.decode(errors="replace").rstrip()
+            self.tail.append(text)
+            self._on_output(text)
+        return lines is not None
+
+    def kill(self) -> None:
+        """End the host at once."""
+        self._process.send_signal(signal.SIGKILL)
+
+    def finish(self) -> str:
+        """Close the pipes, wait for the end, and say how it ended. The host ends when its commands end."""
+        self._commands.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+        self.read_output()
+        self._events.close()
+        self._output.close()
+        code = self._process.returncode
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def _lines(self, descriptor: int) -> list[bytes] | None:
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return []
+        if not data:
+            return None
+        *lines, rest = (self._partial[descriptor] + data).split(b"\n")
+        self._partial[descriptor] = rest
+        return lines

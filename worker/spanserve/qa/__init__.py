@@ -1,0 +1,23 @@
+"""The two pure stages around a model: text to windows, logits to spans.
+
+    Task --Encoder.encode--> EncodedTask --fill--> ids, mask, types [B, S]
+                                                         |  (a device)
+    Answer <--answer-- Candidates <--decode-- start, end logits [B, S]
+
+Nothing here knows a transport, a queue or a device. B is windows in a batch, S padded tokens, K candidates.
+"""
+
+from spanserve.qa.answers import Candidates, answer, decode
+from spanserve.qa.features import EncodedQuestion, EncodedTask, Encoder
+from spanserve.qa.windows import Window, fill
+
+__all__ = [
+    "Candidates",
+    "EncodedQuestion",
+    "EncodedTask",
+    "Encoder",
+    "Window",
+    "answer",
+    "decode",
+    "fill",
+]

@@ -1,0 +1,157 @@
+"""Text to tokens: a context is tokenised once, its questions apart; windows are put together from both."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from spanserve.bundle import TokenizerInfo
+from spanserve.contract import ErrorCode, Question, Refusal, Task
+from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
+from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, cut
+
+#: Contexts whose tokens are kept for the next task about them.
+CACHED_CONTEXTS = 256
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedContext:
+    """Tokens of a context: ids and, in code points, where each begins and ends; int32 [N] each."""
+
+    ids: Ints
+    starts: Ints
+    ends: Ints
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedQuestion:
+    """A question ready for the device, or refused: either `windows` or `error`."""
+
+    id: str
+    windows: tuple[Window, ...] = ()
+    truncated: bool = False
+    error: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedTask:
+    """A task ready for the device; `questions` keep its order."""
+
+    task: Task
+    context: EncodedContext
+    questions: tuple[EncodedQuestion, ...]
+
+    @property
+    def windows(self) -> int:
+        return sum(len(question.windows) for question in self.questions)
+
+
+class Encoder:
+    """Turns tasks into windows. Thread-safe.
+
+    Args:
+        tokenizer_path: `tokenizer.json` of the bundle.
+        info: special token ids.
+        vocab_size: ids at or above it never reach a device: an MLU driver fails on them.
+        max_seq_length: longest window in tokens.
+    """
+
+    def __init__(
+        self, tokenizer_path: Path, info: TokenizerInfo, *, vocab_size: int, max_seq_length: int
+    ) -> None:
+        self.info = info
+        self.max_seq_length = max_seq_length
+        self._vocab_size = vocab_size
+        self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def encode(self, task: Task) -> EncodedTask:
+        """Cut a task into windows.
+
+        Raises:
+            Refusal: the context holds no token, or the task needs too many windows. A question at fault
+                does not raise: it carries its error, and its siblings are unharmed.
+        """
+        context = self._context(task.context)
+        sound = [question for question in task.questions if question.fault() is None]
+        ids = dict(zip((q.id for q in sound), self._ids([q.text for q in sound]), strict=True))
+        questions = tuple(
+            self._question(task, question, ids.get(question.id), context) for question in task.questions
+        )
+        encoded = EncodedTask(task, context, questions)
+        if encoded.windows > MAX_WINDOWS_PER_TASK:
+            raise Refusal.too_large("questions", encoded.windows, MAX_WINDOWS_PER_TASK, "windows")
+        return encoded
+
+    def _question(
+        self, task: Task, question: Question, ids: Ints | None, context: EncodedContext
+    ) -> EncodedQuestion:
+        if ids is None:
+            return EncodedQuestion(question.id, error=question.fault())
+        options = task.options
+        kept = ids[: min(options.max_query_length, self.max_seq_length - SPECIAL_TOKENS - 1)]
+        room = self.max_seq_length - len(kept) - SPECIAL_TOKENS
+        if len(context.ids) > room < options.doc_stride:
+            error = Refusal.invalid(
+                "options.doc_stride",
+                "steps over context tokens",
+                value=str(options.doc_stride),
+                limit=f"{room}, what fits beside this question",
+            )
+            return EncodedQuestion(question.id, error=error)
+        cuts = cut(len(context.ids), room, options.doc_stride)
+        if len(cuts) > MAX_WINDOWS_PER_QUESTION:
+            error = Refusal.too_large("context", len(cuts), MAX_WINDOWS_PER_QUESTION, "windows")
+            return EncodedQuestion(question.id, error=error)
+        windows = tuple(Window(kept, context.ids, part) for part in cuts)
+        return EncodedQuestion(question.id, windows, truncated=len(kept) < len(ids))
+
+    def _context(self, text: str) -> EncodedContext:
+        with self._lock:
+            known = self._contexts.get(text)
+            if known is not None:
+                self._contexts.move_to_end(text)
+                return known
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        if not encoding.ids:
+            raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
+        offsets = np.array(encoding.offsets, np.int32)
+        context = EncodedContext(
+            self._checked(encoding.ids), offsets[:, 0].copy(), _whole_characters(text, offsets[:, 1].copy())
+        )
+        with self._lock:
+            self._contexts[text] = context
+            if len(self._contexts) > CACHED_CONTEXTS:
+                self._contexts.popitem(last=False)
+        return context
+
+    def _ids(self, texts: Sequence[str]) -> list[Ints]:
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [self._checked(encoding.ids) for encoding in encodings]
+
+    def _checked(self, ids: Sequence[int]) -> Ints:
+        array = np.array(ids, np.int32)
+        if len(array) and int(array.max()) >= self._vocab_size:
+            raise Refusal(ErrorCode.INTERNAL, "the tokenizer gave an id outside the model's vocabulary")
+        return array
+
+
+def _whole_characters(text: str, ends: Ints) -> Ints:
+    """Move ends behind combining marks: the tokenizer drops accents, an answer keeps them."""
+    if text.isascii():
+        return ends
+    behind = np.arange(len(text) + 1, dtype=np.int32)
+    for index in range(len(text) - 1, -1, -1):
+        if unicodedata.category(text[index])[0] == "M":
+            behind[index] = behind[index + 1]
+    return behind[ends]

@@ -1,0 +1,114 @@
+"""Windows: a question and a stretch of its context, cut as BERT's run_squad cuts them.
+
+Source: `squad_convert_example_to_features` and `_new_check_is_max_context` of transformers 3.1 to 4.46.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+
+#: [CLS] question [SEP] context [SEP]
+SPECIAL_TOKENS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A stretch of context tokens: the first one, how many, and which are this window's to start an answer.
+
+    A token covered by several windows belongs to the one that shows most of its surroundings.
+    `max_context` is bool [length], or None where every token belongs.
+    """
+
+    start: int
+    length: int
+    max_context: NDArray[np.bool_] | None
+
+
+@lru_cache(maxsize=4096)
+def cut(context_tokens: int, room: int, doc_stride: int) -> tuple[Cut, ...]:
+    """Cut `context_tokens` tokens into windows of at most `room`, `doc_stride` tokens apart.
+
+    Worked example: 10 tokens, room 6, stride 3 gives [0, 6), [3, 9), [6, 10). Token 5 sees 0 tokens to its
+    right in the first window, 2 and 3 on its sides in the second: it belongs to the second.
+
+    Args:
+        doc_stride: at most `room`, or tokens between two windows would be skipped.
+    """
+    if context_tokens <= room:
+        return (Cut(0, context_tokens, None),)
+    bounds = []
+    for start in range(0, context_tokens, doc_stride):
+        bounds.append((start, min(room, context_tokens - start)))
+        if start + room >= context_tokens:
+            break
+    # score[w, t]: how much of its surroundings token t has in window w; the first best window wins.
+    score = np.full((len(bounds), context_tokens), -1.0)
+    for row, (start, length) in zip(score, bounds, strict=True):
+        inside = np.arange(length)
+        row[start : start + length] = np.minimum(inside, length - 1 - inside) + 0.01 * length
+    owner = score.argmax(axis=0)
+    return tuple(
+        Cut(start, length, owner[start : start + length] == index)
+        for index, (start, length) in enumerate(bounds)
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One row of a batch: token ids of a question, and a cut of its context."""
+
+    question_ids: Ints  # [Q]
+    context_ids: Ints  # [N], the whole context
+    cut: Cut
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the row without padding."""
+        return len(self.question_ids) + self.cut.length + SPECIAL_TOKENS
+
+    @property
+    def context_column(self) -> int:
+        """Column of the first context token: behind [CLS] question [SEP]."""
+        return len(self.question_ids) + 2
+
+
+def fill(
+    windows: Sequence[Window],
+    ids: Ints,
+    mask: Ints,
+    types: Ints,
+    *,
+    cls_id: int,
+    sep_id: int,
+    pad_id: int,
+) -> None:
+    """Write windows into the three inputs of the model, row by row.
+
+    Args:
+        windows: at most B of them; rows behind the last are filled as empty windows.
+        ids, mask, types: int32 [B, S], overwritten.
+    """
+    ids.fill(pad_id)
+    questions = np.zeros(len(ids), np.int32)
+    totals = np.ones(len(ids), np.int32)
+    ids[:, 0] = cls_id
+    for row, window in enumerate(windows):
+        asked, part = len(window.question_ids), window.cut
+        out = ids[row]
+        out[1 : asked + 1] = window.question_ids
+        out[asked + 1] = sep_id
+        out[asked + 2 : asked + 2 + part.length] = window.context_ids[part.start : part.start + part.length]
+        out[asked + 2 + part.length] = sep_id
+        questions[row] = asked + 2
+        totals[row] = asked + part.length + SPECIAL_TOKENS
+    column = np.arange(ids.shape[1], dtype=np.int32)
+    np.less(column, totals[:, None], out=mask, casting="unsafe")
+    np.multiply(column >= questions[:, None], mask, out=types, casting="unsafe")
+    types[len(windows) :] = 0

@@ -1,0 +1,63 @@
+"""The canary: a device serves only after it has given the golden answers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from spanserve.bundle import CostTable
+from spanserve.contract import Question, Task
+from spanserve.contract.errors import SpanserveError
+from spanserve.device import Device
+from spanserve.device.host.simulated import logits as simulated_logits
+from spanserve.qa import Encoder
+from spanserve.qa.direct import Run, ask
+
+#: How far a golden score may be off: another processor rounds differently, a wrong model is far off.
+SCORE_TOLERANCE = 0.1
+
+
+class CanaryFailed(SpanserveError):
+    """The device does not give the golden answers: serving from it would be worse than not serving."""
+
+
+def check_goldens(device: Device, encoder: Encoder) -> None:
+    """Ask every golden question on this device and compare span and score.
+
+    A simulated device knows no goldens; it must give the answers that its own rule implies.
+
+    Raises:
+        CanaryFailed: an answer differs.
+        DeviceError: the device failed.
+    """
+    multiple = device.bundle.manifest.length_multiple
+    rule: Run = lambda ids, mask, types: simulated_logits(ids)  # noqa: E731 - a name for its type
+    for number, golden in enumerate(device.bundle.goldens()):
+        task = Task(id="golden", context=golden.context, questions=(Question("golden", golden.question),))
+        best = ask(encoder, task, device.compute, length_multiple=multiple)[0].best
+        expected = (golden.start, golden.end, golden.score)
+        if device.spec.backend == "sim":
+            implied = ask(encoder, task, rule, length_multiple=multiple)[0].best
+            expected = (implied.start, implied.end, implied.score)
+        close = math.isclose(best.score, expected[2], rel_tol=SCORE_TOLERANCE, abs_tol=SCORE_TOLERANCE)
+        if (best.start, best.end) != expected[:2] or not close:
+            raise CanaryFailed(
+                f"{device.spec.text} gives wrong answers: golden {number} should be code points "
+                f"{expected[0]} to {expected[1]} with score {expected[2]:.3f}, "
+                f"is {best.start} to {best.end} with {best.score:.3f}"
+            )
+
+
+def measure_cost(device: Device, cost: CostTable) -> float:
+    """Real over estimated seconds of the largest batch; a first run, which prepares the shape, is not timed.
+
+    Raises:
+        DeviceError: the device failed.
+    """
+    shape = (device.max_batch, device.bundle.manifest.max_seq_length)
+    ids = np.full(shape, device.bundle.manifest.tokenizer.cls_id, np.int32)
+    ones = np.ones(shape, np.int32)
+    for _ in range(2):
+        seconds = device.timed(ids, ones, ones)[0]
+    return seconds / cost.estimate(*shape)

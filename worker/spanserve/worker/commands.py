@@ -1,0 +1,108 @@
+"""`spanserve worker`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spanserve.worker.logs import configure_logs
+from spanserve.worker.run import run_worker
+from spanserve.worker.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+_EXAMPLES = """\b
+Examples:
+  spanserve worker --bundle ./bert.bundle
+  spanserve worker --bundle ./bert.bundle --listen 0.0.0.0:50051 --tls-cert w.crt --tls-key w.key
+  spanserve worker --device 'sim:fixed?latency_ms=20' --metrics 127.0.0.1:9100
+\b
+Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or bundle, 70 device failed.
+"""
+
+
+@app.command("worker", epilog=_EXAMPLES)
+def worker(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_BUNDLE", help="Folder of the bundle. Default: the built-in model."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(envvar="SPANSERVE_DEVICE", help="cpu, cpu?threads=N, or sim:fixed?latency_ms=N.")
+    ] = "cpu",
+    listen: Annotated[
+        str, typer.Option(envvar="SPANSERVE_LISTEN", help="HOST:PORT or unix:PATH.")
+    ] = "127.0.0.1:50051",
+    metrics: Annotated[
+        str,
+        typer.Option(envvar="SPANSERVE_METRICS", help="HOST:PORT of the Prometheus endpoint; none if empty."),
+    ] = "",
+    max_batch_size: Annotated[
+        int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", help="Largest batch; 0: the bundle's.")
+    ] = 0,
+    slots: Annotated[
+        int, typer.Option(envvar="SPANSERVE_SLOTS", help="Batches with the device at a time.")
+    ] = 2,
+    drain_delay: Annotated[
+        float, typer.Option(envvar="SPANSERVE_DRAIN_DELAY", help="Seconds from not ready to draining.")
+    ] = 5.0,
+    drain_timeout: Annotated[
+        float, typer.Option(envvar="SPANSERVE_DRAIN_TIMEOUT", help="Seconds held tasks get when draining.")
+    ] = 20.0,
+    name: Annotated[str, typer.Option(envvar="SPANSERVE_NAME", help="Name in results and logs.")] = "",
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_CERT", help="Certificate chain, PEM.")
+    ] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_KEY", help="Private key, PEM.")
+    ] = None,
+    tls_client_ca: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_TLS_CLIENT_CA", help="Only clients of this CA may connect."),
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", envvar="SPANSERVE_INSECURE", help="Plaintext beyond this machine.")
+    ] = False,
+    reflection: Annotated[
+        bool, typer.Option("--reflection", envvar="SPANSERVE_REFLECTION", help="Offer gRPC reflection.")
+    ] = False,
+    log_level: Annotated[
+        str, typer.Option(envvar="SPANSERVE_LOG_LEVEL", help="debug, info, warning or error.")
+    ] = "info",
+    json_output: Annotated[
+        bool, typer.Option("--json", help="Errors as JSON; logs are JSON anyway.")
+    ] = False,
+    exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
+) -> None:
+    """Serve a bundle on one device until told to stop.
+
+    The worker is ready once the device has given the golden answers; gRPC health says so. SIGTERM drains:
+    tasks that are held are finished, new ones are refused. A second SIGTERM cuts that short.
+    """
+    configure_logs(log_level)
+    settings = Settings(
+        bundle=bundle or default_bundle(),
+        device=device,
+        listen=listen,
+        metrics_listen=metrics or None,
+        max_batch_size=max_batch_size or None,
+        slots=slots,
+        drain_delay_s=drain_delay,
+        drain_timeout_s=drain_timeout,
+        name=name,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+        tls_client_ca=tls_client_ca,
+        insecure=insecure,
+        reflection=reflection,
+        exit_with_parent=exit_with_parent,
+    )
+    sys.exit(run_worker(settings))
+
+
+def default_bundle() -> Path:
+    """The bundle that comes with the package."""
+    return Path(__file__).parent.parent / "demo" / "bundle"

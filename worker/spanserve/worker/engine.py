@@ -1,0 +1,428 @@
+"""The engine: takes tasks, keeps the device busy, settles every question exactly once.
+
+    submit -> encode (a thread) -> backlog -> form -> fill a slot -> device -> decode -> job.finished
+
+Everything but tokenisation and the device itself runs on one event loop, so no state here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import functools
+import secrets
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
+from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot
+from spanserve.qa import EncodedTask, Encoder, answer, decode, fill
+from spanserve.worker.batcher import Batch, Batcher
+from spanserve.worker.canary import CanaryFailed
+from spanserve.worker.job import Ask, Job, Row
+from spanserve.worker.metrics import Metrics
+
+#: A batch may run this many seconds, or this many times its estimate, whichever is more.
+BATCH_TIMEOUT_S = 20.0
+BATCH_TIMEOUT_FACTOR = 5.0
+#: Host deaths within the period after which the device is given up. Those of an exclusive batch do not
+#: count: there the input is at fault, and the canary has proven the device since.
+DEATHS_ALLOWED = 2
+DEATHS_PERIOD_S = 60.0
+#: The backlog holds windows for this many full batches.
+HELD_BATCHES = 8
+#: Weight of the newest batch in the moving average of real over estimated cost.
+COST_WEIGHT = 0.1
+
+log = structlog.get_logger(__name__)
+
+
+class State(enum.Enum):
+    """Life of a worker."""
+
+    STARTING = "starting"
+    READY = "ready"
+    #: The device host is being restarted; tasks wait.
+    RECOVERING = "recovering"
+    DRAINING = "draining"
+    FAILED = "failed"
+
+
+class Engine:
+    """Answers tasks on one device.
+
+    Args:
+        encoder: text to windows.
+        device: started and proven.
+        batcher: holds the backlog and the cost table.
+        prove: restarts the device and proves it with the goldens; called in a thread after a host death.
+        name: of this worker, for results.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        device: Device,
+        batcher: Batcher,
+        prove: Callable[[], None],
+        name: str,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self.encoder = encoder
+        self.batcher = batcher
+        self.name = name
+        self.metrics = metrics
+        self.clock = clock
+        self.manifest = device.bundle.manifest
+        self.model_digest = self.manifest.digest
+        self.state = State.STARTING
+        #: Called after every change of `state`.
+        self.on_state: Callable[[State], None] = lambda state: None
+        #: Set when the engine holds nothing.
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.answered_questions = 0
+        self.batches = 0
+        self.useful_tokens = 0
+        self.padded_tokens = 0
+        self.held_windows = 0
+        self._device = device
+        self._prove = prove
+        self._jobs: set[Job] = set()
+        self._in_flight = 0
+        self._exclusive = False
+        self._device_up = True
+        self._cost_factor = 1.0
+        self._prior = batcher.cost
+        self._deaths: deque[float] = deque()
+        self._encoding = ThreadPoolExecutor(1, "encode")
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def device_name(self) -> str:
+        return self._device.spec.text
+
+    @property
+    def host_restarts(self) -> int:
+        return max(0, self._device.starts - 1)
+
+    @property
+    def capacity_windows(self) -> int:
+        """Windows the engine wants to hold: enough to choose from, no more than it can lose."""
+        return HELD_BATCHES * self.batcher.max_batch
+
+    def set_state(self, state: State) -> None:
+        if self.state is not State.FAILED and state is not self.state:
+            self.state = state
+            log.info("state", state=state.value)
+            self.on_state(state)
+
+    def use_cost(self, factor: float) -> None:
+        """Start from real over estimated cost, as measured on this device."""
+        self._cost_factor = factor
+        self.batcher.cost = self._prior.scaled(factor)
+
+    def submit(self, tasks: Sequence[Task], finished: Sequence[Callable[[TaskResult], None]]) -> list[Job]:
+        """Take tasks; each `finished` is called once, on this loop, when its task has ended.
+
+        The caller sees to it that not much more than `capacity_windows` is held.
+        """
+        now = self.clock()
+        jobs = []
+        for task, callback in zip(tasks, finished, strict=True):
+            deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
+            ended = functools.partial(self._ended, callback)
+            jobs.append(Job(task, ended, now, self.name, self.model_digest, deadline, attempt=task.attempt))
+        self._jobs.update(jobs)
+        self.idle.clear()
+        self._spawn(self._encode(jobs))
+        return jobs
+
+    def cancel(self, job: Job) -> None:
+        """Withdraw a job: it ends CANCELLED unless it is on the device already."""
+        job.cancelled = True
+
+    def abandon(self, error: Refusal) -> None:
+        """End every job that is held, with the same error."""
+        for job in list(self._jobs):
+            job.settle_all(error)
+
+    async def close(self) -> None:
+        """Stop. Whoever drains waits for `idle` first."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._encoding.shutdown()
+
+    async def _encode(self, jobs: list[Job]) -> None:
+        began = self.clock()
+        live = []
+        for job in jobs:
+            job.encode_began = job.encode_ended = began
+            verdict = job.verdict(began)
+            if verdict is None:
+                live.append(job)
+            else:
+                job.settle_all(verdict)
+        tasks = [job.task for job in live]
+        encoded = await self._loop.run_in_executor(self._encoding, self._encode_all, tasks)
+        now = self.clock()
+        for job, outcome in zip(live, encoded, strict=True):
+            job.encode_ended = now
+            if isinstance(outcome, Refusal):
+                job.settle_all(outcome)
+            else:
+                self._enqueue(job, outcome, now)
+        self._pump()
+
+    def _encode_all(self, tasks: list[Task]) -> list[EncodedTask | Refusal]:
+        return [self._encode_one(task) for task in tasks]
+
+    def _encode_one(self, task: Task) -> EncodedTask | Refusal:
+        """Encode one task; whatever its text does to the tokenizer concerns this task alone."""
+        try:
+            return self.encoder.encode(task)
+        except Refusal as refusal:
+            return refusal
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:  # a panic inside the tokenizer is no Exception
+            return self._internal("encode", error)
+
+    def _enqueue(self, job: Job, encoded: EncodedTask, now: float) -> None:
+        job.encoded = encoded
+        if job.ended:  # abandoned meanwhile
+            return
+        patience = 0.0 if job.task.priority.name == "INTERACTIVE" else self.batcher.patience_s
+        due = now + patience
+        if job.deadline is not None:
+            due = min(due, job.deadline - self.batcher.reserve_s(self._in_flight))
+        for index, question in enumerate(encoded.questions):
+            if question.error is not None:
+                job.settle(index, QuestionResult(question.id, error=question.error))
+                continue
+            ask = Ask(job, index, [None] * len(question.windows), attempt=job.task.attempt)
+            for part, window in enumerate(question.windows):
+                length = self.manifest.padded_length(window.tokens)
+                self.batcher.add(Row(ask, part, window, length, now, due))
+            self.held_windows += len(question.windows)
+        self.metrics.backlog_windows.set(len(self.batcher))
+
+    def _pump(self) -> None:
+        """Fill free slots while there is something to fill them with."""
+        while self._device_up and not self._exclusive:
+            slot = self._device.acquire()
+            if slot is None:
+                return
+            batch = self._next_batch()
+            if batch is None:
+                slot.release()
+                return
+            self._dispatch(slot, batch)
+
+    def _next_batch(self) -> Batch | None:
+        """The next batch of rows that are still wanted."""
+        while (batch := self.batcher.form(self.clock(), self._in_flight)) is not None:
+            now = self.clock()
+            wanted = tuple(row for row in batch.rows if self._wanted(row, now))
+            if len(wanted) == len(batch.rows):
+                return batch
+            if wanted:
+                return Batch(wanted, max(row.length for row in wanted), batch.exclusive)
+        return None
+
+    def _wanted(self, row: Row, now: float) -> bool:
+        """Whether a row must still be computed; if not, its question gets the reason."""
+        ask = row.ask
+        if ask.job.settled(ask.index):  # a sibling window has ended the question
+            self.held_windows -= 1
+            return False
+        verdict = ask.job.verdict(now)
+        if verdict is None and ask.attempt > MAX_ATTEMPTS:
+            verdict = Refusal(
+                ErrorCode.POISON,
+                f"gave up after {MAX_ATTEMPTS} runs that failed: {ask.last_error or 'the device died'}",
+                field=f"questions[{ask.index}]",
+            )
+        if verdict is None:
+            return True
+        self.held_windows -= 1
+        self._settle(ask, QuestionResult(ask.job.task.questions[ask.index].id, error=verdict))
+        return False
+
+    def _dispatch(self, slot: Slot, batch: Batch) -> None:
+        rows = batch.rows
+        arrays = slot.arrays(len(rows), batch.length)
+        info = self.encoder.info
+        fill(
+            [row.window for row in rows],
+            arrays.ids,
+            arrays.mask,
+            arrays.types,
+            cls_id=info.cls_id,
+            sep_id=info.sep_id,
+            pad_id=info.pad_id,
+        )
+        now = self.clock()
+        for row in rows:
+            row.ask.job.wait_s = max(row.ask.job.wait_s, now - row.since)
+        estimate = self.batcher.cost.estimate(len(rows), batch.length)
+        future = slot.submit(len(rows), batch.length, max(BATCH_TIMEOUT_S, BATCH_TIMEOUT_FACTOR * estimate))
+        self._in_flight += 1
+        self._exclusive = batch.exclusive
+        self.batches += 1
+        self.useful_tokens += sum(row.window.tokens for row in rows)
+        self.padded_tokens += len(rows) * batch.length
+        self.metrics.batch_formed(batch, len(rows), self.batcher.max_batch, len(self.batcher))
+
+        def done(future: Future[float]) -> None:
+            self._loop.call_soon_threadsafe(self._returned, slot, batch, future, now, estimate)
+
+        future.add_done_callback(done)
+
+    def _returned(
+        self, slot: Slot, batch: Batch, future: Future[float], dispatched: float, estimate: float
+    ) -> None:
+        """A batch has come back, with logits or without."""
+        self._in_flight -= 1
+        self._exclusive = False
+        now = self.clock()
+        error = future.exception()
+        if error is None:
+            arrays = slot.arrays(len(batch.rows), batch.length)
+            start, end = arrays.start.copy(), arrays.end.copy()
+            slot.release()  # the device works on while we decode
+            self._learn_cost(future.result(), estimate)
+            self._pump()
+            self._decode(batch, start, end, dispatched, now)
+        else:
+            slot.release()
+            self._failed(batch, error)
+        self._pump()
+
+    def _learn_cost(self, seconds: float, estimate: float) -> None:
+        real = seconds / estimate * self._cost_factor
+        self._cost_factor += COST_WEIGHT * (real - self._cost_factor)
+        self.batcher.cost = self._prior.scaled(self._cost_factor)
+        self.metrics.device_seconds.observe(seconds)
+
+    def _decode(self, batch: Batch, start: Any, end: Any, dispatched: float, returned: float) -> None:
+        rows = batch.rows
+        began = self.clock()
+        found = decode(start, end, [row.window for row in rows], [row.ask.job.task.options for row in rows])
+        complete = []
+        for row, candidates in zip(rows, found, strict=True):
+            ask = row.ask
+            self.held_windows -= 1
+            ask.found[row.part] = candidates
+            ask.job.device_s = max(ask.job.device_s, returned - dispatched)
+            if ask.complete and not ask.job.settled(ask.index):
+                complete.append(ask)
+        for ask in complete:
+            result = self._answer(ask)
+            ask.job.decode_s = max(ask.job.decode_s, self.clock() - began)
+            self._settle(ask, result)
+
+    def _answer(self, ask: Ask) -> QuestionResult:
+        job, encoded = ask.job, ask.job.encoded
+        assert encoded is not None
+        question = encoded.questions[ask.index]
+        found = [candidates for candidates in ask.found if candidates is not None]
+        try:
+            answered = answer(
+                job.task.context,
+                encoded.context,
+                found,
+                n_best=job.task.options.n_best,
+                truncated=question.truncated,
+            )
+        except Refusal as refusal:
+            return QuestionResult(question.id, error=refusal)
+        except Exception as error:
+            return QuestionResult(question.id, error=self._internal("decode", error))
+        return QuestionResult(question.id, answer=answered)
+
+    def _settle(self, ask: Ask, result: QuestionResult) -> None:
+        job = ask.job
+        job.attempt = max(job.attempt, min(ask.attempt, MAX_ATTEMPTS))
+        job.settle(ask.index, result)
+
+    def _ended(self, callback: Callable[[TaskResult], None], job: Job, result: TaskResult) -> None:
+        """Every question of a job has its outcome."""
+        self._jobs.discard(job)
+        if not self._jobs:
+            self.idle.set()
+        self.answered_questions += len(result.questions)
+        self.metrics.job_ended(job, result)
+        callback(result)
+
+    def _failed(self, batch: Batch, error: BaseException) -> None:
+        """Give the rows of a dead batch another run; those that were on the device become suspects."""
+        guilty = isinstance(error, BatchFailed) or (isinstance(error, HostDied) and error.ran)
+        asks = {row.ask: None for row in batch.rows}
+        for ask in asks:
+            if guilty:
+                ask.attempt += 1
+                ask.last_error = "the device refused it" if isinstance(error, BatchFailed) else ""
+        log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=guilty)
+        self.metrics.batches_failed.inc()
+        for row in batch.rows:
+            self.batcher.add(row)
+        if not isinstance(error, BatchFailed) and self._device_up:
+            self._device_up = False  # the first of the batches that died with the host sees to it
+            self._spawn(self._recover(charge=not (batch.exclusive and guilty)))
+
+    async def _recover(self, *, charge: bool) -> None:
+        """Restart the device host and prove it, or give the device up."""
+        if self.state is State.READY:
+            self.set_state(State.RECOVERING)
+        now = self.clock()
+        if charge:
+            self._deaths.append(now)
+        while self._deaths and now - self._deaths[0] > DEATHS_PERIOD_S:
+            self._deaths.popleft()
+        if len(self._deaths) > DEATHS_ALLOWED:
+            self._give_up(f"the device host died {len(self._deaths)} times within {DEATHS_PERIOD_S:g} s")
+            return
+        try:
+            await asyncio.to_thread(self._prove)
+        except (DeviceError, CanaryFailed) as error:
+            self._give_up(str(error))
+            return
+        self.metrics.host_restarts.inc()
+        self._device_up = True
+        if self.state is State.RECOVERING:  # draining may have begun meanwhile
+            self.set_state(State.READY)
+        self._pump()
+
+    def _give_up(self, reason: str) -> None:
+        log.error("device given up", reason=reason)
+        self._device_up = False
+        self.set_state(State.FAILED)
+        self.abandon(Refusal(ErrorCode.UNAVAILABLE, "the device failed", retry_after_ms=1000))
+
+    def _internal(self, stage: str, error: BaseException) -> Refusal:
+        """A fault of ours: the log gets the details, the client an id to quote."""
+        reference = secrets.token_hex(8)
+        log.error("internal error", stage=stage, reference=reference, exc_info=error)
+        return Refusal(ErrorCode.INTERNAL, f"internal error in {stage}, reference {reference}")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._reap)
+
+    def _reap(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("engine task failed", exc_info=error)
+            self._give_up("a fault inside the engine")

@@ -1,0 +1,89 @@
+"""What a worker tells Prometheus. Names start with `spanserve_`; the device is a constant label."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from spanserve.contract import TaskResult
+
+if TYPE_CHECKING:
+    from spanserve.worker.batcher import Batch
+    from spanserve.worker.job import Job
+
+_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_SHARES = tuple(step / 10 for step in range(1, 11))
+
+
+class Metrics:
+    """Counters, gauges and histograms of one worker, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+        def counter(name: str, help_: str, *labels: str) -> Counter:
+            return Counter(f"spanserve_{name}", help_, labels, registry=self.registry)
+
+        def gauge(name: str, help_: str, *labels: str) -> Gauge:
+            return Gauge(f"spanserve_{name}", help_, labels, registry=self.registry)
+
+        def histogram(name: str, help_: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"spanserve_{name}", help_, labels, buckets=buckets, registry=self.registry)
+
+        self.info = gauge(
+            "worker_info", "Always 1; what the worker serves.", "worker", "device", "model_digest"
+        )
+        self.ready = gauge("worker_ready", "1 while the worker serves.")
+        self.backlog_windows = gauge("backlog_windows", "Windows waiting for a batch.")
+        self.streams = gauge("streams", "Open Work streams.")
+        self.questions = counter("questions_total", "Questions ended, by outcome.", "outcome")
+        self.tasks = counter("tasks_total", "Tasks ended.")
+        self.refused = counter(
+            "refused_items_total", "Items refused before they became work, by code.", "code"
+        )
+        self.batches = counter("batches_total", "Batches sent to the device.")
+        self.batches_failed = counter("batches_failed_total", "Batches that did not come back with logits.")
+        self.host_restarts = counter("host_restarts_total", "Times the device host was restarted.")
+        self.windows = counter("windows_total", "Windows sent to the device.")
+        self.useful_tokens = counter("useful_tokens_total", "Tokens of those windows.")
+        self.padded_tokens = counter("padded_tokens_total", "Tokens the device computed, padding included.")
+        self.batch_fill = histogram(
+            "batch_fill_ratio", "Windows in a batch over the most it may hold.", _SHARES
+        )
+        self.device_seconds = histogram(
+            "device_batch_seconds", "Seconds a batch ran on the device.", _SECONDS
+        )
+        self.stage_seconds = histogram(
+            "stage_seconds", "Seconds a task spent in each stage.", _SECONDS, "stage"
+        )
+        self._stages = {
+            stage: self.stage_seconds.labels(stage)
+            for stage in ("queue", "tokenise", "wait", "device", "decode")
+        }
+
+    def batch_formed(self, batch: Batch, padded_rows: int, max_batch: int, waiting: int) -> None:
+        """Note a batch of `padded_rows` rows, and how many windows stay behind."""
+        self.batches.inc()
+        self.windows.inc(len(batch.rows))
+        self.useful_tokens.inc(sum(row.window.tokens for row in batch.rows))
+        self.padded_tokens.inc(padded_rows * batch.length)
+        self.batch_fill.observe(len(batch.rows) / max_batch)
+        self.backlog_windows.set(waiting)
+
+    def job_ended(self, job: Job, result: TaskResult) -> None:
+        """Note the outcome of every question and where the time of the task went."""
+        self.tasks.inc()
+        for question in result.questions:
+            self.questions.labels(
+                "answer" if question.error is None else question.error.code.name.lower()
+            ).inc()
+        seconds = {
+            "queue": job.encode_began - job.arrived,
+            "tokenise": job.encode_ended - job.encode_began,
+            "wait": job.wait_s,
+            "device": job.device_s,
+            "decode": job.decode_s,
+        }
+        for stage, histogram in self._stages.items():
+            histogram.observe(max(0.0, seconds[stage]))

@@ -1,0 +1,200 @@
+"""The life of a worker process: listen, load, prove, serve, drain, stop.
+
+The server listens before the model is loaded, so that health and Describe answer at once; signals are
+handled before that, so that a worker told to stop while it loads does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import secrets
+import signal
+import socket
+import time
+
+import prometheus_client
+import structlog
+
+from spanserve.bundle import Bundle
+from spanserve.contract import ErrorCode, Refusal
+from spanserve.contract.errors import SpanserveError
+from spanserve.device import Device, DeviceSpec
+from spanserve.qa import Encoder
+from spanserve.worker.batcher import Batcher
+from spanserve.worker.canary import check_goldens, measure_cost
+from spanserve.worker.engine import Engine, State
+from spanserve.worker.metrics import Metrics
+from spanserve.worker.server import Server
+from spanserve.worker.service import Service
+from spanserve.worker.settings import Settings
+
+EXIT_OK = 0
+#: Told twice to stop, or held tasks did not finish in time.
+EXIT_CUT_SHORT = 1
+#: The device failed: EX_SOFTWARE. Whoever supervises should look before starting again.
+EXIT_DEVICE_FAILED = 70
+#: Seconds that open calls get once nothing is held any more.
+STOP_GRACE_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker until it is told to stop. Returns the exit status.
+
+    Raises:
+        SpanserveError: it could not start.
+    """
+    if settings.exit_with_parent:
+        _exit_with_parent()
+    # One task at a time is tokenised, in a thread; the tokenizer's own threads would only contend.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    return asyncio.run(_Worker(settings).run())
+
+
+class _Worker:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bundle = Bundle.open(settings.bundle)
+        self.device = Device(
+            self.bundle,
+            DeviceSpec.parse(settings.device),
+            slots=settings.slots,
+            max_batch=settings.max_batch_size,
+            log=log.info,
+        )
+        manifest = self.bundle.manifest
+        self.encoder = Encoder(
+            self.bundle.tokenizer_path,
+            manifest.tokenizer,
+            vocab_size=manifest.model.vocab_size,
+            max_seq_length=manifest.max_seq_length,
+        )
+        self.cost = self.bundle.cost_table()
+        self.stopping = asyncio.Event()
+        #: Set by a second signal.
+        self.hurry = asyncio.Event()
+        self.failed = asyncio.Event()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_signal, number)
+        manifest = self.bundle.manifest
+        name = self.settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        metrics = Metrics()
+        metrics.info.labels(name, self.settings.device, manifest.digest).set(1)
+        self.engine = Engine(
+            encoder=self.encoder,
+            device=self.device,
+            batcher=Batcher(self.cost, self.device.max_batch, manifest.max_seq_length),
+            prove=self._prove,
+            name=name,
+            metrics=metrics,
+            clock=time.monotonic,
+        )
+        self.service = Service(self.engine)
+        self.server = Server(self.service, self.settings, f"model/{manifest.name}@{manifest.digest}")
+        self.engine.on_state = self._on_state
+        await self.server.start()
+        self._serve_metrics(metrics)
+        log.info("listening", address=self.server.address, device=self.settings.device, bundle=manifest.name)
+        try:
+            await self._load()
+            await _first(self.stopping, self.failed)
+            if self.failed.is_set():
+                return await self._fail()
+            return await self._drain()
+        finally:
+            await self.server.stop(0)
+            await self.engine.close()
+            await asyncio.to_thread(self.device.close)
+
+    async def _load(self) -> None:
+        """Start the device, prove it, and become ready; unless told to stop meanwhile."""
+        began = time.monotonic()
+        loading = asyncio.ensure_future(asyncio.to_thread(self._start_device))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self.stopping.is_set():
+            await asyncio.to_thread(self.device.stop)  # ends the load as well
+            await asyncio.gather(loading, return_exceptions=True)
+            return
+        self.engine.use_cost(loading.result())
+        self.engine.set_state(State.READY)
+        log.info(
+            "ready",
+            seconds=round(time.monotonic() - began, 3),
+            threads=self.device.info.get("threads"),
+            threads_reason=self.device.threads_reason,
+            host=self.device.info,
+        )
+
+    def _start_device(self) -> float:
+        self._prove()
+        return measure_cost(self.device, self.cost)
+
+    def _prove(self) -> None:
+        self.device.start()
+        check_goldens(self.device, self.encoder)
+
+    async def _drain(self) -> int:
+        """Take nothing new, finish what is held, say good-bye. The order is the point."""
+        settings = self.settings
+        await self.server.enter_graceful_shutdown()  # balancers look elsewhere ...
+        if self.engine.state is State.STARTING:
+            return EXIT_OK
+        await _first(self.hurry, timeout_s=settings.drain_delay_s)  # ... while we still serve the others
+        self.engine.set_state(State.DRAINING)
+        self.service.drain()
+        await _first(self.engine.idle, self.hurry, timeout_s=settings.drain_timeout_s)
+        finished = self.engine.idle.is_set()
+        if not finished:
+            self.engine.abandon(Refusal(ErrorCode.UNAVAILABLE, "the worker shut down", retry_after_ms=0))
+        self.service.end("the worker shuts down")
+        await self.server.stop(STOP_GRACE_S)
+        log.info("drained", finished=finished)
+        return EXIT_OK if finished else EXIT_CUT_SHORT
+
+    async def _fail(self) -> int:
+        self.service.end("the device failed")
+        await self.server.stop(STOP_GRACE_S)
+        return EXIT_DEVICE_FAILED
+
+    def _on_signal(self, number: int) -> None:
+        again = self.stopping.is_set()
+        log.info("told to stop", signal=signal.Signals(number).name, again=again)
+        (self.hurry if again else self.stopping).set()
+
+    def _on_state(self, state: State) -> None:
+        self.engine.metrics.ready.set(state is State.READY)
+        self._health = asyncio.ensure_future(self.server.set_serving(state is State.READY))
+        if state is State.FAILED:
+            self.failed.set()
+
+    def _serve_metrics(self, metrics: Metrics) -> None:
+        if self.settings.metrics_listen is None:
+            return
+        host, _, port = self.settings.metrics_listen.rpartition(":")
+        try:
+            prometheus_client.start_http_server(int(port), host.strip("[]"), metrics.registry)
+        except (OSError, ValueError) as error:
+            raise SpanserveError(f"cannot serve metrics on {self.settings.metrics_listen}: {error}") from None
+
+
+async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> None:
+    """Wait until one of the events is set, or the time is up."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waiting:
+        wait.cancel()
+
+
+def _exit_with_parent() -> None:
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        raise SpanserveError("the process that started this worker has ended")

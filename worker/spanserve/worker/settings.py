@@ -1,0 +1,74 @@
+"""Settings of a worker: one frozen value, filled once by the command line (which reads SPANSERVE_*)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanserve.contract.errors import SpanserveError
+
+
+class SettingsError(SpanserveError):
+    """A setting cannot be used. Names it, its value, and what would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How one worker process runs.
+
+    Raises:
+        SettingsError: a value out of its range, or plaintext offered beyond this machine.
+    """
+
+    bundle: Path
+    device: str = "cpu"
+    #: HOST:PORT (port 0: any), or unix:PATH.
+    listen: str = "127.0.0.1:50051"
+    #: HOST:PORT of the Prometheus endpoint; None for no endpoint.
+    metrics_listen: str | None = None
+    #: Largest batch; None for the bundle's.
+    max_batch_size: int | None = None
+    #: Batches with the device at a time.
+    slots: int = 2
+    #: Seconds between not ready and Draining, for load balancers to notice.
+    drain_delay_s: float = 5.0
+    #: Seconds that held tasks get to finish when draining.
+    drain_timeout_s: float = 20.0
+    name: str = ""
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    #: Allow plaintext on an address that other machines reach.
+    insecure: bool = False
+    reflection: bool = False
+    #: End when the process that started this one ends.
+    exit_with_parent: bool = False
+
+    def __post_init__(self) -> None:
+        if self.slots < 1:
+            raise SettingsError(f"slots is {self.slots}: a device needs at least 1")
+        if self.max_batch_size is not None and self.max_batch_size < 1:
+            raise SettingsError(f"max_batch_size is {self.max_batch_size}: a batch holds at least 1 window")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingsError("tls_cert and tls_key go together")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise SettingsError("tls_client_ca needs tls_cert and tls_key")
+        if self.tls_cert is None and not self.insecure and not is_local(self.listen):
+            raise SettingsError(
+                f"listen is {self.listen}: other machines reach it, and it would speak plaintext; "
+                "give --tls-cert and --tls-key, or --insecure if the network itself is private"
+            )
+
+
+def is_local(address: str) -> bool:
+    """Whether only this machine reaches an address."""
+    if address.startswith("unix:"):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
