@@ -10,8 +10,10 @@ with Client("localhost:50051") as client:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,8 +29,8 @@ from spanserve.v1 import task_pb2, worker_pb2
 
 _T = TypeVar("_T")
 
-#: Tries of a single call before its error is the caller's.
-TRIES = 4
+#: Seconds a worker gets to describe itself.
+DESCRIBE_TIMEOUT_S = 5.0
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _DEFAULTS = Options()
 
@@ -48,6 +50,7 @@ class AsyncClient:
         self._addresses = addresses
         self._tls = tls
         self._wait_s = wait_s
+        self._clock = time.monotonic
         self._channels = {address: open_channel(address, tls) for address in addresses}
 
     async def __aenter__(self) -> Self:
@@ -95,9 +98,8 @@ class AsyncClient:
             NoWorker: no worker could be reached.
         """
         request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(task.to_bytes()))
-        backoff = Backoff(random.Random())  # noqa: S311 - jitter, no secret
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + self._wait_s
+        backoff = self._backoff()
+        give_up = self._clock() + self._wait_s
         tried = 0
         while True:
             address = self._addresses[tried % len(self._addresses)]
@@ -108,7 +110,7 @@ class AsyncClient:
                 return TaskResult.from_proto(response.result)
             except aio.AioRpcError as error:
                 refusal = _refusal(error)
-                if error.code() not in _RETRYABLE or loop.time() > give_up:
+                if error.code() not in _RETRYABLE or self._clock() > give_up:
                     if refusal is not None:
                         raise refusal from None
                     raise NoWorker(f"{address}: {error.code().name}: {error.details()}") from None
@@ -128,15 +130,36 @@ class AsyncClient:
                     yield result
 
     async def describe(self) -> dict[str, worker_pb2.DescribeResponse]:
-        """What each worker that answers within 5 s serves, by address."""
-        request = worker_pb2.DescribeRequest()
+        """What each worker that can be reached serves, by address."""
         found = {}
         for address, channel in self._channels.items():
-            try:
-                found[address] = await stub_of(channel).Describe(request, timeout=5, wait_for_ready=True)
-            except aio.AioRpcError:
-                continue
+            with contextlib.suppress(aio.AioRpcError):
+                request = worker_pb2.DescribeRequest()
+                found[address] = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
         return found
+
+    async def wait_ready(self) -> dict[str, worker_pb2.DescribeResponse]:
+        """Wait until a worker is ready; returns what `describe` says then.
+
+        Raises:
+            NoWorker: none was within `wait_s`.
+        """
+        backoff = self._backoff()
+        give_up = self._clock() + self._wait_s
+        while True:
+            found = await self.describe()
+            if any(worker.state == worker_pb2.WORKER_STATE_READY for worker in found.values()):
+                return found
+            if self._clock() > give_up:
+                states = [f"{a}: {worker_pb2.WorkerState.Name(w.state)}" for a, w in found.items()]
+                silent = [f"{address}: no answer" for address in self._addresses if address not in found]
+                raise NoWorker(
+                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"
+                )
+            await asyncio.sleep(backoff.next_s())
+
+    def _backoff(self) -> Backoff:
+        return Backoff(random.Random())  # noqa: S311 - jitter, no secret
 
 
 class Client:
@@ -201,6 +224,10 @@ class Client:
     def describe(self) -> dict[str, worker_pb2.DescribeResponse]:
         """See `AsyncClient.describe`."""
         return self._wait(self._client.describe())
+
+    def wait_ready(self) -> dict[str, worker_pb2.DescribeResponse]:
+        """See `AsyncClient.wait_ready`."""
+        return self._wait(self._client.wait_ready())
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

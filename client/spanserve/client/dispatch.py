@@ -108,6 +108,12 @@ class Dispatcher:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
+    def shares(self) -> str:
+        """Who answered how many questions, for a progress line; empty with a single worker."""
+        if len(self.connections) == 1:
+            return ""
+        return "".join(f", {connection.address} {connection.answered}" for connection in self.connections)
+
     def _deliver(self, result: TaskResult) -> None:
         self._arrived.append(result)
         self._arrival.set()

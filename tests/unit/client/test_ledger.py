@@ -1,7 +1,5 @@
 """The ledger: what is written is there after a crash, and only for the run it belongs to."""
 
-# ruff: noqa: SIM300  (the expected value stands first)
-
 from __future__ import annotations
 
 import json

@@ -1,12 +1,9 @@
 """The files of an output folder, and the merge of shards."""
 
-# ruff: noqa: SIM300  (the expected value stands first)
-
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,8 +144,6 @@ def test_softmax() -> None:
 
 
 # --- merge ------------------------------------------------------------------------------------------------
-
-Edit = Callable[[LedgerHeader], LedgerHeader]
 
 
 def run_shard(path: Path, folder: Path, index: int, count: int, **changes: Any) -> Path:

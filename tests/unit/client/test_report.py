@@ -1,7 +1,5 @@
 """The report: its figures, its marks, and that nothing of the data becomes markup."""
 
-# ruff: noqa: SIM300  (the expected value stands first)
-
 from __future__ import annotations
 
 import re

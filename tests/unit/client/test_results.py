@@ -1,7 +1,5 @@
 """The union of results: order, repetition and strangers do not change it."""
 
-# ruff: noqa: SIM300  (the expected value stands first)
-
 from __future__ import annotations
 
 import itertools

@@ -1,7 +1,5 @@
 """Exact match and F1, by hand and against published figures."""
 
-# ruff: noqa: SIM300  (the expected value stands first)
-
 from __future__ import annotations
 
 import json

@@ -1,7 +1,5 @@
 """Reading SQuAD files, cutting shards and making tasks."""
 
-# ruff: noqa: SIM300  (the expected value stands first)
-
 from __future__ import annotations
 
 import hashlib

@@ -1,0 +1,1 @@
+"""The client's subcommands, one per file, and the options they share."""

@@ -1,0 +1,104 @@
+"""`spanserve ask`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from spanserve.client.client import Client
+from spanserve.client.commands.options import Json, TlsCa, TlsCert, TlsKey, Wait, Workers, tls_of
+from spanserve.client.errors import ClientError
+from spanserve.client.ledger import error_to_json
+from spanserve.client.private import private_worker
+from spanserve.contract import QuestionResult
+
+app = typer.Typer(add_completion=False)
+
+#: Exit status if a question could not be answered.
+EXIT_UNANSWERED = 1
+
+_EXAMPLES = """\b
+Examples:
+  spanserve ask -c "The harbour froze in 1871." "When did the harbour freeze?"
+  spanserve ask --worker localhost:50051 -c @passage.txt "Who built it?" "When?"
+  cat passage.txt | spanserve ask -c - --json "Who built it?"
+\b
+Exit status: 0 every question answered, 1 some were not, 2 bad input or no worker.
+"""
+
+
+@app.command("ask", epilog=_EXAMPLES)
+def ask(
+    questions: Annotated[list[str], typer.Argument(help="Questions about the context.")],
+    context: Annotated[
+        str, typer.Option("--context", "-c", help="The text, @FILE, or - for standard input.")
+    ],
+    worker: Workers = None,
+    wait: Wait = 60.0,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    json_output: Json = False,
+) -> None:
+    """Ask questions about a text and see the answers in it."""
+    text = _read_context(context)
+    with contextlib.ExitStack() as stack:
+        addresses = worker or [stack.enter_context(private_worker())]
+        client = stack.enter_context(Client(*addresses, tls=tls_of(tls_ca, tls_cert, tls_key), wait_s=wait))
+        client.wait_ready()
+        results = client.ask(text, questions)
+    if json_output:
+        sys.stdout.write(json.dumps([_to_json(r, q) for r, q in zip(results, questions, strict=True)]) + "\n")
+    else:
+        console = Console()
+        for question, result in zip(questions, results, strict=True):
+            console.print(_in_context(text, question, result))
+    if any(result.error is not None for result in results):
+        raise typer.Exit(EXIT_UNANSWERED)
+
+
+def _read_context(context: str) -> str:
+    try:
+        if context == "-":
+            return sys.stdin.read()
+        if context.startswith("@"):
+            return Path(context[1:]).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ClientError(f"context {context} cannot be read: {error}") from None
+    return context
+
+
+def _to_json(result: QuestionResult, question: str) -> dict[str, object]:
+    if result.answer is None:
+        assert result.error is not None
+        return {"question": question, "error": error_to_json(result.error)}
+    best = result.answer.best
+    return {
+        "question": question,
+        "text": best.text,
+        "start": best.start,
+        "end": best.end,
+        "score": best.score,
+        "no_answer_score": result.answer.no_answer_score,
+    }
+
+
+def _in_context(context: str, question: str, result: QuestionResult, around: int = 60) -> Text:
+    """The question, the answer, and where it stands."""
+    shown = Text(f"{question}\n", style="bold")
+    if result.answer is None:
+        return shown.append(f"  {result.error}\n", style="red")
+    best = result.answer.best
+    before, after = context[max(0, best.start - around) : best.start], context[best.end : best.end + around]
+    shown.append("  ")
+    shown.append(("…" if best.start > around else "") + before, style="dim")
+    shown.append(best.text, style="bold green")
+    shown.append(after + ("…" if best.end + around < len(context) else ""), style="dim")
+    return shown.append(f"  (score {best.score:.2f})\n", style="dim")

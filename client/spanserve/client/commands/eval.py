@@ -1,0 +1,138 @@
+"""`spanserve eval`."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.resources
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from spanserve.client.commands.options import (
+    DocStride,
+    Json,
+    MaxAnswerLength,
+    MaxQueryLength,
+    NBestSize,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    Wait,
+    Workers,
+    tls_of,
+)
+from spanserve.client.evaluation import Evaluation
+from spanserve.client.private import private_worker
+from spanserve.client.report import RunSummary
+from spanserve.client.squad import load_dataset, parse_shard
+from spanserve.contract import Options
+
+app = typer.Typer(add_completion=False)
+
+#: Exit status if a question has no result at all.
+EXIT_INCOMPLETE = 1
+
+_EXAMPLES = """\b
+Examples:
+  spanserve eval -o out
+  spanserve eval dev-v1.1.json --worker card1:50051 --worker card2:50051 -o out
+  spanserve eval dev-v1.1.json --worker card1:50051 --shard 1/4 -o out-1
+  spanserve eval dev-v1.1.json --worker card1:50051 -o out --resume
+\b
+Exit status: 0 every question ended, 1 some did not, 2 bad input or no worker.
+"""
+
+
+@app.command("eval", epilog=_EXAMPLES)
+def evaluate(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", envvar="SPANSERVE_OUTPUT", help="Folder for scores and report.")
+    ],
+    file: Annotated[
+        Path | None, typer.Argument(help="Data set, SQuAD v1.1 or v2.0 JSON. Default: the built-in one.")
+    ] = None,
+    worker: Workers = None,
+    shard: Annotated[str, typer.Option(help="Only part I of N, as I/N; see `spanserve merge`.")] = "1/1",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    no_answer_threshold: Annotated[
+        float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
+    ] = 0.0,
+    n_best: NBestSize = 20,
+    max_answer_length: MaxAnswerLength = 30,
+    doc_stride: DocStride = 128,
+    max_query_length: MaxQueryLength = 64,
+    wait: Wait = 60.0,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    json_output: Json = False,
+) -> None:
+    """Score a data set in SQuAD format.
+
+    Writes predictions.json, nbest.json, scores.json, report.html and the ledger of the run into the output
+    folder. A run that was interrupted goes on with --resume.
+    """
+    console = Console(stderr=True)
+    with contextlib.ExitStack() as stack:
+        if file is None:
+            demo = importlib.resources.files("spanserve.demo") / "questions.json"
+            file = stack.enter_context(importlib.resources.as_file(demo))
+        part = parse_shard(shard)
+        dataset = load_dataset(file)
+        evaluation = Evaluation(
+            dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
+            addresses=worker or [stack.enter_context(private_worker())],
+            folder=output,
+            options=Options(
+                n_best=n_best,
+                max_answer_length=max_answer_length,
+                doc_stride=doc_stride,
+                max_query_length=max_query_length,
+            ),
+            tls=tls_of(tls_ca, tls_cert, tls_key),
+            resume=resume,
+            wait_s=wait,
+            no_answer_threshold=no_answer_threshold,
+        )
+        summary = evaluation.run(console)
+    show(summary, output, json_output)
+    if not summary.results.complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def show(summary: RunSummary, output: Path, json_output: bool) -> None:
+    """Print the scores, for people or for programs."""
+    results, rate = summary.results, summary.questions_per_second
+    if json_output:
+        content = {
+            **summary.scores.to_json(),
+            "errors": len(results.errors),
+            "missing": len(results.missing()),
+            "seconds": summary.wall_seconds,
+            "questions_per_second": rate,
+            "useful_tokens": summary.padding.useful_tokens if summary.padding else None,
+            "padded_tokens": summary.padding.padded_tokens if summary.padding else None,
+            "output": str(output),
+        }
+        sys.stdout.write(json.dumps(content) + "\n")
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_row("questions", f"{len(results.answers)} answered, {len(results.errors)} refused or failed")
+    table.add_row("exact", f"{summary.scores.overall.exact:.2f}")
+    table.add_row("F1", f"{summary.scores.overall.f1:.2f}")
+    if rate is not None:
+        table.add_row("rate", f"{rate:.1f} questions/s over {summary.wall_seconds:.1f} s")
+    if summary.padding:
+        useful = summary.padding.useful_tokens / summary.padding.padded_tokens
+        table.add_row("padding", f"{useful:.3f} of the tokens computed were useful")
+    table.add_row("report", str(output / "report.html"))
+    for warning in summary.warnings:
+        table.add_row("warning", warning)
+    Console().print(table)

@@ -1,0 +1,142 @@
+"""An evaluation: a data set through workers into a ledger, and from there into scores and files."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from spanserve.client.channel import Tls
+from spanserve.client.client import AsyncClient
+from spanserve.client.dispatch import Dispatcher
+from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
+from spanserve.client.output import write_output
+from spanserve.client.progress import RunProgress
+from spanserve.client.report import Padding, RunSummary, WorkerDescription, write_report
+from spanserve.client.results import Results
+from spanserve.client.squad import Dataset
+from spanserve.contract import Options, Task
+from spanserve.v1.worker_pb2 import DescribeResponse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What to evaluate, where, and how."""
+
+    dataset: Dataset
+    addresses: Sequence[str]
+    folder: Path
+    options: Options
+    tls: Tls
+    resume: bool = False
+    wait_s: float = 60.0
+    no_answer_threshold: float = 0.0
+
+    def run(self, console: Console) -> RunSummary:
+        """Run to the end, write every file into the folder, and return what the report shows.
+
+        Raises:
+            ClientError: no worker, or a ledger in the way; the ledger keeps what was answered.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        dataset = self.dataset
+        header = LedgerHeader(
+            dataset_name=dataset.name,
+            dataset_sha256=dataset.sha256,
+            shard=str(dataset.part),
+            options=self.options,
+            no_answer_threshold=self.no_answer_threshold,
+            run_id=secrets.token_hex(8),
+        )
+        results = Results(dataset.question_ids)
+        with Ledger.open(self.folder / LEDGER_NAME, header, resume=self.resume) as ledger:
+            tasks, refused = dataset.tasks(ledger.header.run_id, self.options)
+            results.refuse(refused)
+            for result in ledger.read():
+                results.add(result)
+            before = len(results)
+            # Longest first: like lengths meet in a batch, and no long task is left for the end.
+            todo = sorted((t for t in tasks if not results.has_task(t.id)), key=_weight, reverse=True)
+            progress = RunProgress(len(dataset.question_ids), sum(map(_weight, tasks)), console)
+            progress.resume(before, sum(map(_weight, tasks)) - sum(map(_weight, todo)))
+            seconds, described, padding = asyncio.run(self._stream(todo, ledger, results, progress))
+        scores = write_output(self.folder, dataset, results, no_answer_threshold=self.no_answer_threshold)
+        summary = RunSummary(
+            dataset=dataset,
+            results=results,
+            scores=scores,
+            options=self.options,
+            no_answer_threshold=self.no_answer_threshold,
+            wall_seconds=seconds,
+            timed_questions=len(results) - before,
+            finished=datetime.now(UTC),
+            workers=described,
+            padding=padding,
+            warnings=_warnings(results),
+        )
+        write_report(self.folder / "report.html", summary)
+        return summary
+
+    async def _stream(
+        self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
+    ) -> tuple[float, tuple[WorkerDescription, ...], Padding | None]:
+        """Send the tasks and record the results; returns seconds, and what the workers say of it."""
+        weights = {task.id: _weight(task) for task in todo}
+        dispatcher = Dispatcher(self.addresses, tls=self.tls, wait_s=self.wait_s)
+        async with AsyncClient(*self.addresses, tls=self.tls, wait_s=self.wait_s) as client:
+            earlier = await client.wait_ready()
+            began = time.monotonic()
+            with progress:
+                async for arrived in dispatcher.run(todo):
+                    ledger.append_many(arrived)
+                    for result in arrived:
+                        progress.advance(
+                            results.add(result), weights.pop(result.id, 0.0), dispatcher.shares()
+                        )
+            seconds = time.monotonic() - began
+            later = await client.describe()
+        return seconds, tuple(_description(found) for found in later.values()), _padding(earlier, later)
+
+
+def _weight(task: Task) -> float:
+    """Text a task makes a device read: its context once per question."""
+    return float(len(task.context) * len(task.questions))
+
+
+def _warnings(results: Results) -> tuple[str, ...]:
+    warnings = []
+    if len(results.by_model) > 1:
+        warnings.append(f"the answers come from {len(results.by_model)} different models")
+    if results.conflicts:
+        warnings.append(f"{results.conflicts} questions were answered twice, differently; the first stands")
+    return tuple(warnings)
+
+
+def _description(found: DescribeResponse) -> WorkerDescription:
+    return WorkerDescription(
+        name=found.worker,
+        device=found.device,
+        model=found.model,
+        precision=found.precision,
+        max_seq_length=found.max_seq_length,
+        max_batch_size=found.max_batch_size,
+        version=found.version,
+    )
+
+
+def _padding(earlier: dict[str, DescribeResponse], later: dict[str, DescribeResponse]) -> Padding | None:
+    """Tokens computed between two looks at the workers; None where one of them is not comparable."""
+    useful = padded = 0
+    for address, now in later.items():
+        then = earlier.get(address, DescribeResponse())
+        if then.worker not in ("", now.worker):
+            return None  # restarted in between
+        useful += now.useful_tokens - then.useful_tokens
+        padded += now.padded_tokens - then.padded_tokens
+    return Padding(useful, padded) if padded else None

@@ -1,0 +1,64 @@
+"""A private worker: started for one command on the built-in model, for this user only, gone after it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from spanserve.client.errors import ClientError
+
+#: Seconds it gets to end by itself.
+STOP_TIMEOUT_S = 10.0
+
+
+@contextlib.contextmanager
+def private_worker(log: Path | None = None) -> Iterator[str]:
+    """Start a worker on the built-in bundle; yields its address. It may still be loading then.
+
+    Args:
+        log: file for the worker's log; None for none that is kept.
+
+    Raises:
+        ClientError: at the end, if it ended early; with the last lines of its log.
+    """
+    with tempfile.TemporaryDirectory(prefix="spanserve-") as folder:
+        address = f"unix:{folder}/worker.sock"
+        log = log or Path(folder) / "worker.log"
+        command = [sys.executable, "-m", "spanserve.cli", "worker", "--listen", address]
+        command += ["--drain-delay", "0", "--exit-with-parent"]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+            )
+        try:
+            yield address
+        except ClientError as error:
+            if process.poll() is not None:
+                raise ClientError(
+                    f"the private worker ended with status {process.returncode}: {_last_words(log)}"
+                ) from error
+            raise
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _last_words(log: Path) -> str:
+    """What the worker said last, without the JSON around it."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
+    words = []
+    for line in lines:
+        try:
+            words.append(str(json.loads(line)["event"]))
+        except (ValueError, KeyError, TypeError):
+            words.append(line)
+    return " | ".join(words) or "it said nothing"
