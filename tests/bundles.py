@@ -1,0 +1,81 @@
+"""Bundles without a model, for simulated devices: a small tokenizer, one golden, a flat cost table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from spanserve.bundle import (
+    Bundle,
+    CostTable,
+    Golden,
+    Graph,
+    Manifest,
+    ModelInfo,
+    Runtime,
+    TokenizerInfo,
+    Verification,
+    write_bundle,
+)
+from spanserve.bundle.golden import goldens_to_json
+
+_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-"
+#: A word of its own, so that tests can address its token: `poison` brings down a device told to fail on it.
+WORDS = ("the", "harbour", "froze", "in", "who", "when", "did", "anna", "holm", "said", "poison", "1871")
+VOCABULARY = {
+    token: number
+    for number, token in enumerate([*_SPECIAL, *WORDS, *_CHARACTERS, *(f"##{char}" for char in _CHARACTERS)])
+}
+POISON_ID = VOCABULARY["poison"]
+
+
+def small_tokenizer() -> Tokenizer:
+    """An uncased WordPiece tokenizer that spells most words letter by letter."""
+    tokenizer = Tokenizer(WordPiece(VOCABULARY, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    return tokenizer
+
+
+def make_sim_bundle(
+    path: Path, *, max_batch_size: int = 16, max_seq_length: int = 384, cost_s: float = 0.001
+) -> Bundle:
+    """A bundle for `sim:` devices; its graph is an empty file. A batch is said to cost `cost_s` seconds."""
+    manifest = Manifest(
+        name="simulated",
+        created="2026-01-01T00:00:00Z",
+        builder="0",
+        target="cpu",
+        precision="float32",
+        max_seq_length=max_seq_length,
+        max_batch_size=max_batch_size,
+        length_multiple=16,
+        runtime=Runtime(name="openvino", version="2026.4.1", accepts=("2026.4", "2027")),
+        model=ModelInfo(
+            source="none",
+            source_sha256="0" * 64,
+            vocab_size=len(VOCABULARY),
+            type_vocab_size=2,
+            hidden_layers=1,
+            hidden_size=16,
+        ),
+        tokenizer=TokenizerInfo(lower_case=True, cls_id=2, sep_id=3, pad_id=0),
+        graphs=(Graph(max_length=max_seq_length, file="model.xml"),),
+        verification=Verification(windows=1, max_logit_error=0, mean_logit_error=0, answer_agreement=1),
+        files=(),
+    )
+    golden = Golden("Anna Holm said the harbour froze in 1871.", "When did the harbour froze?", 36, 40, 1.0)
+    files: dict[str, Path | str] = {
+        "model.xml": "",
+        "tokenizer.json": small_tokenizer().to_str(),
+        "goldens.json": goldens_to_json([golden]),
+        "cost.json": CostTable(
+            (1, max_batch_size + 1), (16, max_seq_length + 1), ((cost_s,) * 2,) * 2
+        ).to_json(),
+    }
+    return write_bundle(path, files, manifest)

@@ -1,0 +1,47 @@
+"""A worker process answers, drains, and survives its device host."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from spanserve.client import Client
+from tests.processes import WorkerProcess
+
+StartWorker = Callable[..., WorkerProcess]
+
+CONTEXT = "Anna Holm said the harbour froze in 1871."
+
+
+def test_answers_are_cut_from_the_context(start_worker: StartWorker) -> None:
+    """What comes back is a span of the text that was sent."""
+    with Client(start_worker().wait_ready().address) as client:
+        results = client.ask(CONTEXT, ["When did the harbour froze?", "Who said?"])
+    assert len(results) == 2
+    for result in results:
+        assert result.answer is not None
+        best = result.answer.best
+        assert CONTEXT[best.start : best.end] == best.text
+
+
+def test_sigterm_drains_and_exits_with_0(start_worker: StartWorker) -> None:
+    """A worker told to stop says so, ends its host, and exits with status 0."""
+    worker = start_worker().wait_ready()
+    host = worker.host_pid()
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() == 0
+    assert worker.records("drained")[0]["finished"] is True
+    assert not os.path.exists(f"/proc/{host}")
+
+
+def test_a_killed_host_is_restarted_and_answers_again(start_worker: StartWorker) -> None:
+    """Killing the device host costs no task and no worker."""
+    worker = start_worker().wait_ready()
+    with Client(worker.address) as client:
+        first = client.ask(CONTEXT, ["Who said?"])
+        os.kill(worker.host_pid(), signal.SIGKILL)
+        worker.wait_for("device host died")
+        assert client.ask(CONTEXT, ["Who said?"]) == first
+        (described,) = client.describe().values()
+        assert described.host_restarts == 1
