@@ -117,7 +117,7 @@ class Device:
             "options": spec.options,
             "bundle": str(bundle.path.resolve()),
             "manifest": json.loads(
-                manifest.model_dump_json(include={"precision", "graphs", "max_seq_length"})
+                manifest.model_dump_json(include={"precision", "graphs", "max_seq_length", "runtime"})
             ),
             "threads": threads,
             "lanes": slots,

@@ -148,10 +148,14 @@ class Encoder:
 
 def _whole_characters(text: str, ends: Ints) -> Ints:
     """Move ends behind combining marks: the tokenizer drops accents, an answer keeps them."""
-    if text.isascii():
+    if text.isascii() or not any(map(_is_mark, set(text))):
         return ends
     behind = np.arange(len(text) + 1, dtype=np.int32)
     for index in range(len(text) - 1, -1, -1):
-        if unicodedata.category(text[index])[0] == "M":
+        if _is_mark(text[index]):
             behind[index] = behind[index + 1]
     return behind[ends]
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char)[0] == "M"

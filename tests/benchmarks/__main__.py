@@ -1,0 +1,12 @@
+"""Runs every benchmark: `python -m tests.benchmarks`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+PROGRAMS = ("host_path", "device_share", "whole_job")
+
+for program in PROGRAMS:
+    print(f"# {program}", flush=True)
+    subprocess.run([sys.executable, "-m", f"tests.benchmarks.{program}"], check=True)
