@@ -24,6 +24,7 @@ class Golden:
 
 
 def goldens_to_json(goldens: Sequence[Golden]) -> str:
+    """What `read_goldens` reads."""
     return json.dumps([asdict(golden) for golden in goldens], ensure_ascii=False, indent=1)
 
 

@@ -244,6 +244,8 @@ class Device:
             return
         with self._lock:
             self._host = host
+            if self._stopping:  # `stop` came before there was a host to kill
+                host.kill()
         why = self._watch(host, ready, time.monotonic() + timeout_s)
         with self._lock:
             self._host = None

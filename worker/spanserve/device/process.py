@@ -107,9 +107,7 @@ class HostProcess:
         """Take what the host has printed. False once it has closed its output."""
         lines = self._lines(self.output_fd)
         for line in lines or ():
-            text = line.decode(errors="replace").rstrip()
-            self.tail.append(text)
-            self._on_output(text)
+            self._say(line)
         return lines is not None
 
     def kill(self) -> None:
@@ -125,10 +123,18 @@ class HostProcess:
             self.kill()
             self._process.wait()
         self.read_output()
+        rest = self._partial[self.output_fd]
+        if rest:  # last words without an end of line
+            self._say(rest)
         self._events.close()
         self._output.close()
         code = self._process.returncode
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def _say(self, line: bytes) -> None:
+        text = line.decode(errors="replace").rstrip()
+        self.tail.append(text)
+        self._on_output(text)
 
     def _lines(self, descriptor: int) -> list[bytes] | None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -46,5 +47,7 @@ class DeviceSpec:
             try:
                 options[name] = float(value)
             except ValueError:
-                raise DeviceError(f"device {text!r}: {name} is {value!r}, not a number") from None
+                options[name] = math.nan
+            if not math.isfinite(options[name]):
+                raise DeviceError(f"device {text!r}: {name} is {value!r}, not a number")
         return cls(text, backend, options)

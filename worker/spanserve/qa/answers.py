@@ -58,6 +58,7 @@ def decode(
     return [candidates for candidates in found if candidates is not None]
 
 
+@np.errstate(invalid="ignore", over="ignore")  # a row that is not numbers is refused, not warned about
 def _decode_alike(
     start_logits: Floats, end_logits: Floats, windows: Sequence[Window], longest: Ints, n_best: int
 ) -> list[Candidates]:
@@ -122,7 +123,7 @@ def _top(logits: Floats, tokens: Ints, n_best: int) -> NDArray[np.int64]:
     times faster than a stable sort of floats, and no tie is left to chance.
     """
     columns = logits.shape[1]
-    bits = logits.view(np.int32).astype(np.int64)
+    bits = (logits + np.float32(0)).view(np.int32).astype(np.int64)  # -0.0 + 0.0 is 0.0: equals tie
     rank = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # IEEE 754 order as integer order
     packed = (rank << 16) | (columns - 1 - np.arange(columns))
     packed[np.arange(columns) >= tokens[:, None]] = np.iinfo(np.int64).min

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 from spanserve.bundle import TokenizerInfo
 from spanserve.contract import ErrorCode, Question, Refusal, Task
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
-from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, cut
+from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, cut, window_count
 
 #: Contexts whose tokens are kept for the next task about them.
 CACHED_CONTEXTS = 256
@@ -23,7 +23,10 @@ CACHED_CONTEXTS = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedContext:
-    """Tokens of a context: ids and, in code points, where each begins and ends; int32 [N] each."""
+    """Tokens of a context: ids and, in code points, where an answer from or to each begins and ends.
+
+    int32 [N] each. Starts are those of whole words, ends lie behind combining marks.
+    """
 
     ids: Ints
     starts: Ints
@@ -72,6 +75,11 @@ class Encoder:
         self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
+        self._continues = np.zeros(vocab_size, np.bool_)  # ids of pieces that continue a word
+        pieces = self._tokenizer.get_vocab().items()
+        self._continues[[number for piece, number in pieces if piece[:2] == "##" and number < vocab_size]] = (
+            True
+        )
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -109,10 +117,11 @@ class Encoder:
                 limit=f"{room}, what fits beside this question",
             )
             return EncodedQuestion(question.id, error=error)
-        cuts = cut(len(context.ids), room, options.doc_stride)
-        if len(cuts) > MAX_WINDOWS_PER_QUESTION:
-            error = Refusal.too_large("context", len(cuts), MAX_WINDOWS_PER_QUESTION, "windows")
+        needed = window_count(len(context.ids), room, options.doc_stride)
+        if needed > MAX_WINDOWS_PER_QUESTION:
+            error = Refusal.too_large("context", needed, MAX_WINDOWS_PER_QUESTION, "windows")
             return EncodedQuestion(question.id, error=error)
+        cuts = cut(len(context.ids), room, options.doc_stride)
         windows = tuple(Window(kept, context.ids, part) for part in cuts)
         return EncodedQuestion(question.id, windows, truncated=len(kept) < len(ids))
 
@@ -125,15 +134,20 @@ class Encoder:
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
         if not encoding.ids:
             raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
-        offsets = np.array(encoding.offsets, np.int32)
+        ids, offsets = self._checked(encoding.ids), np.array(encoding.offsets, np.int32)
         context = EncodedContext(
-            self._checked(encoding.ids), offsets[:, 0].copy(), _whole_characters(text, offsets[:, 1].copy())
+            ids, self._word_starts(ids, offsets[:, 0].copy()), _whole_characters(text, offsets[:, 1].copy())
         )
         with self._lock:
             self._contexts[text] = context
             if len(self._contexts) > CACHED_CONTEXTS:
                 self._contexts.popitem(last=False)
         return context
+
+    def _word_starts(self, ids: Ints, starts: Ints) -> Ints:
+        """Move the start of every ##piece to that of its word: an answer does not begin inside one."""
+        first = np.where(self._continues[ids], 0, np.arange(len(ids)))
+        return starts[np.maximum.accumulate(first)]
 
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
         encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)

@@ -31,6 +31,11 @@ class Cut:
     max_context: NDArray[np.bool_] | None
 
 
+def window_count(context_tokens: int, room: int, doc_stride: int) -> int:
+    """How many windows `cut` makes, without making them: arguments from outside can ask for 48,000."""
+    return 1 if context_tokens <= room else 1 + -((room - context_tokens) // doc_stride)
+
+
 @lru_cache(maxsize=4096)
 def cut(context_tokens: int, room: int, doc_stride: int) -> tuple[Cut, ...]:
     """Cut `context_tokens` tokens into windows of at most `room`, `doc_stride` tokens apart.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from spanserve.bundle import CostTable
-from spanserve.contract import Question, Task
+from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.errors import SpanserveError
 from spanserve.device import Device
 from spanserve.device.host.simulated import logits as simulated_logits
@@ -35,7 +35,10 @@ def check_goldens(device: Device, encoder: Encoder) -> None:
     rule: Run = lambda ids, mask, types: simulated_logits(ids)  # noqa: E731 - a name for its type
     for number, golden in enumerate(device.bundle.goldens()):
         task = Task(id="golden", context=golden.context, questions=(Question("golden", golden.question),))
-        best = ask(encoder, task, device.compute, length_multiple=multiple)[0].best
+        try:
+            best = ask(encoder, task, device.compute, length_multiple=multiple)[0].best
+        except Refusal as refusal:  # logits that are no numbers
+            raise CanaryFailed(f"{device.spec.text} cannot answer golden {number}: {refusal}") from None
         expected = (golden.start, golden.end, golden.score)
         if device.spec.backend == "sim":
             implied = ask(encoder, task, rule, length_multiple=multiple)[0].best

@@ -142,9 +142,10 @@ class Engine:
             deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
             ended = functools.partial(self._ended, callback)
             jobs.append(Job(task, ended, now, self.name, self.model_digest, deadline, attempt=task.attempt))
-        self._jobs.update(jobs)
-        self.idle.clear()
-        self._spawn(self._encode(jobs))
+        if jobs:
+            self._jobs.update(jobs)
+            self.idle.clear()
+            self._spawn(self._encode(jobs))
         return jobs
 
     def cancel(self, job: Job) -> None:
@@ -238,6 +239,7 @@ class Engine:
                 return batch
             if wanted:
                 return Batch(wanted, max(row.length for row in wanted), batch.exclusive)
+        self.metrics.backlog_windows.set(len(self.batcher))
         return None
 
     def _wanted(self, row: Row, now: float) -> bool:
@@ -318,11 +320,17 @@ class Engine:
     def _decode(self, batch: Batch, start: Any, end: Any, dispatched: float, returned: float) -> None:
         rows = batch.rows
         began = self.clock()
-        found = decode(start, end, [row.window for row in rows], [row.ask.job.task.options for row in rows])
+        self.held_windows -= len(rows)
+        try:
+            found = decode(
+                start, end, [row.window for row in rows], [row.ask.job.task.options for row in rows]
+            )
+        except Exception as error:  # nobody may be left waiting
+            self._undecoded(rows, self._internal("decode", error))
+            return
         complete = []
         for row, candidates in zip(rows, found, strict=True):
             ask = row.ask
-            self.held_windows -= 1
             ask.found[row.part] = candidates
             ask.job.device_s = max(ask.job.device_s, returned - dispatched)
             if ask.complete and not ask.job.settled(ask.index):
@@ -331,6 +339,12 @@ class Engine:
             result = self._answer(ask)
             ask.job.decode_s = max(ask.job.decode_s, self.clock() - began)
             self._settle(ask, result)
+
+    def _undecoded(self, rows: Sequence[Row], error: Refusal) -> None:
+        """End the questions of a batch whose logits could not be decoded."""
+        for ask in {row.ask: None for row in rows}:
+            if not ask.job.settled(ask.index):
+                self._settle(ask, QuestionResult(ask.job.task.questions[ask.index].id, error=error))
 
     def _answer(self, ask: Ask) -> QuestionResult:
         job, encoded = ask.job, ask.job.encoded

@@ -20,10 +20,10 @@ import structlog
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SpanserveError
-from spanserve.device import Device, DeviceSpec
+from spanserve.device import Device, DeviceError, DeviceSpec
 from spanserve.qa import Encoder
 from spanserve.worker.batcher import Batcher
-from spanserve.worker.canary import check_goldens, measure_cost
+from spanserve.worker.canary import CanaryFailed, check_goldens, measure_cost
 from spanserve.worker.engine import Engine, State
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.server import Server
@@ -123,7 +123,11 @@ class _Worker:
             await asyncio.to_thread(self.device.stop)  # ends the load as well
             await asyncio.gather(loading, return_exceptions=True)
             return
-        self.engine.use_cost(loading.result())
+        try:
+            self.engine.use_cost(loading.result())
+        except (DeviceError, CanaryFailed) as error:
+            self.engine.give_up(str(error))
+            return
         self.engine.set_state(State.READY)
         log.info(
             "ready",

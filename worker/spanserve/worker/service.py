@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
@@ -54,12 +55,12 @@ class Service:
         return len(self._streams)
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """The handlers. `Work` takes raw bytes: a frame that cannot be parsed must not end its stream."""
+        """The handlers. `Answer` and `Work` take raw bytes: what cannot be parsed is refused like any input."""
         return grpc.method_handlers_generic_handler(
             SERVICE_NAME,
             {
                 "Answer": grpc.unary_unary_rpc_method_handler(
-                    self._answer, pb.AnswerRequest.FromString, pb.AnswerResponse.SerializeToString
+                    self._answer, None, pb.AnswerResponse.SerializeToString
                 ),
                 "Work": grpc.stream_stream_rpc_method_handler(
                     self._work, None, pb.ServerFrame.SerializeToString
@@ -80,11 +81,10 @@ class Service:
         for stream in self._streams:
             stream.end(reason)
 
-    async def _answer(
-        self, request: pb.AnswerRequest, context: aio.ServicerContext[Any, Any]
-    ) -> pb.AnswerResponse:
+    async def _answer(self, data: bytes, context: aio.ServicerContext[Any, Any]) -> pb.AnswerResponse:
         engine = self._engine
         try:
+            request = _parse(data)
             if engine.state is not State.READY:
                 raise Refusal(
                     ErrorCode.UNAVAILABLE, f"the worker is {engine.state.value}", retry_after_ms=1000
@@ -155,6 +155,13 @@ class Service:
             padded_tokens=engine.padded_tokens,
             batches=engine.batches,
         )
+
+
+def _parse(data: bytes) -> pb.AnswerRequest:
+    try:
+        return pb.AnswerRequest.FromString(data)
+    except DecodeError:
+        raise Refusal.invalid("request", "not an AnswerRequest, or a text in it is not UTF-8") from None
 
 
 async def _abort(context: aio.ServicerContext[Any, Any], refusal: Refusal) -> None:

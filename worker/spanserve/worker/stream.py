@@ -30,6 +30,8 @@ OVERRUNS_ALLOWED = 3
 FRAME_BYTES = MAX_FRAME_BYTES
 #: Seconds without a frame from a client that has nothing in flight.
 IDLE_TIMEOUT_S = 300.0
+#: Refusals waiting to be written at which no more frames are read: who does not listen is not heard.
+ERRORS_HELD = 1024
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +75,7 @@ class WorkStream:
         self._draining = False
         self._bye: str | None = None
         self._something = asyncio.Event()
+        self._errors_written = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
     async def serve(self) -> None:
@@ -81,8 +84,14 @@ class WorkStream:
         Raises:
             ProtocolViolation: the client broke the rules.
         """
-        hello = await self._hello()
-        log.info("stream opened", session=self.session, client=hello.client)
+        try:
+            hello = await self._hello()
+            log.info("stream opened", session=self.session, client=hello.client)
+            await self._serve()
+        finally:
+            self._pool.close(self._account)
+
+    async def _serve(self) -> None:
         self._engine.metrics.streams.inc()
         self._reading = asyncio.create_task(self._read())
         self._reading.add_done_callback(lambda _: self._something.set())
@@ -93,7 +102,6 @@ class WorkStream:
             await asyncio.gather(self._reading, return_exceptions=True)
             for job in self._jobs.values():
                 self._engine.cancel(job)
-            self._pool.close(self._account)
             self._engine.metrics.streams.dec()
             log.info("stream closed", session=self.session, dropped=len(self._jobs))
 
@@ -119,22 +127,27 @@ class WorkStream:
                     f"this worker serves model {self._engine.model_digest}, not {wanted}",
                 )
             return frame.hello
-        self._pool.close(self._account)
         raise ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, "the first frame of a stream must be Hello")
 
     async def _read(self) -> None:
         """Take frames until the client has said Bye."""
         while True:
+            coming = asyncio.ensure_future(anext(self._frames, None))
+            # Waited for and not cancelled when time is up: a cancelled read would end the stream.
             try:
-                async with asyncio.timeout(IDLE_TIMEOUT_S):
-                    data = await anext(self._frames, None)
-            except TimeoutError:
-                if self._jobs:
-                    continue
-                self.end(f"no frame for {IDLE_TIMEOUT_S:g} s")
-                return
+                while not (await asyncio.wait((coming,), timeout=IDLE_TIMEOUT_S))[0]:
+                    if not self._jobs:
+                        self.end(f"no frame for {IDLE_TIMEOUT_S:g} s")
+                        return
+            finally:
+                if not coming.done():
+                    coming.cancel()
+            data = coming.result()
             if data is None or not self._take(data):
                 return
+            while len(self._errors) >= ERRORS_HELD:
+                self._errors_written.clear()
+                await self._errors_written.wait()
 
     def _take(self, data: bytes) -> bool:
         """Handle one frame. False if it was the last."""
@@ -235,6 +248,8 @@ class WorkStream:
                 await self._writer.write(pb.ServerFrame(draining=True))
             if reading.done():
                 reading.result()  # raises what the reader met
+            if self._results or self._errors:
+                continue  # they came while Draining was written
             if self._bye is not None or (reading.done() and not self._jobs):
                 await self._writer.write(pb.ServerFrame(bye=pb.Bye(reason=self._bye or "")))
                 return
@@ -250,6 +265,7 @@ class WorkStream:
         frame = pb.ServerFrame(results=self._results[:count], errors=self._errors)
         del self._results[:count]
         self._errors.clear()
+        self._errors_written.set()
         if not self._results:
             self._pool.settle(self._account, self._written_questions)
             self._written_questions = 0

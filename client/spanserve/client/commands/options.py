@@ -35,4 +35,5 @@ MaxQueryLength = Annotated[int, typer.Option(help="Tokens of a question that are
 
 
 def tls_of(ca: Path | None, cert: Path | None, key: Path | None) -> Tls:
+    """The TLS files named on the command line."""
     return Tls(ca=ca, cert=cert, key=key)

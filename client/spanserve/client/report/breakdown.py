@@ -74,10 +74,12 @@ def answer_length(question: DatasetQuestion) -> str:
 
 
 def by_question_type(dataset: Dataset, scores: Scores) -> list[Group]:
+    """Scores by the word that a question asks with."""
     return _grouped(dataset, scores, lambda question: question_type(question.text), QUESTION_TYPES)
 
 
 def by_answer_length(dataset: Dataset, scores: Scores) -> list[Group]:
+    """Scores by the words in the first gold answer."""
     return _grouped(dataset, scores, answer_length, (*ANSWER_LENGTHS, NO_ANSWER))
 
 
