@@ -239,7 +239,7 @@ class Device:
                 python=self._python,
                 on_output=lambda line: self._log("device host says", line=line),
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: closed meanwhile
             ready.set_exception(DeviceError(f"the device host cannot be started: {error}"))
             return
         with self._lock:

@@ -133,8 +133,9 @@ class HostProcess:
 
     def _say(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip()
-        self.tail.append(text)
-        self._on_output(text)
+        if text:
+            self.tail.append(text)
+            self._on_output(text)
 
     def _lines(self, descriptor: int) -> list[bytes] | None:
         try:

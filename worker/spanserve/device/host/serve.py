@@ -43,7 +43,7 @@ def main(argument: str) -> int:
         info = backend.open()
     except Exception as error:
         traceback.print_exc()
-        channel.send("fatal", error=f"{type(error).__name__}: {error}")
+        channel.send("fatal", error=_sentence(error))
         return EXIT_DEVICE_LOST
     todo: queue.Queue[dict[str, Any]] = queue.Queue()
     for lane in range(backend.lanes):
@@ -75,7 +75,7 @@ def _run_lane(
             os._exit(EXIT_DEVICE_LOST)
         except Exception as error:
             header[STATE] = IDLE
-            channel.send("failed", slot=slot, error=f"{type(error).__name__}: {error}")
+            channel.send("failed", slot=slot, error=_sentence(error))
         else:
             header[STATE] = IDLE
             channel.send("done", slot=slot, ns=time.monotonic_ns() - began)
@@ -85,6 +85,11 @@ def _beat(channel: Channel) -> None:
     while True:
         time.sleep(BEAT_S)
         channel.send("beat")
+
+
+def _sentence(error: Exception) -> str:
+    """The error on one line: runtimes break theirs into many."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _start(target: Any, *args: Any) -> None:

@@ -1,0 +1,62 @@
+"""Devices with real host processes for tests: what they say, and batches with known logits."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spanserve.device import Device
+from spanserve.device.host.simulated import logits
+
+#: Seconds for anything that has to happen.
+PATIENCE_S = 60.0
+#: A token id that brings a device down when it is told so.
+BAD = 4242
+
+Ints = NDArray[np.int32]
+
+
+class Log:
+    """What a device says, to be waited for."""
+
+    def __init__(self) -> None:
+        self.died = threading.Event()
+        self.records: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, event: str, **facts: Any) -> None:
+        self.records.append((event, facts))
+        if event == "device host died":
+            self.died.set()
+
+    def facts(self, event: str) -> list[dict[str, Any]]:
+        return [facts for name, facts in self.records if name == event]
+
+
+def children() -> set[int]:
+    """Processes that this one has started and not reaped."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
+
+
+def batch(rows: int = 2, length: int = 16, seed: int = 0, bad: bool = False) -> Ints:
+    """Token ids, int32 [rows, length]; the last one is BAD if wanted."""
+    ids = np.random.default_rng(seed).integers(5, BAD, (rows, length)).astype(np.int32)
+    if bad:
+        ids[-1, -1] = BAD
+    return ids
+
+
+def compute(device: Device, ids: Ints) -> None:
+    """Run a batch and compare its logits."""
+    start, end = device.compute(ids, np.ones_like(ids), np.zeros_like(ids))
+    expected = logits(ids)
+    assert expected[0].tolist() == start.tolist()
+    assert expected[1].tolist() == end.tolist()

@@ -1,0 +1,96 @@
+"""The built-in model and data sets, as a new user meets them."""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from spanserve.client import Client
+from spanserve.client.squad import load_dataset
+from spanserve.contract import Options
+from tests.processes import PATIENCE_S, WorkerProcess
+
+ROOT = Path(__file__).parent.parent.parent
+DEMO = Path(str(importlib.resources.files("spanserve.demo")))
+#: Resident memory of worker and host together after the demo, most allowed.
+MEMORY_MIB = 450
+
+
+@pytest.fixture
+def worker(start_worker: Callable[..., WorkerProcess]) -> WorkerProcess:
+    """A worker on the built-in bundle, on the CPU."""
+    return start_worker(bundle=DEMO / "bundle", device="cpu")
+
+
+def test_eval_without_arguments_scores_the_demo(tmp_path: Path) -> None:
+    """A private worker is started, every question is answered, and the scores are of a working model."""
+    command = [sys.executable, "-m", "spanserve.cli", "eval", "-o", str(tmp_path / "out"), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S * 2, check=False)
+    assert 0 == done.returncode, done.stderr
+    scores = json.loads(done.stdout)
+    assert (224, 0, 0) == (scores["total"], scores["errors"], scores["missing"])
+    assert scores["f1"] > 70
+    assert (tmp_path / "out/report.html").stat().st_size > 10_000
+
+
+def test_ask_without_an_address_answers(tmp_path: Path) -> None:
+    """`spanserve ask` needs nothing but a text and a question."""
+    command = [
+        sys.executable,
+        "-m",
+        "spanserve.cli",
+        "ask",
+        "-c",
+        "The harbour froze in 1871, said Anna Holm.",
+    ]
+    command += ["When did the harbour freeze?", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    assert 0 == done.returncode, done.stderr
+    (answer,) = json.loads(done.stdout)
+    assert "1871" == answer["text"]
+
+
+def test_answers_in_every_script_are_stretches_of_their_context(worker: WorkerProcess) -> None:
+    """Code points, whatever the script: Chinese, Arabic, Hebrew, Hindi, Thai, emoji with modifiers."""
+    dataset = load_dataset(DEMO / "multilingual.json")
+    tasks, refused = dataset.tasks("", Options())
+    contexts = {task.id: task.context for task in tasks}
+    seen = 0
+    with Client(worker.wait_ready().address) as client:
+        for result in client.answer_all(tasks):
+            context = contexts[result.id]
+            for question in result.questions:
+                assert question.answer is not None, question.error
+                best, columns = question.answer.best, question.answer.n_best
+                assert context[best.start : best.end] == best.text
+                assert (best.start, best.end) == (columns.starts[0], columns.ends[0])
+                for start, end in zip(columns.starts, columns.ends, strict=True):
+                    assert 0 <= start < end <= len(context)
+                seen += 1
+    assert {} == refused
+    assert len(dataset.question_ids) == seen
+
+
+def test_worker_and_host_stay_small(worker: WorkerProcess, tmp_path: Path) -> None:
+    """After every shape of the demo, worker and host together hold less than the limit."""
+    worker.wait_ready()
+    command = [sys.executable, "-m", "spanserve.cli", "eval", "--worker", worker.address]
+    subprocess.run([*command, "-o", str(tmp_path)], check=True, capture_output=True, timeout=PATIENCE_S * 2)
+    resident = sum(psutil.Process(pid).memory_info().rss for pid in (worker.pid, worker.host_pid()))
+    assert resident / 2**20 < MEMORY_MIB
+
+
+def test_the_python_of_the_readme_runs(worker: WorkerProcess, capsys: pytest.CaptureFixture[str]) -> None:
+    """The README's example prints what it says it prints."""
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    address = worker.wait_ready().address
+    exec(block.replace("localhost:50051", address), {})
+    assert "1871\n" == capsys.readouterr().out

@@ -1,0 +1,66 @@
+"""Asking a model directly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from spanserve.contract import Options, Question, Refusal, Task
+from spanserve.qa.answers import Floats
+from spanserve.qa.direct import ask
+from spanserve.qa.windows import Ints
+from tests.bundles import VOCABULARY
+from tests.unit.qa.conftest import MakeEncoder
+
+CONTEXT = "Anna Holm said the harbour froze in 1871."
+
+
+class Model:
+    """Starts answers at `harbour` and ends them at `froze`; remembers the shapes it saw."""
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __call__(self, ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+        assert ids.shape == mask.shape == types.shape
+        self.shapes.append(ids.shape)
+        start, end = ((ids == VOCABULARY[word]).astype(np.float32) for word in ("harbour", "froze"))
+        return start, end
+
+
+def task(*texts: str, context: str = CONTEXT, **options: int) -> Task:
+    questions = tuple(Question(str(number), text) for number, text in enumerate(texts))
+    return Task(id="t", context=context, questions=questions, options=Options(**options))
+
+
+def test_ask(make_encoder: MakeEncoder) -> None:
+    """Each question is a batch of its own, padded to the multiple; answers come in order."""
+    model = Model()
+    answers = ask(make_encoder(), task("Who?", "When did?"), model, length_multiple=16)
+    assert ["harbour froze"] * 2 == [answer.best.text for answer in answers]
+    # 3 special + 2 or 3 of the question + "anna h o l m ..." : 9 words and a full stop
+    assert [(1, 16), (1, 16)] == model.shapes
+
+
+def test_ask_in_windows(make_encoder: MakeEncoder) -> None:
+    """A long context is one batch of several windows, no longer than the model takes."""
+    model = Model()
+    # 41 tokens; room 20 - 3 - 1 = 16, stride 8: 1 + ceil((41 - 16) / 8) = 5 windows; 20 is no multiple of 16
+    context = "a " * 30 + "harbour froze" + " b" * 9
+    (answer,) = ask(
+        make_encoder(max_seq_length=20), task("who", context=context, doc_stride=8), model, length_multiple=16
+    )
+    assert ("harbour froze", 60, 73, 2.0) == (
+        answer.best.text,
+        answer.best.start,
+        answer.best.end,
+        answer.best.score,
+    )
+    assert 5 == answer.windows
+    assert [(5, 20)] == model.shapes
+
+
+def test_ask_refused(make_encoder: MakeEncoder) -> None:
+    """Here a faulty question refuses everything: goldens are of our own making."""
+    with pytest.raises(Refusal, match=r"questions\.text"):
+        ask(make_encoder(), task("Who?", " "), Model(), length_multiple=16)
