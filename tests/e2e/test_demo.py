@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.resources
 import json
 import re
 import subprocess
@@ -19,7 +18,7 @@ from spanserve.contract import Options
 from tests.processes import PATIENCE_S, WorkerProcess
 
 ROOT = Path(__file__).parent.parent.parent
-DEMO = Path(str(importlib.resources.files("spanserve.demo")))
+DEMO = ROOT / "worker/spanserve/demo"
 #: Resident memory of worker and host together after the demo, most allowed.
 MEMORY_MIB = 450
 

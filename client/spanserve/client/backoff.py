@@ -26,7 +26,8 @@ class Backoff:
     def next_s(self) -> float:
         """Seconds to wait before the next try."""
         limit = min(LONGEST_S, FIRST_S * 2.0**self._tries)
-        self._tries += 1
+        if limit < LONGEST_S:  # no further: the power would overflow one day
+            self._tries += 1
         return self._chance.uniform(0, limit)
 
     def reset(self) -> None:

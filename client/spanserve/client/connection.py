@@ -21,6 +21,7 @@ from spanserve.client.backoff import Backoff
 from spanserve.client.channel import Tls, open_channel, stub_of
 from spanserve.client.pending import Pending
 from spanserve.contract import QuestionResult, Refusal, Task, TaskResult
+from spanserve.contract.limits import MAX_TASK_BYTES
 from spanserve.v1 import worker_pb2 as pb
 
 #: Seconds a worker gets to accept a stream.
@@ -153,9 +154,12 @@ class Connection:
         """Send tasks while there is credit; Bye when no more will come."""
         while not self._pending.closed:
             self._wake.clear()
-            batch = [] if self._draining else self._pending.take(self._credit)
-            if not batch:
+            taken = [] if self._draining else self._pending.take(self._credit)
+            if not taken:
                 await self._wake.wait()
+                continue
+            batch = [(task, data) for task, data in taken if self._fits(task, data)]
+            if not batch:
                 continue
             self._credit -= sum(len(task.questions) for task, _ in batch)
             self._frames += 1
@@ -194,9 +198,21 @@ class Connection:
         if task is None:
             # Ours to get right: a frame we built was not understood. The stream is of no more use.
             raise StreamBroken(f"the worker refused a frame: {error}")
+        self._credit += len(task.questions)  # what is refused uses none
         if error.code.retryable:
             self._pending.give_back([task], suspect=False)
-            return
+        else:
+            self._refuse(task, error)
+
+    def _fits(self, task: Task, data: bytes) -> bool:
+        """Whether a task may be sent. One that no worker would take ends here."""
+        if len(data) <= MAX_TASK_BYTES:
+            return True
+        self._refuse(task, Refusal.too_large("task", len(data), MAX_TASK_BYTES, "bytes"))
+        return False
+
+    def _refuse(self, task: Task, error: Refusal) -> None:
+        """End a task with an error for all its questions."""
         questions = tuple(QuestionResult(question.id, error=error) for question in task.questions)
         self._deliver(TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt))
 

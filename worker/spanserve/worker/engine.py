@@ -8,12 +8,9 @@ Everything but tokenisation and the device itself runs on one event loop, so no 
 from __future__ import annotations
 
 import asyncio
-import enum
 import functools
-import secrets
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import structlog
@@ -24,33 +21,22 @@ from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot
 from spanserve.qa import EncodedTask, Encoder, answer, decode, fill
 from spanserve.worker.batcher import Batch, Batcher
 from spanserve.worker.canary import CanaryFailed
+from spanserve.worker.deaths import DeathBudget
+from spanserve.worker.encoding import EncodingThread
+from spanserve.worker.internal import internal_error
 from spanserve.worker.job import Ask, Job, Row
 from spanserve.worker.metrics import Metrics
+from spanserve.worker.state import State
 
 #: A batch may run this many seconds, or this many times its estimate, whichever is more.
 BATCH_TIMEOUT_S = 20.0
 BATCH_TIMEOUT_FACTOR = 5.0
-#: Host deaths within the period after which the device is given up. Those of an exclusive batch do not
-#: count: there the input is at fault, and the canary has proven the device since.
-DEATHS_ALLOWED = 2
-DEATHS_PERIOD_S = 60.0
 #: The backlog holds windows for this many full batches.
 HELD_BATCHES = 8
 #: Weight of the newest batch in the moving average of real over estimated cost.
 COST_WEIGHT = 0.1
 
 log = structlog.get_logger(__name__)
-
-
-class State(enum.Enum):
-    """Life of a worker."""
-
-    STARTING = "starting"
-    READY = "ready"
-    #: The device host is being restarted; tasks wait.
-    RECOVERING = "recovering"
-    DRAINING = "draining"
-    FAILED = "failed"
 
 
 class Engine:
@@ -94,7 +80,7 @@ class Engine:
         self.useful_tokens = 0
         self.padded_tokens = 0
         self.held_windows = 0
-        self._device = device
+        self.device = device
         self._prove = prove
         self._jobs: set[Job] = set()
         self._in_flight = 0
@@ -102,18 +88,10 @@ class Engine:
         self._device_up = True
         self._cost_factor = 1.0
         self._prior = batcher.cost
-        self._deaths: deque[float] = deque()
-        self._encoding = ThreadPoolExecutor(1, "encode")
+        self._deaths = DeathBudget()
+        self._encoding = EncodingThread(encoder)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def device_name(self) -> str:
-        return self._device.spec.text
-
-    @property
-    def host_restarts(self) -> int:
-        return max(0, self._device.starts - 1)
 
     @property
     def capacity_windows(self) -> int:
@@ -159,10 +137,11 @@ class Engine:
 
     async def close(self) -> None:
         """Stop. Whoever drains waits for `idle` first."""
+        self._device_up = False  # a batch that dies with the device now must not bring the host back
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._encoding.shutdown()
+        self._encoding.close()
 
     async def _encode(self, jobs: list[Job]) -> None:
         began = self.clock()
@@ -174,8 +153,7 @@ class Engine:
                 live.append(job)
             else:
                 job.settle_all(verdict)
-        tasks = [job.task for job in live]
-        encoded = await self._loop.run_in_executor(self._encoding, self._encode_all, tasks)
+        encoded = await self._encoding.encode([job.task for job in live])
         now = self.clock()
         for job, outcome in zip(live, encoded, strict=True):
             job.encode_ended = now
@@ -184,20 +162,6 @@ class Engine:
             else:
                 self._enqueue(job, outcome, now)
         self._pump()
-
-    def _encode_all(self, tasks: list[Task]) -> list[EncodedTask | Refusal]:
-        return [self._encode_one(task) for task in tasks]
-
-    def _encode_one(self, task: Task) -> EncodedTask | Refusal:
-        """Encode one task; whatever its text does to the tokenizer concerns this task alone."""
-        try:
-            return self.encoder.encode(task)
-        except Refusal as refusal:
-            return refusal
-        except (KeyboardInterrupt, SystemExit, GeneratorExit):
-            raise
-        except BaseException as error:  # a panic inside the tokenizer is no Exception
-            return self._internal("encode", error)
 
     def _enqueue(self, job: Job, encoded: EncodedTask, now: float) -> None:
         job.encoded = encoded
@@ -221,7 +185,7 @@ class Engine:
     def _pump(self) -> None:
         """Fill free slots while there is something to fill them with."""
         while self._device_up and not self._exclusive:
-            slot = self._device.acquire()
+            slot = self.device.acquire()
             if slot is None:
                 return
             batch = self._next_batch()
@@ -326,7 +290,7 @@ class Engine:
                 start, end, [row.window for row in rows], [row.ask.job.task.options for row in rows]
             )
         except Exception as error:  # nobody may be left waiting
-            self._undecoded(rows, self._internal("decode", error))
+            self._undecoded(rows, internal_error("decode", error))
             return
         complete = []
         for row, candidates in zip(rows, found, strict=True):
@@ -362,7 +326,7 @@ class Engine:
         except Refusal as refusal:
             return QuestionResult(question.id, error=refusal)
         except Exception as error:
-            return QuestionResult(question.id, error=self._internal("decode", error))
+            return QuestionResult(question.id, error=internal_error("decode", error))
         return QuestionResult(question.id, answer=answered)
 
     def _settle(self, ask: Ask, result: QuestionResult) -> None:
@@ -401,16 +365,14 @@ class Engine:
             self.set_state(State.RECOVERING)
         now = self.clock()
         if charge:
-            self._deaths.append(now)
-        while self._deaths and now - self._deaths[0] > DEATHS_PERIOD_S:
-            self._deaths.popleft()
-        if len(self._deaths) > DEATHS_ALLOWED:
-            self._give_up(f"the device host died {len(self._deaths)} times within {DEATHS_PERIOD_S:g} s")
+            self._deaths.charge(now)
+        if reason := self._deaths.verdict(now):
+            self.give_up(reason)
             return
         try:
             await asyncio.to_thread(self._prove)
         except (DeviceError, CanaryFailed) as error:
-            self._give_up(str(error))
+            self.give_up(str(error))
             return
         self.metrics.host_restarts.inc()
         self._device_up = True
@@ -418,17 +380,12 @@ class Engine:
             self.set_state(State.READY)
         self._pump()
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """The device is of no use any more: end every job, and take none again."""
         log.error("device given up", reason=reason)
         self._device_up = False
         self.set_state(State.FAILED)
         self.abandon(Refusal(ErrorCode.UNAVAILABLE, "the device failed", retry_after_ms=1000))
-
-    def _internal(self, stage: str, error: BaseException) -> Refusal:
-        """A fault of ours: the log gets the details, the client an id to quote."""
-        reference = secrets.token_hex(8)
-        log.error("internal error", stage=stage, reference=reference, exc_info=error)
-        return Refusal(ErrorCode.INTERNAL, f"internal error in {stage}, reference {reference}")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
@@ -439,4 +396,4 @@ class Engine:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("engine task failed", exc_info=error)
-            self._give_up("a fault inside the engine")
+            self.give_up("a fault inside the engine")

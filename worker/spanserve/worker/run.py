@@ -24,11 +24,12 @@ from spanserve.device import Device, DeviceError, DeviceSpec
 from spanserve.qa import Encoder
 from spanserve.worker.batcher import Batcher
 from spanserve.worker.canary import CanaryFailed, check_goldens, measure_cost
-from spanserve.worker.engine import Engine, State
+from spanserve.worker.engine import Engine
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.server import Server
 from spanserve.worker.service import Service
 from spanserve.worker.settings import Settings
+from spanserve.worker.state import State
 
 EXIT_OK = 0
 #: Told twice to stop, or held tasks did not finish in time.

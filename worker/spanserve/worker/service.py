@@ -15,7 +15,8 @@ from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.v1 import worker_pb2 as pb
 from spanserve.worker.credit import CreditPool
-from spanserve.worker.engine import Engine, State
+from spanserve.worker.engine import Engine
+from spanserve.worker.state import State
 from spanserve.worker.stream import ProtocolViolation, WorkStream
 
 SERVICE_NAME = "spanserve.v1.QuestionAnswering"
@@ -129,7 +130,7 @@ class Service:
             await stream.serve()
         except ProtocolViolation as violation:
             await context.abort(violation.status, str(violation))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, aio.InternalError):
             pass  # the client has gone; raised out of a handler this would disturb the server
         finally:
             self._streams.discard(stream)
@@ -141,7 +142,7 @@ class Service:
         return pb.DescribeResponse(
             worker=engine.name,
             version=version("spanserve"),
-            device=engine.device_name,
+            device=engine.device.spec.text,
             model=engine.manifest.name,
             model_digest=engine.model_digest,
             precision=engine.manifest.precision,
@@ -150,7 +151,7 @@ class Service:
             state=STATES[engine.state],
             held_windows=engine.held_windows,
             answered_questions=engine.answered_questions,
-            host_restarts=engine.host_restarts,
+            host_restarts=max(0, engine.device.starts - 1),
             useful_tokens=engine.useful_tokens,
             padded_tokens=engine.padded_tokens,
             batches=engine.batches,

@@ -21,8 +21,9 @@ from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.v1 import worker_pb2 as pb
 from spanserve.worker.credit import CreditPool
-from spanserve.worker.engine import Engine, State
+from spanserve.worker.engine import Engine
 from spanserve.worker.job import Job
+from spanserve.worker.state import State
 
 #: Frames with tasks beyond the credit after which a client is shown the door.
 OVERRUNS_ALLOWED = 3
@@ -99,11 +100,12 @@ class WorkStream:
             await self._write()
         finally:
             self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
             for job in self._jobs.values():
                 self._engine.cancel(job)
             self._engine.metrics.streams.dec()
             log.info("stream closed", session=self.session, dropped=len(self._jobs))
+            # Last: a cancellation that comes behind a failed write would skip what follows.
+            await asyncio.gather(self._reading, return_exceptions=True)
 
     def drain(self) -> None:
         """Ask the client to send no more."""

@@ -1,0 +1,1 @@
+"""Subcommands that live with the builder."""

@@ -1,0 +1,138 @@
+"""`spanserve build`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import rich
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from spanserve.builder.targets import TARGETS
+
+# They are imported by the build itself, `--help` is quicker without; here only their absence matters.
+for _package in ("torch", "transformers", "openvino", "nncf"):
+    if importlib.util.find_spec(_package) is None:
+        raise ModuleNotFoundError(f"No module named {_package!r}", name=_package)
+
+app = typer.Typer(add_completion=False)
+
+_PRECISIONS = list(dict.fromkeys(name for target in TARGETS.values() for name in target.precisions))
+
+_EXAMPLES = """\b
+Examples:
+  spanserve build ./bert-squad --precision float32 -o bert.bundle
+  spanserve build linfuyou/bert-squad-training --precision int8 --lower-case false -o bert.bundle
+  spanserve build ./bert-squad --precision int8 --calibration train-v1.1.json --force -o bert.bundle
+\b
+Exit status: 0 built, 1 interrupted, 2 the checkpoint or an option is not fit; nothing is written then.
+"""
+
+
+class LowerCase(StrEnum):
+    """Values of --lower-case."""
+
+    AUTO = "auto"
+    TRUE = "true"
+    FALSE = "false"
+
+
+@app.command("build", epilog=_EXAMPLES)
+def build(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle, made here.")],
+    checkpoint: Annotated[
+        str,
+        typer.Argument(
+            envvar="SPANSERVE_CHECKPOINT", help="Folder of the checkpoint, or its id on the Hugging Face hub."
+        ),
+    ] = "linfuyou/bert-squad-training",
+    target: Annotated[
+        str, typer.Option(envvar="SPANSERVE_TARGET", metavar="|".join(TARGETS), help="Kind of device.")
+    ] = "cpu",
+    precision: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_PRECISION", metavar="|".join(_PRECISIONS), help="Arithmetic of the graph."
+        ),
+    ] = "float32",
+    max_batch_size: Annotated[
+        int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", min=1, max=1024, help="Windows in a batch.")
+    ] = 16,
+    max_seq_length: Annotated[
+        int,
+        typer.Option(
+            envvar="SPANSERVE_MAX_SEQ_LENGTH", min=128, max=512, help="Tokens in a window; multiple of 16."
+        ),
+    ] = 384,
+    lower_case: Annotated[
+        LowerCase,
+        typer.Option(envvar="SPANSERVE_LOWER_CASE", help="Casing; auto: as the checkpoint's files say."),
+    ] = LowerCase.AUTO,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="SQuAD file whose text sets the ranges of int8. Default: the demo questions."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name in the manifest. Default: checkpoint and precision.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Result and errors as JSON.")] = False,
+) -> None:
+    """Turn a checkpoint into a bundle: export, compile, verify, measure.
+
+    The bundle is checked against the checkpoint on the very device before it is written.
+    """
+    began = time.monotonic()
+    console = Console(stderr=True, quiet=json_output)
+
+    def show(step: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  {step}", highlight=False)
+
+    show("starting")
+    from spanserve.builder.build import Recipe, build
+
+    built = build(
+        Recipe(
+            checkpoint=checkpoint,
+            output=output,
+            target=target,
+            precision=precision,
+            max_batch_size=max_batch_size,
+            max_seq_length=max_seq_length,
+            lower_case=None if lower_case is LowerCase.AUTO else lower_case is LowerCase.TRUE,
+            calibration=calibration,
+            name=name,
+            force=force,
+        ),
+        show,
+    )
+    manifest = built.bundle.manifest
+    facts = {
+        "bundle": str(output),
+        "name": manifest.name,
+        "digest": manifest.digest,
+        "target": manifest.target,
+        "precision": manifest.precision,
+        "lower_case": manifest.tokenizer.lower_case,
+        "lower_case_reason": built.lower_case_reason,
+        "bytes": sum(entry.size for entry in manifest.files),
+        "max_logit_error": manifest.verification.max_logit_error,
+        "answer_agreement": manifest.verification.answer_agreement,
+        "seconds": round(time.monotonic() - began, 1),
+    }
+    if json_output:
+        sys.stdout.write(json.dumps(facts) + "\n")
+        return
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column()
+    table.add_column(overflow="fold", min_width=64)
+    for key, value in facts.items():
+        table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
+    rich.print(table)

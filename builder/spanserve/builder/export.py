@@ -1,0 +1,51 @@
+"""The model as an ONNX file: one graph for every batch and length."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spanserve.builder.targets.target import INPUTS, OUTPUTS
+
+#: Added to the attention scores of padding: exp() of it is exactly 0, in bfloat16 too.
+_MASKED = -10000.0
+_OPSET = 17
+
+
+class _Spans(torch.nn.Module):  # type: ignore[misc]
+    """The model with its mask made here: given four dimensions, transformers takes it as it is.
+
+    What is left in the graph is one broadcast addition per layer, in which a row depends on itself only.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any]:
+        scores = (1.0 - mask.to(torch.float32))[:, None, None, :] * _MASKED  # [B, 1, 1, S]
+        out = self.model(input_ids=ids, attention_mask=scores, token_type_ids=types)
+        return out.start_logits, out.end_logits
+
+
+def export_onnx(model: Any, path: Path) -> None:
+    """Write `model`, batch and length free, weights included, to `path`."""
+    example = torch.zeros((2, 32), dtype=torch.int32)
+    axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *OUTPUTS)}
+    with torch.no_grad(), warnings.catch_warnings():
+        # Tracing is enough for a graph without branches, and needs no onnxscript.
+        warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
+        warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
+        torch.onnx.export(
+            _Spans(model).eval(),
+            (example, torch.ones_like(example), example),
+            path,
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
+            dynamic_axes=axes,
+            opset_version=_OPSET,
+            dynamo=False,
+        )

@@ -1,0 +1,26 @@
+"""JSON files of a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from spanserve.builder.errors import BuildError
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file, None if there is no such file.
+
+    Raises:
+        BuildError: the file cannot be read or holds something else.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise BuildError(f"{path} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise BuildError(f"{path} holds no JSON object")
+    return content

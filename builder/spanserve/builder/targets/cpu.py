@@ -1,0 +1,117 @@
+"""The CPU, through OpenVINO: float32, bfloat16 and int8.
+
+bfloat16 is the float32 graph; the runtime rounds while it loads. int8 is static: every activation has one
+scale for all rows and tokens, measured on text beforehand, so that a row's logits do not depend on its
+neighbours, as scales taken from the batch at hand would make them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import warnings
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from spanserve.builder.errors import BuildError
+from spanserve.builder.samples import Inputs
+from spanserve.builder.targets.target import INPUTS
+from spanserve.bundle import Runtime
+
+#: Names that OpenVINO gives by counting; those of the model hold slashes.
+_COUNTED = re.compile(r"\w+_\d+")
+
+# openvino and nncf are imported where they are used: `spanserve build --help` needs neither.
+
+
+class CpuTarget:
+    """`--target cpu`."""
+
+    name: Literal["cpu"] = "cpu"
+    precisions = ("float32", "bfloat16", "int8")
+    calibrated = frozenset({"int8"})
+    device = "cpu"
+    #: Measured for all three precisions: logits are bit-equal at multiples of 16, not at multiples of 1 or 8.
+    length_multiple = 16
+
+    def runtime(self) -> Runtime:
+        import openvino as ov
+
+        release = ov.__version__.split("-")[0]  # 2026.4.1-22982-abcdef
+        year, month = release.split(".")[:2]
+        return Runtime(name="openvino", version=release, accepts=(f"{year}.{month}", str(int(year) + 1)))
+
+    def check(self, precision: str) -> None:
+        import openvino as ov
+
+        if precision == "bfloat16" and "BF16" not in ov.Core().get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise BuildError(
+                "this processor has no bfloat16 arithmetic, so a bfloat16 bundle can be neither verified nor "
+                "timed here: build it on one that has (AVX512_BF16 or AMX), or take float32 or int8"
+            )
+
+    def compile(
+        self, onnx: Path, precision: str, calibration: Sequence[Inputs], folder: Path
+    ) -> tuple[str, ...]:
+        import openvino as ov
+
+        try:
+            graph = ov.convert_model(onnx)
+            if precision == "int8":
+                graph = _quantize(graph, calibration)
+        except RuntimeError as error:
+            raise BuildError(f"OpenVINO cannot compile the graph: {error}") from None
+        file = folder / "model.xml"
+        ov.save_model(graph, file, compress_to_fp16=False)
+        _forget_origin(file)
+        return "model.xml", "model.bin"
+
+
+def _quantize(graph: Any, calibration: Sequence[Inputs]) -> Any:
+    """Weights and activations of every matrix product in 8 bits, embedding tables in 8 bits per row."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="nncf")
+        import nncf
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        nncf.set_log_level(logging.ERROR)
+        tables = [
+            node.get_friendly_name()
+            for node in graph.get_ops()
+            if node.get_type_name() == "Gather" and node.get_output_partial_shape(0).rank.get_length() == 3
+        ]
+        quantized = nncf.quantize(
+            graph,
+            nncf.Dataset(list(calibration), lambda inputs: dict(zip(INPUTS, inputs, strict=True))),
+            model_type=nncf.ModelType.TRANSFORMER,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(calibration),
+            ignored_scope=nncf.IgnoredScope(names=tables),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(
+                # All 8 bits of a weight: half of them only serve processors without VNNI.
+                overflow_fix=nncf.OverflowFix.DISABLE,
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            ),
+        )
+        return nncf.compress_weights(quantized, mode=nncf.CompressWeightsMode.INT8_ASYM)
+
+
+def _forget_origin(file: Path) -> None:
+    """Drop what the graph remembers of its making, so that equal weights give equal files.
+
+    Notes hold paths of this machine; names such as `Constant_3686` count what this process made before.
+    """
+    tree = ET.parse(file)  # noqa: S314 - written by the line before
+    root = tree.getroot()
+    for notes in root.findall("rt_info"):
+        root.remove(notes)
+    for layer in root.iter("layer"):
+        if _COUNTED.fullmatch(layer.attrib["name"]):
+            layer.attrib["name"] = f"{layer.attrib['type']}_{layer.attrib['id']}"
+    tree.write(file, encoding="utf-8", xml_declaration=True)

@@ -1,0 +1,134 @@
+"""Does the compiled graph still say what the checkpoint says? Both answer the same questions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from spanserve.builder.errors import BuildError
+from spanserve.bundle import Verification
+from spanserve.contract import Answer, Refusal, Task
+from spanserve.device import Device
+from spanserve.qa import Encoder
+from spanserve.qa.direct import Run, ask
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float32]
+
+#: float32 differs from the checkpoint in the order of additions only.
+MAX_FLOAT32_ERROR = 1e-3
+MIN_FLOAT32_AGREEMENT = 0.99
+#: Below this share of equal answers a coarser precision has lost the model.
+MIN_AGREEMENT = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A task of one question, the compiled graph's answer, and whether the checkpoint gives the same span."""
+
+    task: Task
+    answer: Answer
+    agreed: bool
+
+
+@dataclass(slots=True)
+class _Recorder:
+    """A run that keeps the logits of real tokens, [2, tokens] per window."""
+
+    run: Run
+    logits: list[Floats] = field(default_factory=list)
+
+    def __call__(self, ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+        start, end = self.run(ids, mask, types)
+        self.logits += [np.stack([s[m == 1], e[m == 1]]) for s, e, m in zip(start, end, mask, strict=True)]
+        return start, end
+
+
+def compare(
+    model: Any, device: Device, encoder: Encoder, tasks: Iterable[Task]
+) -> tuple[Verification, list[Asked]]:
+    """Ask the checkpoint and the device, question by question.
+
+    Args:
+        model: the checkpoint, float32.
+        tasks: one question each; those that do not fit `max_seq_length` are passed over.
+
+    Raises:
+        BuildError: no question fits.
+        DeviceError: the device failed.
+    """
+    compiled, original = _Recorder(_in_batches(device)), _Recorder(_runner(model))
+    multiple = device.bundle.manifest.length_multiple
+    asked = []
+    for task in tasks:
+        try:
+            ours = ask(encoder, task, compiled, length_multiple=multiple)[0]
+        except Refusal:
+            continue
+        theirs = ask(encoder, task, original, length_multiple=multiple)[0]
+        same = (ours.best.start, ours.best.end) == (theirs.best.start, theirs.best.end)
+        asked.append(Asked(task, ours, same))
+    if not asked:
+        raise BuildError(f"no question of the verification text fits max_seq_length {encoder.max_seq_length}")
+    pairs = zip(compiled.logits, original.logits, strict=True)
+    errors = np.concatenate([np.abs(ours - theirs).ravel() for ours, theirs in pairs])
+    verification = Verification(
+        windows=len(compiled.logits),
+        max_logit_error=float(errors.max()),
+        mean_logit_error=float(errors.mean()),
+        answer_agreement=sum(question.agreed for question in asked) / len(asked),
+    )
+    return verification, asked
+
+
+def judge(verification: Verification, precision: str) -> None:
+    """Refuse a graph that is not the checkpoint any more.
+
+    Raises:
+        BuildError: with what was found and what is needed.
+    """
+    exact = precision == "float32"
+    needed = MIN_FLOAT32_AGREEMENT if exact else MIN_AGREEMENT
+    if verification.answer_agreement < needed:
+        raise BuildError(
+            f"the {precision} graph gives the checkpoint's answer to only "
+            f"{verification.answer_agreement:.1%} of the questions, needed are {needed:.0%}"
+        )
+    # `not <=` refuses NaN as well.
+    if exact and not verification.max_logit_error <= MAX_FLOAT32_ERROR:
+        raise BuildError(
+            f"the float32 graph's logits are up to {verification.max_logit_error:.2g} off the checkpoint's, "
+            f"allowed is {MAX_FLOAT32_ERROR:g}"
+        )
+
+
+def _in_batches(device: Device) -> Run:
+    """A question may have more windows than the device takes at once."""
+
+    def run(ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+        size = device.max_batch
+        parts = [
+            device.compute(ids[row : row + size], mask[row : row + size], types[row : row + size])
+            for row in range(0, len(ids), size)
+        ]
+        return np.concatenate([start for start, _ in parts]), np.concatenate([end for _, end in parts])
+
+    return run
+
+
+def _runner(model: Any) -> Run:
+    def run(ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+        with torch.inference_mode():
+            out = model(
+                input_ids=torch.from_numpy(ids),
+                attention_mask=torch.from_numpy(mask),
+                token_type_ids=torch.from_numpy(types),
+            )
+        return out.start_logits.numpy(), out.end_logits.numpy()
+
+    return run

@@ -1,0 +1,152 @@
+"""A worker inside the test's own process and loop: real gRPC, real engine, real device host; no signals."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from spanserve.bundle import Bundle
+from spanserve.contract import Task, TaskResult
+from spanserve.device import Device, DeviceSpec, Slot
+from spanserve.qa import Encoder
+from spanserve.worker.batcher import Batcher
+from spanserve.worker.canary import check_goldens
+from spanserve.worker.engine import Engine
+from spanserve.worker.job import Job, Row
+from spanserve.worker.metrics import Metrics
+from spanserve.worker.server import Server
+from spanserve.worker.service import Service
+from spanserve.worker.settings import Settings
+from spanserve.worker.state import State
+
+
+class WatchedBatcher(Batcher):
+    """Tells when rows have entered."""
+
+    def __init__(self, bundle: Bundle, max_batch: int) -> None:
+        super().__init__(bundle.cost_table(), max_batch, bundle.manifest.max_seq_length)
+        self.entered = asyncio.Semaphore(0)
+
+    def add(self, row: Row) -> None:
+        super().add(row)
+        self.entered.release()
+
+
+@dataclass(slots=True, kw_only=True)
+class Rig:
+    """An engine on a started device, and the strings a test may pull."""
+
+    engine: Engine
+    device: Device
+    batcher: WatchedBatcher
+    encoder: Encoder
+    #: Set whenever a device host has died; clear it before the next one does.
+    host_died: asyncio.Event
+    #: Every state the engine has been in since the start.
+    states: list[State] = field(default_factory=list)
+
+    @property
+    def host_restarts(self) -> int:
+        return self.device.starts - 1
+
+    def block(self) -> list[Slot]:
+        """Take every free slot, so that nothing reaches the device until they are released."""
+        return list(iter(self.device.acquire, None))
+
+    def submit(self, *tasks: Task) -> tuple[list[Job], list[asyncio.Future[TaskResult]]]:
+        """Give tasks to the engine; a future of the result of each."""
+        futures: list[asyncio.Future[TaskResult]] = [
+            asyncio.get_running_loop().create_future() for _ in tasks
+        ]
+        return self.engine.submit(tasks, [future.set_result for future in futures]), futures
+
+    async def run(self, *tasks: Task) -> list[TaskResult]:
+        """Give tasks to the engine and wait for all results, in order."""
+        return list(await asyncio.gather(*self.submit(*tasks)[1]))
+
+    async def entered(self, rows: int) -> None:
+        """Wait until so many more rows have entered the backlog."""
+        for _ in range(rows):
+            await self.batcher.entered.acquire()
+
+
+@asynccontextmanager
+async def rig(
+    bundle: Bundle,
+    device: str = "sim:fixed",
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    slots: int = 2,
+    prove: Callable[[Device, Encoder], None] = lambda device, encoder: None,
+) -> AsyncIterator[Rig]:
+    """An engine that is ready. A restarted device is proven by `prove`."""
+    loop = asyncio.get_running_loop()
+    died = asyncio.Event()
+
+    def log(event: str, **facts: object) -> None:
+        if event == "device host died":
+            loop.call_soon_threadsafe(died.set)
+
+    manifest = bundle.manifest
+    real = Device(bundle, DeviceSpec.parse(device), slots=slots, log=log)
+    encoder = Encoder(
+        bundle.tokenizer_path,
+        manifest.tokenizer,
+        vocab_size=manifest.model.vocab_size,
+        max_seq_length=manifest.max_seq_length,
+    )
+
+    def restart() -> None:
+        real.start()
+        prove(real, encoder)
+
+    await asyncio.to_thread(restart)
+    batcher = WatchedBatcher(bundle, real.max_batch)
+    engine = Engine(
+        encoder=encoder,
+        device=real,
+        batcher=batcher,
+        prove=restart,
+        name="in-process",
+        metrics=Metrics(),
+        clock=clock,
+    )
+    made = Rig(engine=engine, device=real, batcher=batcher, encoder=encoder, host_died=died)
+    engine.on_state = made.states.append
+    engine.set_state(State.READY)
+    try:
+        yield made
+    finally:
+        await engine.close()
+        await asyncio.to_thread(real.close)
+
+
+@dataclass(slots=True)
+class Served:
+    """A `Rig` behind a listening server."""
+
+    rig: Rig
+    service: Service
+    server: Server
+
+    @property
+    def address(self) -> str:
+        return self.server.address
+
+
+@asynccontextmanager
+async def serving(
+    bundle: Bundle, device: str = "sim:fixed", *, listen: str = "127.0.0.1:0", slots: int = 2
+) -> AsyncIterator[Served]:
+    """A server that is ready, on any port unless told otherwise."""
+    async with rig(bundle, device, slots=slots, prove=check_goldens) as made:
+        service = Service(made.engine)
+        server = Server(service, Settings(bundle=bundle.path, listen=listen), "model/test")
+        await server.start()
+        try:
+            yield Served(made, service, server)
+        finally:
+            await server.stop(0)

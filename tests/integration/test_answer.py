@@ -1,0 +1,132 @@
+"""The unary `Answer`: every kind of error has its own status, and nothing is computed for nobody."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from grpc import aio
+
+from spanserve.bundle import Bundle
+from spanserve.contract import ErrorCode, Refusal, TaskResult
+from spanserve.qa import EncodedTask
+from spanserve.v1 import task_pb2, worker_pb2
+from spanserve.worker.state import State
+from tests.faults.answers import STATUS, outcome, request_of, typed
+from tests.faults.serving import Served, serving
+from tests.faults.waiting import eventually
+from tests.faults.wire import describe, make_task, make_tasks, open_raw, raw_answer
+
+
+def plain_task(questions: int = 1) -> task_pb2.Task:
+    """A task that any worker answers."""
+    return task_pb2.Task.FromString(make_task("t", *["Who said?"] * questions).to_bytes())
+
+
+async def ask_blocked(served: Served, channel: aio.Channel) -> asyncio.Task[TaskResult]:
+    """A call whose question is in the backlog while every slot is taken."""
+    served.rig.block()
+    request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(make_task().to_bytes()))
+    call = asyncio.create_task(raw_answer(channel, request.SerializeToString()))
+    await served.rig.entered(1)
+    return call
+
+
+@pytest.mark.parametrize("code", ErrorCode, ids=lambda code: code.name)
+async def test_status_of_each_kind(sim_bundle: Bundle, code: ErrorCode) -> None:
+    """An error of each kind ends the call with the status of its kind, and travels whole in the metadata."""
+    refusal = Refusal(code, "so it is", field="questions[0]", value="1", limit="0", retry_after_ms=250)
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        call = await ask_blocked(served, channel)
+        served.rig.engine.abandon(refusal)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await call
+        assert STATUS[code] is caught.value.code()
+        assert refusal == typed(caught.value)
+
+
+@pytest.mark.parametrize("state", [State.STARTING, State.RECOVERING, State.DRAINING, State.FAILED])
+async def test_not_ready(sim_bundle: Bundle, state: State) -> None:
+    """A worker that is not ready refuses calls with UNAVAILABLE, and says when to come back."""
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        served.rig.engine.state = state
+        refused = await outcome(channel, request_of(plain_task()))
+        assert isinstance(refused, Refusal)
+        assert (ErrorCode.UNAVAILABLE, 1000) == (refused.code, refused.retry_after_ms)
+        assert state.value in refused.message
+
+
+async def test_full(sim_bundle: Bundle) -> None:
+    """A worker that holds all it wants to hold refuses calls with RESOURCE_EXHAUSTED and takes them again later."""
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        slots = served.rig.block()
+        _, futures = served.rig.submit(*make_tasks(served.rig.engine.capacity_windows))
+        await served.rig.entered(served.rig.engine.capacity_windows)
+        refused = await outcome(channel, request_of(plain_task()))
+        assert isinstance(refused, Refusal)
+        assert (ErrorCode.RESOURCE_EXHAUSTED, 100) == (refused.code, refused.retry_after_ms)
+        for slot in slots:
+            slot.release()
+        await served.rig.run(make_task("next"))
+        await asyncio.gather(*futures)
+        assert not isinstance(await outcome(channel, request_of(plain_task())), Refusal)
+
+
+async def test_late(sim_bundle: Bundle) -> None:
+    """A task that was not computed within its timeout_ms is DEADLINE_EXCEEDED, and says which limit that was."""
+    async with (
+        serving(sim_bundle, "sim:fixed?latency_ms=200", slots=1) as served,
+        open_raw(served.address) as channel,
+    ):
+        served.rig.submit(*make_tasks(16))
+        await served.rig.entered(16)
+        task = plain_task()
+        task.timeout_ms = 20
+        refused = await outcome(channel, request_of(task))
+        assert isinstance(refused, Refusal)
+        assert (ErrorCode.DEADLINE_EXCEEDED, "timeout_ms", "20 ms") == (
+            refused.code,
+            refused.field,
+            refused.limit,
+        )
+
+
+async def test_a_fault_of_ours_is_opaque(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault inside the worker is INTERNAL with a reference and none of its details."""
+
+    def broken(task: object) -> EncodedTask:
+        raise RuntimeError("a secret")
+
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        monkeypatch.setattr(served.rig.encoder, "encode", broken)
+        refused = await outcome(channel, request_of(plain_task()))
+        assert isinstance(refused, Refusal)
+        assert ErrorCode.INTERNAL is refused.code
+        assert "reference" in refused.message
+        assert "secret" not in str(refused)
+
+
+async def test_a_caller_that_goes_away(sim_bundle: Bundle) -> None:
+    """When the caller is gone its task is withdrawn, not computed."""
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        slots = served.rig.block()
+        call = await ask_blocked(served, channel)
+        (job,) = served.rig.engine._jobs
+        call.cancel()
+        await eventually(lambda: job.cancelled)
+        for slot in slots:
+            slot.release()
+        await served.rig.run(make_task("next"))
+        assert (0, 1) == (served.rig.engine.held_windows, served.rig.engine.batches)
+
+
+async def test_describe_counts(sim_bundle: Bundle) -> None:
+    """Describe tells what is served and what was done."""
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        await raw_answer(channel, request_of(plain_task(3)))
+        found = await describe(channel)
+        assert (3, 0, 0) == (found.answered_questions, found.held_windows, found.host_restarts)
+        assert ("simulated", sim_bundle.manifest.digest) == (found.model, found.model_digest)
+        assert (16, 384, "sim:fixed") == (found.max_batch_size, found.max_seq_length, found.device)
+        assert found.useful_tokens <= found.padded_tokens
+        assert worker_pb2.WORKER_STATE_READY == found.state

@@ -1,0 +1,159 @@
+"""Bundles on disk: whole or not at all, and not a byte other than written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spanserve.bundle import Bundle, BundleError, Manifest, write_bundle
+from tests.bundles import make_sim_bundle
+
+
+def contents(bundle: Bundle) -> dict[str, Path | str]:
+    """The files of a bundle, to write another one from."""
+    return {entry.path: bundle.path / entry.path for entry in bundle.manifest.files}
+
+
+def edit(path: Path, **changes: object) -> None:
+    """Change fields of the manifest at `path`."""
+    manifest = path / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | changes))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    """What is written opens, with the same manifest, and holds nothing that the manifest does not list."""
+    written = make_sim_bundle(tmp_path / "b")
+    assert written == Bundle.open(tmp_path / "b")
+    listed = {entry.path for entry in written.manifest.files}
+    assert listed | {"manifest.json"} == {file.name for file in (tmp_path / "b").iterdir()}
+
+
+def flip(path: Path) -> None:
+    data = bytearray((path / "tokenizer.json").read_bytes())
+    data[len(data) // 2] ^= 1
+    (path / "tokenizer.json").write_bytes(data)
+
+
+def lose(path: Path) -> None:
+    (path / "goldens.json").unlink()
+
+
+def cut(path: Path) -> None:
+    (path / "cost.json").write_bytes((path / "cost.json").read_bytes()[:-1])
+
+
+def link(path: Path) -> None:
+    (path / "cost.json").rename(path.parent / "elsewhere.json")
+    (path / "cost.json").symlink_to(path.parent / "elsewhere.json")
+
+
+def renumber(path: Path) -> None:
+    edit(path, format=2)
+
+
+def escape(path: Path) -> None:
+    edit(path, files=[{"path": "../secret", "size": 0, "sha256": "0" * 64}])
+
+
+def unlist(path: Path) -> None:
+    edit(path, files=[])
+
+
+def spoil(path: Path) -> None:
+    (path / "manifest.json").write_text("{")
+
+
+DAMAGES = [
+    pytest.param(flip, "sha256", id="byte-flipped"),
+    pytest.param(lose, "missing", id="file-missing"),
+    pytest.param(cut, "truncated", id="file-truncated"),
+    pytest.param(link, "not a regular file", id="symlink"),
+    pytest.param(renumber, "format 2", id="format-2"),
+    pytest.param(escape, "files.0.path", id="path-escapes"),
+    pytest.param(unlist, "not in its list", id="unlisted"),
+    pytest.param(spoil, "cannot be read", id="manifest-damaged"),
+]
+
+
+@pytest.mark.parametrize(("damage", "message"), DAMAGES)
+def test_damaged(tmp_path: Path, damage: object, message: str) -> None:
+    """A damaged bundle is refused with the name of what is wrong."""
+    make_sim_bundle(tmp_path / "b")
+    assert callable(damage)
+    damage(tmp_path / "b")
+    with pytest.raises(BundleError, match=message):
+        Bundle.open(tmp_path / "b")
+
+
+def test_no_bundle(tmp_path: Path) -> None:
+    """A folder without a manifest is no bundle."""
+    with pytest.raises(BundleError, match="is no bundle"):
+        Bundle.open(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["../escape", "sub/file", ".hidden", ""])
+def test_escaping_name(tmp_path: Path, name: str) -> None:
+    """A file that would lie outside the bundle, or hide in it, is not written, and no bundle is left."""
+    bundle = make_sim_bundle(tmp_path / "b")
+    with pytest.raises((ValueError, OSError)):
+        write_bundle(tmp_path / "new", {name: "x"}, bundle.manifest)
+    assert not (tmp_path / "new").exists()
+
+
+def test_existing_is_kept(tmp_path: Path) -> None:
+    """An existing bundle is not replaced unless asked; a folder that is no bundle never is."""
+    bundle = make_sim_bundle(tmp_path / "b")
+    with pytest.raises(BundleError, match="--force"):
+        write_bundle(bundle.path, {}, bundle.manifest)
+    (tmp_path / "other").mkdir()
+    with pytest.raises(BundleError, match="it is no bundle"):
+        write_bundle(tmp_path / "other", {}, bundle.manifest, replace=True)
+
+
+def test_replaced_whole(tmp_path: Path) -> None:
+    """Replacing leaves the new bundle and nothing of the old one."""
+    old = make_sim_bundle(tmp_path / "b")
+    files = contents(old) | {"cost.json": (old.path / "cost.json").read_text() + "\n"}
+    renamed = old.manifest.model_copy(update={"name": "new"})
+    write_bundle(old.path, files, renamed, replace=True)
+    assert "new" == Bundle.open(old.path).manifest.name
+    assert ["b"] == [entry.name for entry in tmp_path.iterdir()]
+
+
+def test_failure_keeps_the_old(tmp_path: Path) -> None:
+    """An error in the middle of writing leaves the old bundle as it was, and nothing half written."""
+    old = make_sim_bundle(tmp_path / "b")
+    files = contents(old) | {"zzz": tmp_path / "does-not-exist"}
+    with pytest.raises(FileNotFoundError):
+        write_bundle(old.path, files, old.manifest, replace=True)
+    assert old == Bundle.open(old.path)
+    assert ["b"] == [entry.name for entry in tmp_path.iterdir()]
+
+
+def digest_with(manifest: Manifest, file: str) -> str:
+    """The digest if `file` had other content."""
+    files = tuple(
+        entry.model_copy(update={"sha256": "f" * 64}) if entry.path == file else entry
+        for entry in manifest.files
+    )
+    return manifest.model_copy(update={"files": files}).digest
+
+
+@pytest.mark.parametrize(
+    ("file", "same"),
+    [("cost.json", True), ("goldens.json", True), ("model.xml", False), ("tokenizer.json", False)],
+)
+def test_digest(tmp_path: Path, file: str, same: bool) -> None:
+    """The digest covers what decides an answer: neither the cost table nor the goldens."""
+    manifest = make_sim_bundle(tmp_path / "b").manifest
+    assert same is (manifest.digest == digest_with(manifest, file))
+
+
+def test_digest_covers_casing(tmp_path: Path) -> None:
+    """Casing decides answers, a name does not."""
+    manifest = make_sim_bundle(tmp_path / "b").manifest
+    cased = manifest.tokenizer.model_copy(update={"lower_case": False})
+    assert manifest.digest != manifest.model_copy(update={"tokenizer": cased}).digest
+    assert manifest.digest == manifest.model_copy(update={"name": "other"}).digest

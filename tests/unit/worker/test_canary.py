@@ -1,0 +1,115 @@
+"""The canary: a device that gives other answers than the golden ones does not serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spanserve.bundle import Bundle, Golden
+from spanserve.bundle.golden import goldens_to_json
+from spanserve.contract import Question, Task
+from spanserve.device import DeviceSpec
+from spanserve.device.host.simulated import logits
+from spanserve.qa import Encoder
+from spanserve.qa.direct import Run, ask
+from spanserve.worker.canary import CanaryFailed, check_goldens, measure_cost
+from tests.bundles import make_sim_bundle
+from tests.faults.serving import rig
+
+CONTEXT = "Anna Holm said the harbour froze in 1871."
+QUESTIONS = ("Who said?", "When did the harbour froze?")
+
+
+@dataclass
+class Fake:
+    """As much of a device as the canary sees, with a rule of the test's choice."""
+
+    bundle: Bundle
+    compute: Run
+    spec: DeviceSpec
+
+
+def encoder_of(bundle: Bundle) -> Encoder:
+    manifest = bundle.manifest
+    return Encoder(
+        bundle.tokenizer_path,
+        manifest.tokenizer,
+        vocab_size=manifest.model.vocab_size,
+        max_seq_length=manifest.max_seq_length,
+    )
+
+
+def right(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rule of the simulated device."""
+    return logits(ids)
+
+
+def shifted(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every logit one place too far to the right."""
+    start, end = logits(ids)
+    return np.roll(start, 1, axis=1), np.roll(end, 1, axis=1)
+
+
+def louder(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The right spans with scores half as high again."""
+    start, end = logits(ids)
+    return start * np.float32(1.5), end * np.float32(1.5)
+
+
+def nothing(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """No numbers at all."""
+    return (np.full(ids.shape, np.nan, np.float32),) * 2
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """A bundle whose two goldens are what the simulated rule gives."""
+    bundle = make_sim_bundle(tmp_path / "b")
+    task = Task(id="t", context=CONTEXT, questions=tuple(Question(text, text) for text in QUESTIONS))
+    answers = ask(encoder_of(bundle), task, right, length_multiple=16)
+    goldens = [
+        Golden(CONTEXT, text, answer.best.start, answer.best.end, answer.best.score)
+        for text, answer in zip(QUESTIONS, answers, strict=True)
+    ]
+    (bundle.path / "goldens.json").write_text(goldens_to_json(goldens), encoding="utf-8")
+    return bundle
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim:fixed"])
+def test_right_answers_pass(bundle: Bundle, device: str) -> None:
+    """A device that gives the golden answers may serve."""
+    check_goldens(Fake(bundle, right, DeviceSpec.parse(device)), encoder_of(bundle))  # type: ignore[arg-type]
+
+
+WRONG = {
+    "other-spans": (shifted, "golden 0"),
+    "other-scores": (louder, "golden 0"),
+    "no-numbers": (nothing, "golden 0"),
+}
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim:fixed"])
+@pytest.mark.parametrize(("rule", "message"), WRONG.values(), ids=WRONG)
+def test_wrong_answers_fail(bundle: Bundle, rule: Run, message: str, device: str) -> None:
+    """A device that gives another span or score fails the canary, which names device and golden."""
+    fake = Fake(bundle, rule, DeviceSpec.parse(device))
+    with pytest.raises(CanaryFailed, match=f"{device}.*{message}"):
+        check_goldens(fake, encoder_of(bundle))  # type: ignore[arg-type]
+
+
+def test_each_golden_counts(bundle: Bundle) -> None:
+    """One wrong answer among right ones fails the canary, and is the one that is named."""
+    goldens = bundle.goldens()
+    spoilt = [goldens[0], Golden(CONTEXT, QUESTIONS[1], 0, 4, goldens[1].score)]
+    (bundle.path / "goldens.json").write_text(goldens_to_json(spoilt), encoding="utf-8")
+    with pytest.raises(CanaryFailed, match="golden 1 should be code points 0 to 4"):
+        check_goldens(Fake(bundle, right, DeviceSpec.parse("cpu")), encoder_of(bundle))  # type: ignore[arg-type]
+
+
+async def test_cost_is_a_ratio(sim_bundle: Bundle) -> None:
+    """The measured cost of a device that takes 20 ms is at least 20 times what the table, 1 ms, says."""
+    async with rig(sim_bundle, "sim:fixed?latency_ms=20") as made:
+        assert 20 <= measure_cost(made.device, sim_bundle.cost_table())

@@ -1,0 +1,18 @@
+"""Faults of ours: the log gets the details, the client an id to quote."""
+
+from __future__ import annotations
+
+import secrets
+
+import structlog
+
+from spanserve.contract import ErrorCode, Refusal
+
+log = structlog.get_logger(__name__)
+
+
+def internal_error(stage: str, error: BaseException) -> Refusal:
+    """Log an unexpected error, and the refusal that stands for it."""
+    reference = secrets.token_hex(8)
+    log.error("internal error", stage=stage, reference=reference, exc_info=error)
+    return Refusal(ErrorCode.INTERNAL, f"internal error in {stage}, reference {reference}")
