@@ -21,7 +21,8 @@ from tests.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 
-GROWTH = 32 * MIB
+#: How much a worker may grow, in bytes: less than a flood sends.
+GROWTH = 64 * MIB
 
 
 def rss(worker: WorkerProcess) -> int:

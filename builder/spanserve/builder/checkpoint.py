@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,8 @@ DEFAULT_CHECKPOINT = "linfuyou/bert-squad-training"
 _SAFETENSORS, _PICKLED = "model.safetensors", "pytorch_model.bin"
 _FILES = ("config.json", _SAFETENSORS, _PICKLED, "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+#: Checkpoints that once were TensorFlow's call the parameters of a LayerNorm by other names.
+_NAME_THEN = re.compile(r"LayerNorm\.(gamma|beta)$")
 #: Tensors that older checkpoints carry and that span prediction does not use.
 _UNUSED = ("bert.pooler.", "bert.embeddings.position_ids")
 _HEAD = ("qa_outputs.weight", "qa_outputs.bias")
@@ -131,7 +134,7 @@ def _tensors(path: Path) -> dict[str, Any]:
         raise BuildError(f"{path} does not hold plain tensors: {_first_line(error)}") from None
     if not isinstance(tensors, dict) or not all(isinstance(t, torch.Tensor) for t in tensors.values()):
         raise BuildError(f"{path} does not hold a table of named tensors")
-    return tensors
+    return {_NAME_THEN.sub(_name_now, name): tensor for name, tensor in tensors.items()}
 
 
 def _checked(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -155,6 +158,10 @@ def _checked(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> dict[
         if not torch.isfinite(found[key]).all():
             raise BuildError(f"{path}: {key} holds values that are not finite numbers")
     return {key: found[key].to(torch.float32) for key in wanted}
+
+
+def _name_now(match: re.Match[str]) -> str:
+    return "LayerNorm.weight" if match[1] == "gamma" else "LayerNorm.bias"
 
 
 def _first_line(error: Exception) -> str:

@@ -172,8 +172,13 @@ def _swap_in(staging: Path, path: Path) -> None:
     if path.exists():
         old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
         path.rename(old / path.name)
-        staging.rename(path)
-        shutil.rmtree(old)
+        try:
+            staging.rename(path)
+        except BaseException:
+            (old / path.name).rename(path)
+            raise
+        finally:
+            shutil.rmtree(old)
     else:
         staging.rename(path)
 

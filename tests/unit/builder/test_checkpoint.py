@@ -43,6 +43,20 @@ def test_pooler_is_passed_over(tmp_path: Path) -> None:
     load(make_checkpoint(tmp_path / "c", changes={"bert.pooler.dense.weight": torch.zeros(2)}))
 
 
+def test_names_of_converted_checkpoints(tmp_path: Path) -> None:
+    """gamma and beta are what TensorFlow called weight and bias of a LayerNorm."""
+    plain = make_checkpoint(tmp_path / "plain")
+    norms = {key: value for key, value in load(plain).state_dict().items() if "LayerNorm" in key}
+    renamed = {
+        key.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): value
+        for key, value in norms.items()
+    }
+    changes = {**dict.fromkeys(norms), **renamed}
+    converted = load(make_checkpoint(tmp_path / "converted", changes=changes)).state_dict()
+    assert len(norms) > 0
+    assert all(torch.equal(value, converted[key]) for key, value in norms.items())
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

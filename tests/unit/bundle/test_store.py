@@ -132,6 +132,23 @@ def test_failure_keeps_the_old(tmp_path: Path) -> None:
     assert ["b"] == [entry.name for entry in tmp_path.iterdir()]
 
 
+def test_failed_swap_puts_the_old_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the new bundle cannot be moved into place, the old one is where it was."""
+    old = make_sim_bundle(tmp_path / "b")
+    rename = Path.rename
+
+    def refuse_staging(self: Path, target: Path) -> Path:
+        if self.parent == tmp_path and self.name.startswith("."):
+            raise OSError("no more renames")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse_staging)
+    with pytest.raises(OSError, match="no more renames"):
+        write_bundle(old.path, contents(old), old.manifest, replace=True)
+    assert old == Bundle.open(old.path)
+    assert ["b"] == [entry.name for entry in tmp_path.iterdir()]
+
+
 def digest_with(manifest: Manifest, file: str) -> str:
     """The digest if `file` had other content."""
     files = tuple(

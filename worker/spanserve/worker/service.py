@@ -123,6 +123,7 @@ class Service:
         self, frames: AsyncIterator[bytes], context: aio.ServicerContext[bytes, pb.ServerFrame]
     ) -> None:
         if self._engine.state not in (State.READY, State.RECOVERING):
+            await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._engine.state.value}")
         stream = WorkStream(self._engine, self._pool, frames, context)
         self._streams.add(stream)
