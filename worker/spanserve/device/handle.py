@@ -131,6 +131,7 @@ class Device:
         self._host: HostProcess | None = None
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self._closed = False
         #: Facts the host reported when it came up.
         self.info: dict[str, Any] = {}
         #: Times a host was started.
@@ -146,32 +147,37 @@ class Device:
         """Start a host and wait until it has loaded the model.
 
         Raises:
-            DeviceError: it did not come up.
+            DeviceError: it did not come up, or the device was closed.
         """
         if self._thread is not None:
             self._thread.join()  # the old host has died: its thread is about to end
-        self._stopping = False
         ready: Future[dict[str, Any]] = Future()
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._attend, args=(ready, timeout_s), name="device-handle", daemon=True
         )
-        self._thread.start()
+        with self._lock:
+            if self._closed:
+                raise DeviceError(f"{self.spec.text} was closed")
+            self._stopping = False
+            thread.start()
+            self._thread = thread
         self.info = ready.result()
         self.starts += 1
 
     def stop(self) -> None:
         """End the host; batches in flight fail with HostDied. Does nothing when there is none."""
-        self._stopping = True
         with self._lock:
-            host = self._host
+            self._stopping = True
+            host, thread = self._host, self._thread
         if host is not None:
             host.kill()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if thread is not None:
+            thread.join()
 
     def close(self) -> None:
-        """Stop, and give the shared memory back once nobody looks at it."""
+        """Stop for good, a start that is under way included; give the shared memory back."""
+        with self._lock:
+            self._closed = True
         self.stop()
         if self._ring_fd >= 0:
             os.close(self._ring_fd)
@@ -239,7 +245,7 @@ class Device:
                 python=self._python,
                 on_output=lambda line: self._log("device host says", line=line),
             )
-        except (OSError, ValueError) as error:  # ValueError: closed meanwhile
+        except OSError as error:
             ready.set_exception(DeviceError(f"the device host cannot be started: {error}"))
             return
         with self._lock:

@@ -121,7 +121,7 @@ class _Worker:
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self.stopping.is_set():
-            await asyncio.to_thread(self.device.stop)  # ends the load as well
+            await asyncio.to_thread(self.device.close)  # ends the load as well, begun or not
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:
