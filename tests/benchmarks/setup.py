@@ -15,7 +15,7 @@ from tests.processes import WorkerProcess
 
 ROOT = Path(__file__).parent.parent.parent
 SEED_VENV = ROOT / ".venv-seed"
-SEED_PACKAGES = ("transformers==4.46.3", "numpy<2.3", "openvino==2026.4.1")
+SEED_PACKAGES = ("transformers==4.46.3", "numpy<2", "openvino==2026.4.1")
 DEMO_BUNDLE = ROOT / "worker/spanserve/demo/bundle"
 
 

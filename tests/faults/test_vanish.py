@@ -40,7 +40,7 @@ async def forgotten(worker: WorkerProcess, metrics: str) -> None:
     found = await holding(worker.address, 0)
     # Of 7 batches two were on the device when the client went, and one more may have got there.
     assert found.batches <= 3
-    assert IN_FLIGHT == found.answered_questions  # cancelled ones end too
+    assert IN_FLIGHT == found.ended_questions  # cancelled ones end too
     gauges = await asyncio.to_thread(scrape, metrics)
     assert (0, 0) == (gauges["spanserve_streams"], gauges["spanserve_backlog_windows"])
     cancelled = gauges['spanserve_questions_total{outcome="cancelled"}']

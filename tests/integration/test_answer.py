@@ -125,7 +125,7 @@ async def test_describe_counts(sim_bundle: Bundle) -> None:
     async with serving(sim_bundle) as served, open_raw(served.address) as channel:
         await raw_answer(channel, request_of(plain_task(3)))
         found = await describe(channel)
-        assert (3, 0, 0) == (found.answered_questions, found.held_windows, found.host_restarts)
+        assert (3, 0, 0) == (found.ended_questions, found.held_windows, found.host_restarts)
         assert ("simulated", sim_bundle.manifest.digest) == (found.model, found.model_digest)
         assert (16, 384, "sim:fixed") == (found.max_batch_size, found.max_seq_length, found.device)
         assert found.useful_tokens <= found.padded_tokens

@@ -14,7 +14,7 @@ import contextlib
 import random
 import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -116,17 +116,16 @@ class AsyncClient:
                     raise NoWorker(f"{address}: {error.code().name}: {error.details()}") from None
             await asyncio.sleep(backoff.next_s())
 
-    async def answer_all(self, tasks: Iterable[Task]) -> AsyncIterator[TaskResult]:
+    async def answer_all(self, tasks: Iterable[Task]) -> AsyncGenerator[TaskResult]:
         """Stream tasks to all workers; yields one result per task, in any order.
 
         Raises:
             NoWorker: no worker was connected for `wait_s`.
         """
-        seen: set[str] = set()
-        async for results in Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s).run(tasks):
-            for result in results:
-                if result.id not in seen:
-                    seen.add(result.id)
+        dispatcher = Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s)
+        async with contextlib.aclosing(dispatcher.run(tasks)) as arriving:
+            async for results in arriving:
+                for result in results:
                     yield result
 
     async def describe(self) -> dict[str, worker_pb2.DescribeResponse]:
@@ -219,7 +218,8 @@ class Client:
             while (result := self._wait(next_result())) is not None:
                 yield result
         finally:
-            self._wait(results.aclose())  # type: ignore[attr-defined]  # an async generator
+            with contextlib.suppress(RuntimeError):  # a call cut off by Ctrl-C is closing it already
+                self._wait(results.aclose())
 
     def describe(self) -> dict[str, worker_pb2.DescribeResponse]:
         """See `AsyncClient.describe`."""
@@ -230,7 +230,12 @@ class Client:
         return self._wait(self._client.wait_ready())
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # Ctrl-C ends the call, not only the waiting for it
+            raise
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -90,6 +90,7 @@ class Connection:
         self._credit = 0
         self._draining = False
         self._frames = 0
+        self._sent: dict[int, list[str]] = {}  # frame -> ids, on this stream
         self._wake = asyncio.Event()
         pending.watch(self._wake)
 
@@ -132,6 +133,7 @@ class Connection:
             StreamBroken, TimeoutError, AioRpcError: it ended otherwise.
         """
         self._credit, self._draining, self._frames = 0, False, 0
+        self._sent.clear()
         try:
             hello = pb.Hello(client=self._client_name, model_digest=self._model.digest)
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
@@ -163,6 +165,7 @@ class Connection:
                 continue
             self._credit -= sum(len(task.questions) for task, _ in batch)
             self._frames += 1
+            self._sent[self._frames] = [task.id for task, _ in batch]
             # Before the write: should it fail, the tasks are given back with all that is in flight.
             self.in_flight.update((task.id, task) for task, _ in batch)
             tasks = pb.TaskBatch(frame=self._frames, tasks=[data for _, data in batch])
@@ -194,7 +197,10 @@ class Connection:
     def _take_error(self, item: pb.ItemError) -> None:
         """A task, or a whole frame, was refused."""
         error = Refusal.from_proto(item.error)
-        task = self.in_flight.pop(item.id, None)
+        # The worker could not read the id of a task that it could not parse; its place tells.
+        ids = self._sent.get(item.frame, [])
+        placed = ids[item.index] if item.HasField("index") and item.index < len(ids) else ""
+        task = self.in_flight.pop(item.id or placed, None)
         if task is None:
             # Ours to get right: a frame we built was not understood. The stream is of no more use.
             raise StreamBroken(f"the worker refused a frame: {error}")

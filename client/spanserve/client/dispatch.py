@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from importlib.metadata import version
 
 from spanserve.client.channel import PLAINTEXT, Tls
@@ -68,17 +68,17 @@ class Dispatcher:
             for address in dict.fromkeys(addresses)
         ]
 
-    async def run(self, tasks: Iterable[Task]) -> AsyncIterator[list[TaskResult]]:
+    async def run(self, tasks: Iterable[Task]) -> AsyncGenerator[list[TaskResult]]:
         """Send tasks, and yield results in any order, those at hand together, until every task has one.
 
-        A task may be yielded twice if it was sent twice; ids of tasks must be unique.
-
         Raises:
+            ClientError: two tasks have the same id.
             NoWorker: no worker was connected for `wait_s`; results yielded so far stand.
         """
         todo = list(tasks)
         waiting = {task.id for task in todo}
-        assert len(waiting) == len(todo), "task ids are unique within a run"
+        if len(waiting) != len(todo):
+            raise ClientError(f"{len(todo)} tasks have only {len(waiting)} different ids")
         self._pending.add(todo)
         running = [asyncio.create_task(connection.run()) for connection in self.connections]
         try:
@@ -103,8 +103,11 @@ class Dispatcher:
                     yield arrived
         finally:
             self._pending.close()
-            _, late = await asyncio.wait(running, timeout=BYE_TIMEOUT_S)
-            for task in late:
+            pairs = zip(running, self.connections, strict=True)
+            polite = [task for task, connection in pairs if connection.connected]
+            if polite and not waiting:  # what is left unanswered is withdrawn by closing the streams at once
+                await asyncio.wait(polite, timeout=BYE_TIMEOUT_S)
+            for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 

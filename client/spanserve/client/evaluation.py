@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections.abc import Sequence
@@ -73,7 +74,7 @@ class Evaluation:
             scores=scores,
             options=self.options,
             no_answer_threshold=self.no_answer_threshold,
-            wall_seconds=seconds,
+            wall_seconds=seconds or None,
             timed_questions=len(results) - before,
             finished=datetime.now(UTC),
             workers=described,
@@ -87,18 +88,20 @@ class Evaluation:
         self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
     ) -> tuple[float, tuple[WorkerDescription, ...], Padding | None]:
         """Send the tasks and record the results; returns seconds, and what the workers say of it."""
+        if not todo:  # a run that was cut off between its last result and its report
+            return 0.0, (), None
         weights = {task.id: _weight(task) for task in todo}
         dispatcher = Dispatcher(self.addresses, tls=self.tls, wait_s=self.wait_s)
         async with AsyncClient(*self.addresses, tls=self.tls, wait_s=self.wait_s) as client:
             earlier = await client.wait_ready()
             began = time.monotonic()
             with progress:
-                async for arrived in dispatcher.run(todo):
-                    ledger.append_many(arrived)
-                    for result in arrived:
-                        progress.advance(
-                            results.add(result), weights.pop(result.id, 0.0), dispatcher.shares()
-                        )
+                async with contextlib.aclosing(dispatcher.run(todo)) as arriving:
+                    async for arrived in arriving:
+                        ledger.append_many(arrived)
+                        for result in arrived:
+                            finished = results.add(result)
+                            progress.advance(finished, weights.pop(result.id, 0.0), dispatcher.shares())
             seconds = time.monotonic() - began
             later = await client.describe()
         return seconds, tuple(_description(found) for found in later.values()), _padding(earlier, later)
@@ -134,9 +137,9 @@ def _padding(earlier: dict[str, DescribeResponse], later: dict[str, DescribeResp
     """Tokens computed between two looks at the workers; None where one of them is not comparable."""
     useful = padded = 0
     for address, now in later.items():
-        then = earlier.get(address, DescribeResponse())
-        if then.worker not in ("", now.worker):
-            return None  # restarted in between
+        then = earlier.get(address)
+        if then is None or then.worker != now.worker:
+            return None  # started or restarted in between: its counts are not all of this run
         useful += now.useful_tokens - then.useful_tokens
         padded += now.padded_tokens - then.padded_tokens
     return Padding(useful, padded) if padded else None

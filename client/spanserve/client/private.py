@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -30,10 +31,12 @@ def private_worker(log: Path | None = None) -> Iterator[str]:
         address = f"unix:{folder}/worker.sock"
         log = log or Path(folder) / "worker.log"
         command = [sys.executable, "-m", "spanserve.cli", "worker", "--listen", address]
-        command += ["--drain-delay", "0", "--exit-with-parent"]
+        command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid())]
+        # Settings of the user's own workers are not for this one.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SPANSERVE_")}
         with log.open("wb") as output:
             process = subprocess.Popen(
-                command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+                command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
             )
         try:
             yield address

@@ -38,7 +38,8 @@ class Results:
             How many expected questions it finished.
         """
         self.timings.setdefault(result.id, result.timing)
-        self.by_model[result.model_digest] += 1
+        if result.model_digest:  # none on a task that no worker took
+            self.by_model[result.model_digest] += 1
         finished = sum(self._settle(question) for question in result.questions)
         if finished:
             self.by_worker[result.worker] += finished

@@ -407,7 +407,7 @@ class DescribeResponse(_message.Message):
     MAX_BATCH_SIZE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     HELD_WINDOWS_FIELD_NUMBER: _builtins.int
-    ANSWERED_QUESTIONS_FIELD_NUMBER: _builtins.int
+    ENDED_QUESTIONS_FIELD_NUMBER: _builtins.int
     HOST_RESTARTS_FIELD_NUMBER: _builtins.int
     USEFUL_TOKENS_FIELD_NUMBER: _builtins.int
     PADDED_TOKENS_FIELD_NUMBER: _builtins.int
@@ -417,7 +417,7 @@ class DescribeResponse(_message.Message):
     version: _builtins.str
     """Version of spanserve."""
     device: _builtins.str
-    """Device as given: cpu, mlu:3, sim:fixed."""
+    """Device as given: cpu, sim:fixed."""
     model: _builtins.str
     """Name of the model in the bundle."""
     model_digest: _builtins.str
@@ -432,8 +432,8 @@ class DescribeResponse(_message.Message):
     """What it is doing."""
     held_windows: _builtins.int
     """Windows waiting or on the device."""
-    answered_questions: _builtins.int
-    """Questions answered since start."""
+    ended_questions: _builtins.int
+    """Questions ended since start, with an answer or an error."""
     host_restarts: _builtins.int
     """Times the device host was restarted."""
     useful_tokens: _builtins.int
@@ -455,7 +455,7 @@ class DescribeResponse(_message.Message):
         max_batch_size: _builtins.int = ...,
         state: Global___WorkerState.ValueType = ...,
         held_windows: _builtins.int = ...,
-        answered_questions: _builtins.int = ...,
+        ended_questions: _builtins.int = ...,
         host_restarts: _builtins.int = ...,
         useful_tokens: _builtins.int = ...,
         padded_tokens: _builtins.int = ...,
@@ -463,7 +463,7 @@ class DescribeResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answered_questions", b"answered_questions", "batches", b"batches", "device", b"device", "held_windows", b"held_windows", "host_restarts", b"host_restarts", "max_batch_size", b"max_batch_size", "max_seq_length", b"max_seq_length", "model", b"model", "model_digest", b"model_digest", "padded_tokens", b"padded_tokens", "precision", b"precision", "state", b"state", "useful_tokens", b"useful_tokens", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "device", b"device", "ended_questions", b"ended_questions", "held_windows", b"held_windows", "host_restarts", b"host_restarts", "max_batch_size", b"max_batch_size", "max_seq_length", b"max_seq_length", "model", b"model", "model_digest", b"model_digest", "padded_tokens", b"padded_tokens", "precision", b"precision", "state", b"state", "useful_tokens", b"useful_tokens", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

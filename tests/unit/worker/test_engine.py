@@ -66,7 +66,7 @@ async def test_every_answer_is_its_own(sim_bundle: Bundle) -> None:
         together = await made.run(*tasks)
         alone = [(await made.run(task))[0] for task in tasks]
         assert [result.questions for result in alone] == [result.questions for result in together]
-        assert 80 == made.engine.answered_questions
+        assert 80 == made.engine.ended_questions
         assert (0, True) == (made.engine.held_windows, made.engine.idle.is_set())
         assert made.engine.batches < 80
 

@@ -252,7 +252,11 @@ class Device:
             self._host = host
             if self._stopping:  # `stop` came before there was a host to kill
                 host.kill()
-        why = self._watch(host, ready, time.monotonic() + timeout_s)
+        try:
+            why = self._watch(host, ready, time.monotonic() + timeout_s)
+        except Exception as error:  # nobody may be left waiting for a future
+            why = f"its messages make no sense: {error!r}"
+            host.kill()
         with self._lock:
             self._host = None
             runs, self._runs = self._runs, {}
@@ -284,8 +288,8 @@ class Device:
                     heard = time.monotonic()
                     reason = self._on_event(event, ready) or reason
                 overdue = self._overdue(heard, start_by if not ready.done() else None)
-                if overdue and not reason:
-                    reason = overdue
+                if overdue:  # also one that has said why it ends, and does not
+                    reason = reason or overdue
                     host.kill()
 
     def _on_event(self, event: dict[str, Any], ready: Future[dict[str, Any]]) -> str:

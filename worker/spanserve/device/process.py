@@ -18,6 +18,8 @@ HOST_PROGRAM = Path(__file__).parent / "host"
 TAIL_LINES = 20
 #: Variables that would make the host's interpreter load our packages instead of its own.
 _SCRUBBED = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+#: Names of signals; real-time ones have only numbers.
+_SIGNALS = {number.value: number.name for number in signal.Signals}
 
 
 class HostProcess:
@@ -129,7 +131,7 @@ class HostProcess:
         self._events.close()
         self._output.close()
         code = self._process.returncode
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        return f"signal {_SIGNALS.get(-code, -code)}" if code < 0 else f"exit status {code}"
 
     def _say(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip()

@@ -1,4 +1,4 @@
-"""Device names as users give them: `cpu`, `mlu:3`, `sim:fixed?latency_ms=5`."""
+"""Device names as users give them: `cpu`, `cpu?threads=4`, `sim:fixed?latency_ms=5`."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def worker(
     json_output: Annotated[
         bool, typer.Option("--json", help="Errors as JSON; logs are JSON anyway.")
     ] = False,
-    exit_with_parent: Annotated[bool, typer.Option("--exit-with-parent", hidden=True)] = False,
+    exit_with_parent: Annotated[int | None, typer.Option("--exit-with-parent", hidden=True)] = None,
 ) -> None:
     """Serve a bundle on one device until told to stop.
 

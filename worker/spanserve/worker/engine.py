@@ -18,7 +18,7 @@ import structlog
 from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot
-from spanserve.qa import EncodedTask, Encoder, answer, decode, fill
+from spanserve.qa import EncodedTask, Encoder, decode, fill
 from spanserve.worker.batcher import Batch, Batcher
 from spanserve.worker.canary import CanaryFailed
 from spanserve.worker.deaths import DeathBudget
@@ -31,6 +31,8 @@ from spanserve.worker.state import State
 #: A batch may run this many seconds, or this many times its estimate, whichever is more.
 BATCH_TIMEOUT_S = 20.0
 BATCH_TIMEOUT_FACTOR = 5.0
+#: Batches in a row that the device may refuse before the goldens must tell whether it is the device.
+REFUSALS_ALLOWED = 3
 #: The backlog holds windows for this many full batches.
 HELD_BATCHES = 8
 #: Weight of the newest batch in the moving average of real over estimated cost.
@@ -75,7 +77,7 @@ class Engine:
         #: Set when the engine holds nothing.
         self.idle = asyncio.Event()
         self.idle.set()
-        self.answered_questions = 0
+        self.ended_questions = 0
         self.batches = 0
         self.useful_tokens = 0
         self.padded_tokens = 0
@@ -86,6 +88,7 @@ class Engine:
         self._in_flight = 0
         self._exclusive = False
         self._device_up = True
+        self._refusals = 0
         self._cost_factor = 1.0
         self._prior = batcher.cost
         self._deaths = DeathBudget()
@@ -119,7 +122,17 @@ class Engine:
         for task, callback in zip(tasks, finished, strict=True):
             deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
             ended = functools.partial(self._ended, callback)
-            jobs.append(Job(task, ended, now, self.name, self.model_digest, deadline, attempt=task.attempt))
+            jobs.append(
+                Job(
+                    task,
+                    ended,
+                    now,
+                    self.name,
+                    self.model_digest,
+                    deadline,
+                    attempt=min(task.attempt, MAX_ATTEMPTS),
+                )
+            )
         if jobs:
             self._jobs.update(jobs)
             self.idle.clear()
@@ -175,7 +188,7 @@ class Engine:
             if question.error is not None:
                 job.settle(index, QuestionResult(question.id, error=question.error))
                 continue
-            ask = Ask(job, index, [None] * len(question.windows), attempt=job.task.attempt)
+            ask = Ask(job, index, [None] * len(question.windows), attempt=job.attempt)
             for part, window in enumerate(question.windows):
                 length = self.manifest.padded_length(window.tokens)
                 self.batcher.add(Row(ask, part, window, length, now, due))
@@ -184,7 +197,7 @@ class Engine:
 
     def _pump(self) -> None:
         """Fill free slots while there is something to fill them with."""
-        while self._device_up and not self._exclusive:
+        while self._device_up and not self._exclusive and self._refusals < REFUSALS_ALLOWED:
             slot = self.device.acquire()
             if slot is None:
                 return
@@ -248,7 +261,7 @@ class Engine:
         self.batches += 1
         self.useful_tokens += sum(row.window.tokens for row in rows)
         self.padded_tokens += len(rows) * batch.length
-        self.metrics.batch_formed(batch, len(rows), self.batcher.max_batch, len(self.batcher))
+        self.metrics.batch_formed(batch, self.batcher.max_batch, len(self.batcher))
 
         def done(future: Future[float]) -> None:
             self._loop.call_soon_threadsafe(self._returned, slot, batch, future, now, estimate)
@@ -267,6 +280,7 @@ class Engine:
             arrays = slot.arrays(len(batch.rows), batch.length)
             start, end = arrays.start.copy(), arrays.end.copy()
             slot.release()  # the device works on while we decode
+            self._refusals = 0
             self._learn_cost(future.result(), estimate)
             self._pump()
             self._decode(batch, start, end, dispatched, now)
@@ -300,7 +314,7 @@ class Engine:
             if ask.complete and not ask.job.settled(ask.index):
                 complete.append(ask)
         for ask in complete:
-            result = self._answer(ask)
+            result = ask.answer()
             ask.job.decode_s = max(ask.job.decode_s, self.clock() - began)
             self._settle(ask, result)
 
@@ -310,36 +324,15 @@ class Engine:
             if not ask.job.settled(ask.index):
                 self._settle(ask, QuestionResult(ask.job.task.questions[ask.index].id, error=error))
 
-    def _answer(self, ask: Ask) -> QuestionResult:
-        job, encoded = ask.job, ask.job.encoded
-        assert encoded is not None
-        question = encoded.questions[ask.index]
-        found = [candidates for candidates in ask.found if candidates is not None]
-        try:
-            answered = answer(
-                job.task.context,
-                encoded.context,
-                found,
-                n_best=job.task.options.n_best,
-                truncated=question.truncated,
-            )
-        except Refusal as refusal:
-            return QuestionResult(question.id, error=refusal)
-        except Exception as error:
-            return QuestionResult(question.id, error=internal_error("decode", error))
-        return QuestionResult(question.id, answer=answered)
-
     def _settle(self, ask: Ask, result: QuestionResult) -> None:
-        job = ask.job
-        job.attempt = max(job.attempt, min(ask.attempt, MAX_ATTEMPTS))
-        job.settle(ask.index, result)
+        ask.job.settle(ask.index, result)
 
     def _ended(self, callback: Callable[[TaskResult], None], job: Job, result: TaskResult) -> None:
         """Every question of a job has its outcome."""
         self._jobs.discard(job)
         if not self._jobs:
             self.idle.set()
-        self.answered_questions += len(result.questions)
+        self.ended_questions += len(result.questions)
         self.metrics.job_ended(job, result)
         callback(result)
 
@@ -347,17 +340,23 @@ class Engine:
         """Give the rows of a dead batch another run; those that were on the device become suspects."""
         guilty = isinstance(error, BatchFailed) or (isinstance(error, HostDied) and error.ran)
         asks = {row.ask: None for row in batch.rows}
-        for ask in asks:
-            if guilty:
-                ask.attempt += 1
-                ask.last_error = "the device refused it" if isinstance(error, BatchFailed) else ""
+        if guilty:
+            refused = isinstance(error, BatchFailed)
+            for ask in asks:
+                ask.charge(
+                    "the device refused it" if refused else "", None if refused else self.device.starts
+                )
         log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=guilty)
         self.metrics.batches_failed.inc()
         for row in batch.rows:
             self.batcher.add(row)
-        if not isinstance(error, BatchFailed) and self._device_up:
+        self._refusals += isinstance(error, BatchFailed)
+        died = not isinstance(error, BatchFailed)
+        doubtful = self._refusals >= REFUSALS_ALLOWED and not self._in_flight
+        if self._device_up and (died or doubtful):
             self._device_up = False  # the first of the batches that died with the host sees to it
-            self._spawn(self._recover(charge=not (batch.exclusive and guilty)))
+            self._refusals = 0
+            self._spawn(self._recover(charge=died and not (batch.exclusive and guilty)))
 
     async def _recover(self, *, charge: bool) -> None:
         """Restart the device host and prove it, or give the device up."""

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult, Timing
-from spanserve.qa import Candidates, EncodedTask, Window
+from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.qa import Candidates, EncodedTask, Window, answer
+from spanserve.worker.internal import internal_error
 
 
 @dataclass(slots=True, eq=False)
@@ -93,11 +95,47 @@ class Ask:
     found: list[Candidates | None]
     #: Which run this is, 1 at first; more after batches died that it was in.
     attempt: int
+    #: Which start of the device host its last death was charged for.
+    charged: int | None = None
     last_error: str = ""
 
     @property
     def complete(self) -> bool:
         return all(candidates is not None for candidates in self.found)
+
+    def charge(self, reason: str, host_start: int | None) -> None:
+        """A batch this question was in has failed.
+
+        Args:
+            host_start: which start of the host has died, None if none did. Two batches that die with one
+                host are one death to a question that was in both.
+        """
+        if host_start is not None and host_start == self.charged:
+            return
+        self.charged = host_start
+        self.attempt += 1
+        self.job.attempt = max(self.job.attempt, min(self.attempt, MAX_ATTEMPTS))
+        self.last_error = reason
+
+    def answer(self) -> QuestionResult:
+        """The result of a complete question."""
+        encoded, task = self.job.encoded, self.job.task
+        assert encoded is not None
+        question = encoded.questions[self.index]
+        found = [candidates for candidates in self.found if candidates is not None]
+        try:
+            answered = answer(
+                task.context,
+                encoded.context,
+                found,
+                n_best=task.options.n_best,
+                truncated=question.truncated,
+            )
+        except Refusal as refusal:
+            return QuestionResult(question.id, error=refusal)
+        except Exception as error:
+            return QuestionResult(question.id, error=internal_error("decode", error))
+        return QuestionResult(question.id, answer=answered)
 
 
 @dataclass(slots=True, eq=False)

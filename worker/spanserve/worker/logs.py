@@ -7,9 +7,18 @@ import sys
 
 import structlog
 
+from spanserve.worker.settings import SettingsError
+
 
 def configure_logs(level: str = "info") -> None:
-    """Set up structlog for this process, once, in `main`."""
+    """Set up structlog for this process, once, in `main`.
+
+    Raises:
+        SettingsError: no such level.
+    """
+    levels = logging.getLevelNamesMapping()
+    if level.upper() not in levels:
+        raise SettingsError(f"log_level is {level!r}: use debug, info, warning or error")
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -22,6 +31,6 @@ def configure_logs(level: str = "info") -> None:
         processors.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[*processors, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(levels[level.upper()]),
         cache_logger_on_first_use=True,
     )

@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus. Names start with `spanserve_`; the device is a constant label."""
+"""What a worker tells Prometheus. Names start with `spanserve_`."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ class Metrics:
             for stage in ("queue", "tokenise", "wait", "device", "decode")
         }
 
-    def batch_formed(self, batch: Batch, padded_rows: int, max_batch: int, waiting: int) -> None:
-        """Note a batch of `padded_rows` rows, and how many windows stay behind."""
+    def batch_formed(self, batch: Batch, max_batch: int, waiting: int) -> None:
+        """Note a batch, and how many windows stay behind."""
         self.batches.inc()
         self.windows.inc(len(batch.rows))
         self.useful_tokens.inc(sum(row.window.tokens for row in batch.rows))
-        self.padded_tokens.inc(padded_rows * batch.length)
+        self.padded_tokens.inc(len(batch.rows) * batch.length)
         self.batch_fill.observe(len(batch.rows) / max_batch)
         self.backlog_windows.set(waiting)
 

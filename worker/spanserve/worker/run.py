@@ -48,8 +48,8 @@ def run_worker(settings: Settings) -> int:
     Raises:
         SpanserveError: it could not start.
     """
-    if settings.exit_with_parent:
-        _exit_with_parent()
+    if settings.exit_with_parent is not None:
+        _exit_with(settings.exit_with_parent)
     # One task at a time is tokenised, in a thread; the tokenizer's own threads would only contend.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return asyncio.run(_Worker(settings).run())
@@ -143,6 +143,7 @@ class _Worker:
         return measure_cost(self.device, self.cost)
 
     def _prove(self) -> None:
+        self.device.stop()  # a host that still runs is not trusted any more
         self.device.start()
         check_goldens(self.device, self.encoder)
 
@@ -152,10 +153,14 @@ class _Worker:
         await self.server.enter_graceful_shutdown()  # balancers look elsewhere ...
         if self.engine.state is State.STARTING:
             return EXIT_OK
-        await _first(self.hurry, timeout_s=settings.drain_delay_s)  # ... while we still serve the others
+        await _first(
+            self.hurry, self.failed, timeout_s=settings.drain_delay_s
+        )  # ... while we still serve the others
         self.engine.set_state(State.DRAINING)
         self.service.drain()
-        await _first(self.engine.idle, self.hurry, timeout_s=settings.drain_timeout_s)
+        await _first(self.engine.idle, self.hurry, self.failed, timeout_s=settings.drain_timeout_s)
+        if self.failed.is_set():
+            return await self._fail()
         finished = self.engine.idle.is_set()
         if not finished:
             self.engine.abandon(Refusal(ErrorCode.UNAVAILABLE, "the worker shut down", retry_after_ms=0))
@@ -198,8 +203,8 @@ async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> None
         wait.cancel()
 
 
-def _exit_with_parent() -> None:
-    parent = os.getppid()
+def _exit_with(parent: int) -> None:
+    """Be told to stop when the process `parent`, which started this one, ends; or has ended already."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         raise SpanserveError("the process that started this worker has ended")

@@ -151,7 +151,7 @@ class Service:
             max_batch_size=engine.batcher.max_batch,
             state=STATES[engine.state],
             held_windows=engine.held_windows,
-            answered_questions=engine.answered_questions,
+            ended_questions=engine.ended_questions,
             host_restarts=max(0, engine.device.starts - 1),
             useful_tokens=engine.useful_tokens,
             padded_tokens=engine.padded_tokens,

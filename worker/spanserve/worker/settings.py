@@ -42,8 +42,8 @@ class Settings:
     #: Allow plaintext on an address that other machines reach.
     insecure: bool = False
     reflection: bool = False
-    #: End when the process that started this one ends.
-    exit_with_parent: bool = False
+    #: End when this process, which started the worker, ends. None: do not.
+    exit_with_parent: int | None = None
 
     def __post_init__(self) -> None:
         if self.slots < 1:

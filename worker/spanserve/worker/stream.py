@@ -161,7 +161,7 @@ class WorkStream:
         if kind == "tasks":
             self._take_tasks(frame.tasks)
         elif kind == "cancel":
-            for task_id in frame.cancel.ids:
+            for task_id in frame.cancel.ids[:MAX_TASKS_PER_FRAME]:
                 job = self._jobs.get(task_id)
                 if job is not None:
                     self._engine.cancel(job)

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from spanserve.client.channel import PLAINTEXT
 from spanserve.client.client import Client
 from spanserve.client.commands.options import Json, TlsCa, TlsCert, TlsKey, Wait, Workers, tls_of
 from spanserve.client.errors import ClientError
@@ -51,7 +52,9 @@ def ask(
     text = _read_context(context)
     with contextlib.ExitStack() as stack:
         addresses = worker or [stack.enter_context(private_worker())]
-        client = stack.enter_context(Client(*addresses, tls=tls_of(tls_ca, tls_cert, tls_key), wait_s=wait))
+        client = stack.enter_context(
+            Client(*addresses, tls=tls_of(tls_ca, tls_cert, tls_key) if worker else PLAINTEXT, wait_s=wait)
+        )
         client.wait_ready()
         results = client.ask(text, questions)
     if json_output:

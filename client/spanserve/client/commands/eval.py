@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from spanserve.client.channel import PLAINTEXT
 from spanserve.client.commands.options import (
     DocStride,
     Json,
@@ -96,7 +97,7 @@ def evaluate(
                 doc_stride=doc_stride,
                 max_query_length=max_query_length,
             ),
-            tls=tls_of(tls_ca, tls_cert, tls_key),
+            tls=tls_of(tls_ca, tls_cert, tls_key) if worker else PLAINTEXT,
             resume=resume,
             wait_s=wait,
             no_answer_threshold=no_answer_threshold,

@@ -12,6 +12,7 @@ import mmap
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 import traceback
@@ -43,6 +44,7 @@ def main(argument: str) -> int:
         info = backend.open()
     except Exception as error:
         traceback.print_exc()
+        sys.stderr.flush()
         channel.send("fatal", error=_sentence(error))
         return EXIT_DEVICE_LOST
     todo: queue.Queue[dict[str, Any]] = queue.Queue()
