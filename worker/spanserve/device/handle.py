@@ -149,8 +149,7 @@ class Device:
         Raises:
             DeviceError: it did not come up, or the device was closed.
         """
-        if self._thread is not None:
-            self._thread.join()  # the old host has died: its thread is about to end
+        self.stop()  # a host that still runs is not trusted any more
         ready: Future[dict[str, Any]] = Future()
         thread = threading.Thread(
             target=self._attend, args=(ready, timeout_s), name="device-handle", daemon=True
