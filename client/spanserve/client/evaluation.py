@@ -62,8 +62,8 @@ class Evaluation:
             for result in ledger.read():
                 results.add(result)
             before = len(results)
-            # Longest first: like lengths meet in a batch, and no long task is left for the end.
-            todo = sorted((t for t in tasks if not results.has_task(t.id)), key=_weight, reverse=True)
+            # Longest first: like lengths meet in a batch, and no long text is left for the end.
+            todo = sorted((t for t in tasks if not results.has_task(t.id)), key=_length, reverse=True)
             progress = RunProgress(len(dataset.question_ids), sum(map(_weight, tasks)), console)
             progress.resume(before, sum(map(_weight, tasks)) - sum(map(_weight, todo)))
             seconds, described, padding = asyncio.run(self._stream(todo, ledger, results, progress))
@@ -105,6 +105,11 @@ class Evaluation:
             seconds = time.monotonic() - began
             later = await client.describe()
         return seconds, tuple(_description(found) for found in later.values()), _padding(earlier, later)
+
+
+def _length(task: Task) -> int:
+    """Characters of a task's context, which decide how long its windows are."""
+    return len(task.context)
 
 
 def _weight(task: Task) -> float:

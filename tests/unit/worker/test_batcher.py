@@ -44,14 +44,15 @@ def formed(batcher: Batcher, now: float = 0.0, in_flight: int = 0) -> Batch:
 CHOICES = {
     "filling-is-free": ((1, 1, 1, 1), (1, 1, 1, 1), [32, 32, 16, 16]),  # 64, 96, 32
     "filling-pays": ((1, 1, 1.2, 1.4), (0.9, 0.9, 1, 1), [32, 32, 16, 16]),  # 64, 68.6, 35.6
-    "filling-does-not-pay": ((1, 1, 1.3, 1.6), (0.6, 0.6, 1, 1), [32, 32]),  # 64, 60, 53.3
+    "filling-does-not-pay": ((1, 1, 1.3, 1.7), (0.6, 0.6, 1, 1), [32, 32]),  # 64, 56.5, 53.3
+    "filling-costs-little": ((1, 1, 1.3, 1.6), (0.6, 0.6, 1, 1), [32, 32, 16, 16]),  # 64, 60, 53.3
     "the-short-ones-first": ((1, 1, 1.3, 1.6), (0.4, 0.4, 1, 1), [16, 16]),  # 64, 60, 80
 }
 
 
 @pytest.mark.parametrize(("at_32", "at_16", "expected"), CHOICES.values(), ids=CHOICES)
 def test_best_rate(at_32: Sequence[float], at_16: Sequence[float], expected: list[int]) -> None:
-    """The batch with the most useful tokens per second is formed; shorter rows fill up only while that pays."""
+    """The batch with the most useful tokens per second is formed, or a fuller one that comes close to it."""
     batcher = batcher_of(table(at_32, at_16), [make_row(length) for length in (16, 32, 16, 32)])
     batch = formed(batcher)
     assert expected == [row.length for row in batch.rows]
@@ -67,6 +68,13 @@ def test_fills_by_length_while_it_pays() -> None:
     assert [48, 32] == [row.length for row in formed(batcher).rows]
     assert [16] == [row.length for row in formed(batcher).rows]
     assert batcher.form(0.0, 0) is None
+
+
+def test_rounds_rows_down() -> None:
+    """Where cost grows with rows, a batch holds a power of two; where a batch costs the same, all that wait."""
+    linear = CostTable((1, 4), (16, 32), ((1.0, 2.0), (4.0, 8.0)))
+    for cost, expected in ((linear, 2), (table((1, 1, 1, 1), (1, 1, 1, 1)), 3)):
+        assert expected == len(formed(batcher_of(cost, [make_row(16) for _ in range(3)])).rows)
 
 
 def test_largest_batch() -> None:

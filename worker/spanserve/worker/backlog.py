@@ -6,7 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
-from spanserve.worker.job import Row
+from spanserve.worker.job import Ask, Row
 
 
 class Backlog:
@@ -40,6 +40,10 @@ class Backlog:
     def rows(self, length: int) -> Iterator[Row]:
         """Rows of one padded length, the first to come first. Do not change the backlog meanwhile."""
         return iter(self._buckets.get(length, ()))
+
+    def of(self, ask: Ask) -> list[Row]:
+        """The waiting rows of one question. Looks at all rows."""
+        return [row for bucket in self._buckets.values() for row in bucket if row.ask is ask]
 
     def most_due(self) -> Row | None:
         """The row that is due first, or None."""

@@ -17,6 +17,9 @@ from spanserve.worker.job import Row
 
 #: A waiting row is due after this many times the cost of the largest batch.
 PATIENCE_BATCHES = 16
+#: A fuller batch is taken if its rate comes this close to the best: what a batch costs beside the table, its
+#: way to the device and back and the preparing of a new shape, is paid less often.
+GOOD_ENOUGH = 0.93
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,13 @@ class Batcher:
         return (in_flight + 1) * self.cost.estimate(*self._largest)
 
     def add(self, row: Row) -> None:
-        if row.ask.attempt > 1:
-            self._suspects.append(row)
-        else:
+        if row.ask.attempt == 1:
             self.backlog.add(row)
+            return
+        self._suspects.append(row)
+        for sibling in self.backlog.of(row.ask):  # they came as innocents, and may be what kills
+            self.backlog.remove(sibling)
+            self._suspects.append(sibling)
 
     def form(self, now: float, in_flight: int) -> Batch | None:
         """Take the next batch out of the backlog.
@@ -78,50 +84,61 @@ class Batcher:
         due = self.backlog.most_due()
         if due is None:
             return None
-        if due.due <= now:
-            return self._take(due.length, self._counts(due.length), first=due)
-        length, counts = self._best()
-        return self._take(length, counts)
-
-    def _best(self) -> tuple[int, list[tuple[int, int]]]:
-        """The padded length, and how many rows of which lengths, of the batch with the best rate.
-
-        Rate is useful tokens (each row at its own padded length) over the seconds the batch costs.
-        """
         lengths = self.backlog.lengths()
-        best_rate, best = 0.0, (0, [(0, 0)])
-        for first, (longest, _) in enumerate(lengths):
+        if due.due > now:
+            return self._take(*self._best(lengths, range(len(lengths))))
+        place = [length for length, _ in lengths].index(due.length)
+        return self._take(*self._best(lengths, range(place, place + 1)), first=due)
+
+    def _best(self, lengths: list[tuple[int, int]], firsts: range) -> tuple[int, int]:
+        """Longest and shortest padded length of the batch to run.
+
+        Rate is useful tokens (each row at its own padded length) over the seconds the batch costs. Of all
+        batches whose rate is nearly the best, the one with the most rows.
+
+        Args:
+            lengths: (padded length, rows of it) of what waits, longest first.
+            firsts: places in `lengths` that the longest rows may come from.
+        """
+        found: list[tuple[float, int, int, int]] = []  # rate, rows, longest, shortest
+        for first in firsts:
             rows = useful = 0
-            counts = []
+            longest = lengths[first][0]
             for length, waiting in lengths[first:]:
                 taken = min(waiting, self.max_batch - rows)
                 rows += taken
                 useful += taken * length
-                counts.append((length, taken))
-                rate = useful / self.cost.estimate(rows, longest)
-                if rate > best_rate:
-                    best_rate, best = rate, (longest, counts.copy())
+                found.append((useful / self.cost.estimate(rows, longest), rows, longest, length))
                 if rows == self.max_batch:
                     break
-        return best
+        enough = GOOD_ENOUGH * max(rate for rate, *_ in found)
+        good = (entry for entry in found if entry[0] >= enough)
+        _, _, longest, shortest = max(good, key=lambda entry: (entry[1], entry[0]))
+        return longest, shortest
 
-    def _counts(self, longest: int) -> list[tuple[int, int]]:
-        """Rows of `longest` and shorter, as many as fit."""
-        counts, room = [], self.max_batch
-        for length, waiting in self.backlog.lengths():
-            if length <= longest and room:
-                counts.append((length, min(waiting, room)))
-                room -= counts[-1][1]
-        return counts
-
-    def _take(self, length: int, counts: list[tuple[int, int]], first: Row | None = None) -> Batch:
+    def _take(self, longest: int, shortest: int, first: Row | None = None) -> Batch:
+        """Up to `max_batch` rows of these lengths, long ones before short ones, `first` before all."""
+        fitting = (
+            row
+            for length, _ in self.backlog.lengths()
+            if shortest <= length <= longest
+            for row in self.backlog.rows(length)
+            if row is not first
+        )
         rows = [] if first is None else [first]
-        for own, count in counts:
-            others = (row for row in self.backlog.rows(own) if row is not first)
-            rows.extend(islice(others, count - (first is not None and own == first.length)))
+        rows.extend(islice(fitting, self.max_batch - len(rows)))
+        del rows[self._round(len(rows), longest) :]
         for row in rows:
             self.backlog.remove(row)
-        return Batch(tuple(rows), length)
+        return Batch(tuple(rows), longest)
+
+    def _round(self, rows: int, length: int) -> int:
+        """Rows, down to a power of two if that costs little: the device then meets fewer shapes."""
+        fewer = 1 << (rows.bit_length() - 1)
+        if rows == self.max_batch:
+            return rows
+        rate, lower_rate = (n / self.cost.estimate(n, length) for n in (rows, fewer))
+        return fewer if lower_rate >= GOOD_ENOUGH * rate else rows
 
     def _form_suspects(self, in_flight: int) -> Batch | None:
         head = self._suspects[0].ask

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 #: Precision of a bundle -> precision OpenVINO may compute the float parts of the graph in.
 _INFERENCE_PRECISION = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 #: Kernels that OpenVINO keeps for shapes it has seen. A trade: with the small int8 model this process stays
-#: below 300 MB instead of reaching 680 MB, and a batch of a shape not seen lately takes some 15 ms longer.
-_KEPT_KERNELS = 32
+#: near 300 MB instead of reaching 680 MB, and a batch of a shape not seen lately takes some 15 ms longer.
+_KEPT_KERNELS = 48
 
 
 class CpuBackend(Backend):
