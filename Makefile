@@ -30,8 +30,9 @@ types: $(VENV)/.dev ## mypy, strict
 arrows: $(VENV)/.dev ## Imports point one way
 	$(BIN)/lint-imports --no-logo
 
-py37: $(VENV)/.dev ## The device host stays valid on Python 3.7
-	$(BIN)/vermin --quiet --target=3.7- --violations --no-tips --backport typing worker/spanserve/device/host
+py37: $(VENV)/.dev ## Device host, compile step and emulated SDK stay valid on Python 3.7
+	$(BIN)/vermin --quiet --target=3.7- --violations --no-tips --backport typing worker/spanserve/device/host \
+	    worker/spanserve/device/compile tests/emulator
 
 stubs: $(VENV)/.dev ## The generated stubs match the .proto files
 	@mkdir -p $(VENV)/stubs && rm -rf $(VENV)/stubs/*

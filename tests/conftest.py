@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spanserve.bundle import Bundle
 from tests.bundles import make_sim_bundle
 from tests.processes import WorkerProcess
+from tests.python37 import NUMPY, ONNXRUNTIME, make_python37
+from tests.redis_server import Executable, RedisServer, servers
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +34,43 @@ def start_worker(sim_bundle: Bundle) -> Iterator[Callable[..., WorkerProcess]]:
     yield start
     for worker in started:
         worker.close()
+
+
+@pytest.fixture(params=servers(), ids=str)
+def redis_executable(request: pytest.FixtureRequest) -> Executable:
+    """Every Redis server that is found, one of each series."""
+    assert isinstance(request.param, Executable)
+    return request.param
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Starts Redis servers, the newest that is found unless told otherwise; ends what is left."""
+    started: list[RedisServer] = []
+
+    def start(executable: Executable | None = None, **arguments: Any) -> RedisServer:
+        server = RedisServer(tmp_path / f"redis{len(started)}", executable, **arguments)
+        started.append(server)
+        return server.start()
+
+    yield start
+    for server in started:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def python37(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python 3.7 with numpy, kept with pytest's cache."""
+    return make_python37(kept_folder(request, tmp_path_factory, "python37"), NUMPY)
+
+
+@pytest.fixture(scope="session")
+def python37_onnx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python 3.7 with numpy and onnxruntime, on which the emulated SDK executes ONNX networks."""
+    return make_python37(kept_folder(request, tmp_path_factory, "python37-onnx"), NUMPY, ONNXRUNTIME)
+
+
+def kept_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    """A folder that outlives the run, where there is a cache."""
+    cache = getattr(request.config, "cache", None)
+    return cache.mkdir(name) if cache else tmp_path_factory.mktemp(name)

@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from spanserve.client import AsyncClient, NoWorker, Tls
 from tests.faults.wire import CONTEXT
+from tests.identity import Identity, make_identity
 from tests.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A self-signed certificate, which is its own authority."""
-
-    cert: Path
-    key: Path
-
-
 @pytest.fixture
 def identity(tmp_path: Path) -> Callable[[str], Identity]:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("the openssl command, which makes the certificates, is not installed")
-
-    def make(name: str) -> Identity:
-        made = Identity(tmp_path / f"{name}.crt", tmp_path / f"{name}.key")
-        command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        command += ["-keyout", str(made.key), "-out", str(made.cert), "-days", "2", "-subj", f"/CN={name}"]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
-        subprocess.run(command, check=True, capture_output=True)
-        return made
-
-    return make
+    return functools.partial(make_identity, tmp_path)
 
 
 async def test_tls(start_worker: StartWorker, identity: Callable[[str], Identity]) -> None:

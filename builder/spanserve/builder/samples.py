@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from itertools import chain, zip_longest
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spanserve.builder.errors import BuildError
-from spanserve.bundle import Manifest
+from spanserve.bundle import TokenizerInfo
 from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.limits import MAX_QUESTIONS
 from spanserve.qa import Encoder, Window, fill
 
 Ints = NDArray[np.int32]
-#: ids, mask, types, int32 [1, S] each.
+#: ids, mask, types, int32 [B, S] each.
 Inputs = tuple[Ints, Ints, Ints]
 
 
@@ -74,10 +74,9 @@ def windows(tasks: Iterable[Task], encoder: Encoder) -> Iterator[Window]:
             yield from question.windows
 
 
-def as_inputs(window: Window, manifest: Manifest) -> Inputs:
-    """One window, padded as a worker pads it on its own."""
-    shape = (1, manifest.padded_length(window.tokens))
-    ids, mask, types = (np.empty(shape, np.int32) for _ in range(3))
-    info = manifest.tokenizer
-    fill([window], ids, mask, types, cls_id=info.cls_id, sep_id=info.sep_id, pad_id=info.pad_id)
+def as_inputs(rows: Sequence[Window], length: int, tokenizer: TokenizerInfo) -> Inputs:
+    """Windows as a batch, padded to `length` tokens."""
+    ids, mask, types = (np.empty((len(rows), length), np.int32) for _ in range(3))
+    info = tokenizer
+    fill(rows, ids, mask, types, info)
     return ids, mask, types

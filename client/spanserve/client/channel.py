@@ -36,11 +36,13 @@ class Tls:
     Attributes:
         ca: certificates that the worker's must be signed by.
         cert, key: what this client shows, where workers ask for it.
+        server_name: what their certificates must name, where that is not the host in the address.
     """
 
     ca: Path | None = None
     cert: Path | None = None
     key: Path | None = None
+    server_name: str = ""
 
 
 PLAINTEXT = Tls()
@@ -52,14 +54,19 @@ def open_channel(address: str, tls: Tls) -> aio.Channel:
     Raises:
         ClientError: a TLS file cannot be read, or certificate and key do not come together.
     """
+    options: list[tuple[str, int | str]] = [*_OPTIONS]
+    if tls.server_name:
+        options.append(("grpc.default_authority", tls.server_name))
     if tls.ca is None:
-        return aio.insecure_channel(address, options=_OPTIONS)
+        return aio.insecure_channel(address, options=options)
     if (tls.cert is None) != (tls.key is None):
         raise ClientError("a client certificate and its key go together")
     credentials = grpc.ssl_channel_credentials(
         _read(tls.ca), _read(tls.key) if tls.key else None, _read(tls.cert) if tls.cert else None
     )
-    return aio.secure_channel(address, credentials, options=_OPTIONS)
+    if tls.server_name:
+        options.append(("grpc.ssl_target_name_override", tls.server_name))
+    return aio.secure_channel(address, credentials, options=options)
 
 
 def stub_of(channel: aio.Channel) -> QuestionAnsweringAsyncStub:

@@ -5,53 +5,82 @@ from spanserve.client import Client
 with Client("localhost:50051") as client:
     for result in client.ask("The harbour froze in 1871.", ["When did the harbour freeze?"]):
         print(result.answer.best.text)
+
+`Client.from_redis("redis://localhost:6379")` is the same through a queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import threading
-import time
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import grpc
-from grpc import aio
-
-from spanserve.client.backoff import Backoff
-from spanserve.client.channel import PLAINTEXT, Tls, open_channel, stub_of
-from spanserve.client.dispatch import Dispatcher, NoWorker
-from spanserve.contract import Options, Priority, Question, QuestionResult, Refusal, Task, TaskResult
-from spanserve.v1 import task_pb2, worker_pb2
+from spanserve.client.channel import PLAINTEXT, Tls
+from spanserve.client.door import Described, Door
+from spanserve.client.queue import QueueDoor
+from spanserve.client.workers import WorkersDoor
+from spanserve.contract import Options, Priority, Question, QuestionResult, Task, TaskResult
+from spanserve.queue import RedisSettings
 
 _T = TypeVar("_T")
 
-#: Seconds a worker gets to describe itself.
-DESCRIBE_TIMEOUT_S = 5.0
-_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 _DEFAULTS = Options()
 
 
 class AsyncClient:
-    """Talks to one worker or several, from asyncio.
+    """Talks to workers, from asyncio.
 
     Args:
         addresses: HOST:PORT or unix:PATH of each worker.
         tls: files of a TLS connection.
         wait_s: how long to wait for a worker that is not there (yet).
+        door: another way to workers, in place of all these; the client closes it.
     """
 
-    def __init__(self, *addresses: str, tls: Tls = PLAINTEXT, wait_s: float = 60.0) -> None:
-        if not addresses:
-            addresses = ("localhost:50051",)
-        self._addresses = addresses
-        self._tls = tls
-        self._wait_s = wait_s
-        self._clock = time.monotonic
-        self._channels = {address: open_channel(address, tls) for address in addresses}
+    def __init__(
+        self, *addresses: str, tls: Tls = PLAINTEXT, wait_s: float = 60.0, door: Door | None = None
+    ) -> None:
+        self._door = door or WorkersDoor(addresses or ("localhost:50051",), tls, wait_s)
+
+    @classmethod
+    def from_redis(
+        cls,
+        url: str,
+        queue: str = "default",
+        *,
+        username: str = "",
+        password_file: Path | None = None,
+        tls_ca: Path | None = None,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        wait_s: float = 60.0,
+    ) -> Self:
+        """A client of the workers that pull from a queue in Redis.
+
+        Args:
+            url: redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH.
+            queue: its name.
+            username, password_file: of a Redis user; the file holds the password and nothing else.
+            tls_ca, tls_cert, tls_key: files of a TLS connection.
+            wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
+
+        Raises:
+            QueueError: the URL is not one, or a file cannot be read.
+        """
+        settings = RedisSettings(
+            url=url,
+            username=username,
+            password_file=password_file,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+        )
+        return cls(door=QueueDoor(settings, queue, wait_s))
 
     async def __aenter__(self) -> Self:
         return self
@@ -62,8 +91,8 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        for channel in self._channels.values():
-            await channel.close()
+        """Cut the connections. Calling it again does nothing."""
+        await self._door.close()
 
     async def ask(
         self,
@@ -97,86 +126,107 @@ class AsyncClient:
             Refusal: the task was refused.
             NoWorker: no worker could be reached.
         """
-        request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(task.to_bytes()))
-        backoff = self._backoff()
-        give_up = self._clock() + self._wait_s
-        tried = 0
-        while True:
-            address = self._addresses[tried % len(self._addresses)]
-            tried += 1
-            try:
-                timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
-                response = await stub_of(self._channels[address]).Answer(request, timeout=timeout_s)
-                return TaskResult.from_proto(response.result)
-            except aio.AioRpcError as error:
-                refusal = _refusal(error)
-                if error.code() not in _RETRYABLE or self._clock() > give_up:
-                    if refusal is not None:
-                        raise refusal from None
-                    raise NoWorker(f"{address}: {error.code().name}: {error.details()}") from None
-            await asyncio.sleep(backoff.next_s())
+        return await self._door.answer(task)
 
     async def answer_all(self, tasks: Iterable[Task]) -> AsyncGenerator[TaskResult]:
         """Stream tasks to all workers; yields one result per task, in any order.
 
+        Leaving the loop early withdraws what has no result yet. In a queue, tasks with a `run_id` are known by
+        it: whoever streams them again within the time that results are kept gets the results there are.
+
         Raises:
-            NoWorker: no worker was connected for `wait_s`.
+            NoWorker: no worker could be reached for `wait_s`.
+            ClientError: two tasks have the same id; or, in a queue, they are not of one run.
         """
-        dispatcher = Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s)
-        async with contextlib.aclosing(dispatcher.run(tasks)) as arriving:
+        async with contextlib.aclosing(self._door.stream().run(tasks)) as arriving:
             async for results in arriving:
                 for result in results:
                     yield result
 
-    async def describe(self) -> dict[str, worker_pb2.DescribeResponse]:
-        """What each worker that can be reached serves, by address."""
-        found = {}
-        for address, channel in self._channels.items():
-            with contextlib.suppress(aio.AioRpcError):
-                request = worker_pb2.DescribeRequest()
-                found[address] = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
-        return found
+    async def cancel(self, task_ids: Iterable[str], *, run_id: str = "", tenant: str = "") -> dict[str, str]:
+        """Withdraw tasks from a queue. Each ends once all the same: CANCELLED, or as it would if that was faster.
 
-    async def wait_ready(self) -> dict[str, worker_pb2.DescribeResponse]:
+        Args:
+            task_ids: of tasks.
+            run_id, tenant: of their run. Without one, of what `answer_all` of this client is waiting for.
+
+        Returns:
+            For each id `cancelled`, `flagged` (a worker has it, and is told), `ended` or `unknown`.
+
+        Raises:
+            ClientError: this client has no queue.
+            QueueError: Redis cannot be asked.
+        """
+        return await self._door.cancel(task_ids, run_id, tenant)
+
+    async def describe(self) -> Described:
+        """What each worker that can be reached serves, by address or, in a queue, by consumer name."""
+        return await self._door.describe()
+
+    async def wait_ready(self) -> Described:
         """Wait until a worker is ready; returns what `describe` says then.
 
         Raises:
             NoWorker: none was within `wait_s`.
         """
-        backoff = self._backoff()
-        give_up = self._clock() + self._wait_s
-        while True:
-            found = await self.describe()
-            if any(worker.state == worker_pb2.WORKER_STATE_READY for worker in found.values()):
-                return found
-            if self._clock() > give_up:
-                states = [f"{a}: {worker_pb2.WorkerState.Name(w.state)}" for a, w in found.items()]
-                silent = [f"{address}: no answer" for address in self._addresses if address not in found]
-                raise NoWorker(
-                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"
-                )
-            await asyncio.sleep(backoff.next_s())
-
-    def _backoff(self) -> Backoff:
-        return Backoff(random.Random())  # noqa: S311 - jitter, no secret
+        return await self._door.wait_ready()
 
 
 class Client:
-    """`AsyncClient` for plain code: the same calls, run on a thread of its own."""
+    """`AsyncClient` for plain code: the same calls, run on a thread of its own.
 
-    def __init__(self, *addresses: str, tls: Tls = PLAINTEXT, wait_s: float = 60.0) -> None:
+    Args:
+        addresses, tls, wait_s: as those of `AsyncClient`.
+        connect: makes another client, in place of all these.
+    """
+
+    def __init__(
+        self,
+        *addresses: str,
+        tls: Tls = PLAINTEXT,
+        wait_s: float = 60.0,
+        connect: Callable[[], AsyncClient] | None = None,
+    ) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="spanserve-client", daemon=True)
         self._thread.start()
+        make = connect or partial(AsyncClient, *addresses, tls=tls, wait_s=wait_s)
 
-        async def connect() -> AsyncClient:
-            return AsyncClient(*addresses, tls=tls, wait_s=wait_s)
+        async def connected() -> AsyncClient:
+            return make()
 
         try:
-            self._client = self._wait(connect())
+            self._client = self._wait(connected())
         except BaseException:
             self._stop()
             raise
+
+    @classmethod
+    def from_redis(
+        cls,
+        url: str,
+        queue: str = "default",
+        *,
+        username: str = "",
+        password_file: Path | None = None,
+        tls_ca: Path | None = None,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        wait_s: float = 60.0,
+    ) -> Self:
+        """See `AsyncClient.from_redis`."""
+        make = partial(
+            AsyncClient.from_redis,
+            url,
+            queue,
+            username=username,
+            password_file=password_file,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            wait_s=wait_s,
+        )
+        return cls(connect=make)
 
     def __enter__(self) -> Self:
         return self
@@ -221,11 +271,15 @@ class Client:
             with contextlib.suppress(RuntimeError):  # a call cut off by Ctrl-C is closing it already
                 self._wait(results.aclose())
 
-    def describe(self) -> dict[str, worker_pb2.DescribeResponse]:
+    def cancel(self, task_ids: Iterable[str], *, run_id: str = "", tenant: str = "") -> dict[str, str]:
+        """See `AsyncClient.cancel`."""
+        return self._wait(self._client.cancel(task_ids, run_id=run_id, tenant=tenant))
+
+    def describe(self) -> Described:
         """See `AsyncClient.describe`."""
         return self._wait(self._client.describe())
 
-    def wait_ready(self) -> dict[str, worker_pb2.DescribeResponse]:
+    def wait_ready(self) -> Described:
         """See `AsyncClient.wait_ready`."""
         return self._wait(self._client.wait_ready())
 
@@ -241,11 +295,3 @@ class Client:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-def _refusal(error: aio.AioRpcError) -> Refusal | None:
-    """The typed error in the trailing metadata of a call."""
-    for key, value in error.trailing_metadata() or ():
-        if key == "spanserve-error-bin" and isinstance(value, bytes):
-            return Refusal.from_proto(task_pb2.Error.FromString(value))
-    return None

@@ -3,7 +3,8 @@
     Pending --take while credit--> worker --results--> deliver
        ^------------- give back what a broken stream held
 
-Nothing is lost with a stream: what it held goes back to the deque and to whichever worker has credit.
+Nothing is lost with a stream: what it held goes back to the deque and to whichever worker has credit. A task
+that another worker was asked as well, and answered first, is cancelled.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from dataclasses import replace
 import grpc
 from grpc import aio
 
-from spanserve.client.backoff import Backoff
 from spanserve.client.channel import Tls, open_channel, stub_of
 from spanserve.client.pending import Pending
-from spanserve.contract import QuestionResult, Refusal, Task, TaskResult
-from spanserve.contract.limits import MAX_TASK_BYTES
+from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
+from spanserve.contract.backoff import Backoff
+from spanserve.contract.limits import MAX_TASK_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.v1 import worker_pb2 as pb
 
 #: Seconds a worker gets to accept a stream.
@@ -58,7 +59,7 @@ class Connection:
     Args:
         address: of the worker.
         pending: where tasks come from and go back to.
-        deliver: called with every result, duplicates included.
+        deliver: called with the first result of every task.
         model: the one that the run is pinned to.
     """
 
@@ -81,6 +82,10 @@ class Connection:
         self.problem = "not tried yet"
         #: Questions answered over this connection.
         self.answered = 0
+        #: Tasks answered here after another worker had answered them.
+        self.repeated = 0
+        #: Set whenever there may be something to send.
+        self.wake = asyncio.Event()
         self._tls = tls
         self._pending = pending
         self._deliver = deliver
@@ -91,8 +96,25 @@ class Connection:
         self._draining = False
         self._frames = 0
         self._sent: dict[int, list[str]] = {}  # frame -> ids, on this stream
-        self._wake = asyncio.Event()
-        pending.watch(self._wake)
+        self._withdrawn: dict[str, Task] = {}  # answered elsewhere; the worker has not said its word yet
+        self._to_cancel: list[str] = []
+        pending.watch(self)
+
+    @property
+    def load(self) -> int:
+        """Tasks that the worker holds."""
+        return len(self.in_flight)
+
+    @property
+    def late(self) -> bool:
+        """Whether the worker still has tasks that another one has answered."""
+        return bool(self._withdrawn)
+
+    def withdraw(self, task_id: str) -> None:
+        """Hold a task no longer: another worker has answered it."""
+        self._withdrawn[task_id] = self.in_flight.pop(task_id)
+        self._to_cancel.append(task_id)
+        self.wake.set()
 
     async def run(self) -> None:
         """Work until `pending` is closed. Returns early if this worker serves another model."""
@@ -113,7 +135,7 @@ class Connection:
                 finally:
                     self.connected = False
                     held, self.in_flight = list(self.in_flight.values()), {}
-                    self._pending.give_back(reversed(held), suspect=not orderly)
+                    self._pending.give_back(self, reversed(held), suspect=not orderly)
                 await self._rest()
 
     async def _rest(self) -> None:
@@ -121,8 +143,8 @@ class Connection:
         try:
             async with asyncio.timeout(self._backoff.next_s()):
                 while not self._pending.closed:
-                    self._wake.clear()
-                    await self._wake.wait()
+                    self.wake.clear()
+                    await self.wake.wait()
         except TimeoutError:
             pass
 
@@ -134,6 +156,8 @@ class Connection:
         """
         self._credit, self._draining, self._frames = 0, False, 0
         self._sent.clear()
+        self._withdrawn.clear()
+        self._to_cancel.clear()
         try:
             hello = pb.Hello(client=self._client_name, model_digest=self._model.digest)
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
@@ -153,12 +177,16 @@ class Connection:
             call.cancel()
 
     async def _send(self, call: Call) -> None:
-        """Send tasks while there is credit; Bye when no more will come."""
+        """Send tasks while there is credit, and what to cancel; Bye when no more will come."""
         while not self._pending.closed:
-            self._wake.clear()
-            taken = [] if self._draining else self._pending.take(self._credit)
+            self.wake.clear()
+            while self._to_cancel:
+                ids = self._to_cancel[:MAX_TASKS_PER_FRAME]
+                del self._to_cancel[:MAX_TASKS_PER_FRAME]
+                await _write(call, pb.ClientFrame(cancel=pb.Cancel(ids=ids)))
+            taken = [] if self._draining else self._pending.take(self, self._credit)
             if not taken:
-                await self._wake.wait()
+                await self.wake.wait()
                 continue
             batch = [(task, data) for task, data in taken if self._fits(task, data)]
             if not batch:
@@ -182,17 +210,22 @@ class Connection:
                 self._take_error(error)
             self._credit += frame.credit
             self._draining = self._draining or frame.draining
-            self._wake.set()
+            self.wake.set()
             if frame.HasField("bye"):
                 return
 
     def _take_result(self, result: TaskResult) -> None:
         task = self.in_flight.pop(result.id, None)
-        if task is not None and any(q.error is not None and q.error.code.retryable for q in result.questions):
-            self._pending.give_back([replace(task, attempt=max(task.attempt, result.attempt))], suspect=False)
-            return
-        self.answered += len(result.questions)
-        self._deliver(result)
+        errors = [question.error.code for question in result.questions if question.error is not None]
+        if task is not None and any(code.retryable for code in errors):
+            again = replace(task, attempt=max(task.attempt, result.attempt))
+            self._pending.give_back(self, [again], suspect=False)
+        elif self._pending.end(self, result.id):
+            self.answered += len(result.questions)
+            self._deliver(result)
+        else:
+            self._withdrawn.pop(result.id, None)
+            self.repeated += ErrorCode.CANCELLED not in errors
 
     def _take_error(self, item: pb.ItemError) -> None:
         """A task, or a whole frame, was refused."""
@@ -200,13 +233,17 @@ class Connection:
         # The worker could not read the id of a task that it could not parse; its place tells.
         ids = self._sent.get(item.frame, [])
         placed = ids[item.index] if item.HasField("index") and item.index < len(ids) else ""
-        task = self.in_flight.pop(item.id or placed, None)
+        name = item.id or placed
+        late = self._withdrawn.pop(name, None)
+        task = late or self.in_flight.pop(name, None)
         if task is None:
             # Ours to get right: a frame we built was not understood. The stream is of no more use.
             raise StreamBroken(f"the worker refused a frame: {error}")
         self._credit += len(task.questions)  # what is refused uses none
+        if late is not None:
+            return
         if error.code.retryable:
-            self._pending.give_back([task], suspect=False)
+            self._pending.give_back(self, [task], suspect=False)
         else:
             self._refuse(task, error)
 
@@ -220,7 +257,10 @@ class Connection:
     def _refuse(self, task: Task, error: Refusal) -> None:
         """End a task with an error for all its questions."""
         questions = tuple(QuestionResult(question.id, error=error) for question in task.questions)
-        self._deliver(TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt))
+        if self._pending.end(self, task.id):
+            self._deliver(
+                TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt)
+            )
 
 
 async def _read(call: Call) -> pb.ServerFrame:

@@ -6,16 +6,14 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from spanserve.client.channel import Tls
-from spanserve.client.client import AsyncClient
-from spanserve.client.dispatch import Dispatcher
+from spanserve.client.door import Described, Door
 from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
 from spanserve.client.output import write_output
 from spanserve.client.progress import RunProgress
@@ -31,12 +29,11 @@ class Evaluation:
     """What to evaluate, where, and how."""
 
     dataset: Dataset
-    addresses: Sequence[str]
+    #: Makes the way to workers, inside the event loop.
+    connect: Callable[[], Door]
     folder: Path
     options: Options
-    tls: Tls
     resume: bool = False
-    wait_s: float = 60.0
     no_answer_threshold: float = 0.0
 
     def run(self, console: Console) -> RunSummary:
@@ -87,24 +84,31 @@ class Evaluation:
     async def _stream(
         self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
     ) -> tuple[float, tuple[WorkerDescription, ...], Padding | None]:
-        """Send the tasks and record the results; returns seconds, and what the workers say of it."""
+        """Send the tasks and record the results; returns seconds, and what the workers say of it.
+
+        What is in a queue stays there if this is cut off: a resumed run finds it.
+        """
         if not todo:  # a run that was cut off between its last result and its report
             return 0.0, (), None
         weights = {task.id: _weight(task) for task in todo}
-        dispatcher = Dispatcher(self.addresses, tls=self.tls, wait_s=self.wait_s)
-        async with AsyncClient(*self.addresses, tls=self.tls, wait_s=self.wait_s) as client:
-            earlier = await client.wait_ready()
+        door = self.connect()
+        try:
+            earlier = await door.before()
+            stream = door.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
             began = time.monotonic()
             with progress:
-                async with contextlib.aclosing(dispatcher.run(todo)) as arriving:
+                async with contextlib.aclosing(stream.run(todo)) as arriving:
                     async for arrived in arriving:
                         ledger.append_many(arrived)
                         for result in arrived:
                             finished = results.add(result)
-                            progress.advance(finished, weights.pop(result.id, 0.0), dispatcher.shares())
+                            progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
             seconds = time.monotonic() - began
-            later = await client.describe()
-        return seconds, tuple(_description(found) for found in later.values()), _padding(earlier, later)
+            later = await door.after()
+        finally:
+            await door.close()
+        padding = _padding(earlier, later, unique_names=door.unique_names)
+        return seconds, tuple(_description(found) for found in later.values()), padding
 
 
 def _length(task: Task) -> int:
@@ -138,11 +142,15 @@ def _description(found: DescribeResponse) -> WorkerDescription:
     )
 
 
-def _padding(earlier: dict[str, DescribeResponse], later: dict[str, DescribeResponse]) -> Padding | None:
-    """Tokens computed between two looks at the workers; None where one of them is not comparable."""
+def _padding(earlier: Described, later: Described, *, unique_names: bool) -> Padding | None:
+    """Tokens computed between two looks at the workers; None where one of them is not comparable.
+
+    Args:
+        unique_names: whether a worker that was not there earlier has started since.
+    """
     useful = padded = 0
-    for address, now in later.items():
-        then = earlier.get(address)
+    for name, now in later.items():
+        then = earlier.get(name, DescribeResponse(worker=now.worker) if unique_names else None)
         if then is None or then.worker != now.worker:
             return None  # started or restarted in between: its counts are not all of this run
         useful += now.useful_tokens - then.useful_tokens

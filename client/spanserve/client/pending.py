@@ -1,11 +1,20 @@
-"""Tasks of a client that have no result yet: one deque that every worker's connection takes from."""
+"""Tasks of a client that have no result yet: one deque that every worker's connection takes from.
+
+    waiting --take--> held by a worker --end--> (gone)
+       ^--- give back ---'   |   ^
+                             '---'  near the end: by a second worker as well
+
+Once nothing waits any more, a worker that holds nothing takes tasks that another one holds: that one may be slow, or
+stuck. The first result counts, and who still holds the task is told.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from spanserve.contract import Task
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
@@ -14,28 +23,57 @@ from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_P
 _TASK_OVERHEAD = 8
 
 
+class Taker(Protocol):
+    """Who takes tasks: the connection to one worker."""
+
+    @property
+    def load(self) -> int:
+        """Tasks that it holds."""
+
+    @property
+    def wake(self) -> asyncio.Event:
+        """Set whenever there may be something to do."""
+
+    def withdraw(self, task_id: str) -> None:
+        """Hold a task no longer: another taker has its result."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A task without a result. It waits while nobody holds it."""
+
+    task: Task
+    holders: list[Taker] = field(default_factory=list)
+
+
 class Pending:
-    """A deque of tasks that tells its watchers when it changes. For one event loop."""
+    """A deque of tasks that tells its takers when it changes. For one event loop."""
 
     def __init__(self) -> None:
-        self._tasks: deque[Task] = deque()
-        self._watchers: list[asyncio.Event] = []
+        self._waiting: deque[str] = deque()
+        self._open: dict[str, _Open] = {}
+        self._sent: dict[str, _Open] = {}  # what is held, by when it was taken
+        self._takers: list[Taker] = []
         self._closed = False
+        #: Tasks that a second worker has taken.
+        self.copies = 0
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._waiting)
 
     @property
     def closed(self) -> bool:
         return self._closed
 
     def add(self, tasks: Iterable[Task]) -> None:
-        """Queue new tasks."""
-        self._tasks.extend(tasks)
+        """Queue new tasks; their ids are new."""
+        for task in tasks:
+            self._open[task.id] = _Open(task)
+            self._waiting.append(task.id)
         self._notify()
 
-    def give_back(self, tasks: Iterable[Task], *, suspect: bool) -> None:
-        """Queue tasks again, ahead of all others.
+    def give_back(self, taker: Taker, tasks: Iterable[Task], *, suspect: bool) -> None:
+        """Queue tasks again, ahead of all others, unless somebody else holds them or has ended them.
 
         Args:
             suspect: whether they were with a worker that broke down, and one of them may be why. The next
@@ -43,33 +81,62 @@ class Pending:
                 a worker that saw it fail alone may give it up.
         """
         for task in tasks:
+            found = self._open.get(task.id)
+            if found is None:
+                continue
             attempt = min(task.attempt + 1, MAX_ATTEMPTS) if suspect else task.attempt
-            self._tasks.appendleft(replace(task, attempt=attempt))
+            found.task = replace(task, attempt=max(attempt, found.task.attempt))
+            found.holders.remove(taker)
+            if not found.holders:
+                del self._sent[task.id]
+                self._waiting.appendleft(task.id)
         self._notify()
 
-    def take(self, credit: int) -> list[tuple[Task, bytes]]:
-        """Tasks for one frame, serialised, while credit (in questions) lasts and the frame has room."""
+    def take(self, taker: Taker, credit: int) -> list[tuple[Task, bytes]]:
+        """Tasks for one frame, serialised, while credit (in questions) lasts and the frame has room.
+
+        When none wait, and the taker holds nothing: copies of what others hold. Of those without a copy it
+        gets every second one, the oldest first, so that the one that has them goes on with the others.
+        """
+        copying = credit > 0 and not self._waiting and not taker.load
+        lone = [name for name, held in self._sent.items() if len(held.holders) == 1] if copying else []
+        source = deque(lone[::2]) if copying else self._waiting
         taken: list[tuple[Task, bytes]] = []
         size = 0
-        while self._tasks and credit > 0 and len(taken) < MAX_TASKS_PER_FRAME:
-            data = self._tasks[0].to_bytes()
+        while source and credit > 0 and len(taken) < MAX_TASKS_PER_FRAME:
+            found = self._open[source[0]]
+            data = found.task.to_bytes()
             size += len(data) + _TASK_OVERHEAD
             if taken and size > MAX_FRAME_BYTES // 2:
                 break
-            task = self._tasks.popleft()
-            credit -= len(task.questions)
-            taken.append((task, data))
+            source.popleft()
+            credit -= len(found.task.questions)
+            found.holders.append(taker)
+            self._sent.setdefault(found.task.id, found)
+            taken.append((found.task, data))
+        self.copies += len(taken) if copying else 0
         return taken
+
+    def end(self, taker: Taker, task_id: str) -> bool:
+        """Note a result. False if the task has had one; that of the first taker counts."""
+        found = self._open.pop(task_id, None)
+        if found is None:
+            return False
+        self._sent.pop(task_id, None)
+        for other in found.holders:
+            if other is not taker:
+                other.withdraw(task_id)
+        return True
 
     def close(self) -> None:
         """No task will come any more: every result is there, or nobody wants them."""
         self._closed = True
         self._notify()
 
-    def watch(self, event: asyncio.Event) -> None:
-        """Set `event` whenever something is added, given back or closed."""
-        self._watchers.append(event)
+    def watch(self, taker: Taker) -> None:
+        """Wake this taker whenever something is added, given back or closed: who holds least comes first."""
+        self._takers.append(taker)
 
     def _notify(self) -> None:
-        for event in self._watchers:
-            event.set()
+        for taker in sorted(self._takers, key=lambda taker: taker.load):
+            taker.wake.set()

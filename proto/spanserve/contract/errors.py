@@ -32,6 +32,7 @@ class ErrorCode(enum.IntEnum):
     CANCELLED = pb.ERROR_CODE_CANCELLED
     POISON = pb.ERROR_CODE_POISON
     INTERNAL = pb.ERROR_CODE_INTERNAL
+    RESULT_EXPIRED = pb.ERROR_CODE_RESULT_EXPIRED
 
     @property
     def retryable(self) -> bool:

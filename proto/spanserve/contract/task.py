@@ -173,7 +173,7 @@ class Task:
             options=options,
             timeout_ms=message.timeout_ms if message.HasField("timeout_ms") else None,
             priority=priority,
-            attempt=max(1, message.attempt),
+            attempt=min(max(1, message.attempt), limits.MAX_ATTEMPTS),
         )
 
 

@@ -71,6 +71,10 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """The task alone brought the device down again and again; it is not run any more. ABORTED."""
     ERROR_CODE_INTERNAL: _ErrorCode.ValueType  # 9
     """A fault of ours; the message holds an opaque id that the worker's log explains. INTERNAL."""
+    ERROR_CODE_RESULT_EXPIRED: _ErrorCode.ValueType  # 10
+    """The task has ended, but its result was not fetched in time and is no longer kept; it is not run
+    again under this id. Only from a queue. FAILED_PRECONDITION.
+    """
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
     """Kinds of failure. The comment gives the gRPC status that unary calls use."""
@@ -95,6 +99,10 @@ ERROR_CODE_POISON: ErrorCode.ValueType  # 8
 """The task alone brought the device down again and again; it is not run any more. ABORTED."""
 ERROR_CODE_INTERNAL: ErrorCode.ValueType  # 9
 """A fault of ours; the message holds an opaque id that the worker's log explains. INTERNAL."""
+ERROR_CODE_RESULT_EXPIRED: ErrorCode.ValueType  # 10
+"""The task has ended, but its result was not fetched in time and is no longer kept; it is not run
+again under this id. Only from a queue. FAILED_PRECONDITION.
+"""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 @_typing.final
@@ -127,7 +135,7 @@ class Task(_message.Message):
     priority: Global___Priority.ValueType
     """Which class of traffic the task belongs to. Absent: bulk."""
     attempt: _builtins.int
-    """How often this task was handed to a worker, this time included: 1 at first. 0 counts as 1.
+    """How often this task was handed to a worker, this time included: 1 at first. 0 counts as 1, more than 5 as 5.
     Suspicious tasks (2 and more) run in ever smaller batches, so that a poison task ends alone.
     """
     @_builtins.property

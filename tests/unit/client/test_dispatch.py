@@ -102,6 +102,25 @@ async def test_two_workers_share(sim_bundle: Bundle) -> None:
             assert [] == list(served.rig.engine.metrics.refused._metrics)
 
 
+async def test_a_stuck_worker_does_not_hold_up_the_end(sim_bundle: Bundle) -> None:
+    """What a worker holds and does not answer is taken again by one that is idle, once; nobody waits for the first."""
+    async with serving(sim_bundle) as stuck, serving(sim_bundle) as other:
+        slots = stuck.rig.block()
+        dispatcher = Dispatcher([stuck.address, other.address])
+        found = await run(dispatcher, make_tasks(300))
+        assert 300 == len(found)
+        held_up, idle = dispatcher.connections
+        assert (0, 300) == (held_up.answered, idle.answered)
+        copies = dispatcher.copies
+        assert 0 < copies <= 300
+        assert f", {copies} tasks taken twice" in dispatcher.shares()
+        assert 0 == dispatcher.repeated
+        for slot in slots:
+            slot.release()
+        await stuck.rig.run(make_task("next"))  # makes the engine look; it was told to drop the others
+        assert 1 == stuck.rig.engine.batches
+
+
 async def test_another_model_is_left_out(sim_bundle: Bundle, tmp_path: Path) -> None:
     """All answers of a run are of one model; a worker with another one is asked nothing and not tried again."""
     other = make_sim_bundle(tmp_path / "other", max_seq_length=256)

@@ -1,9 +1,10 @@
-"""The deque of tasks that have no result: who takes how much, and where lost tasks go."""
+"""The deque of tasks that have no result: who takes how much, where lost tasks go, what is taken twice."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,39 @@ from hypothesis import strategies as st
 from spanserve.client.pending import Pending
 from spanserve.contract import Question, Task
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """A taker that keeps what it has taken, as a connection does."""
+
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    held: dict[str, Task] = field(default_factory=dict)
+    withdrawn: list[str] = field(default_factory=list)
+
+    @property
+    def load(self) -> int:
+        return len(self.held)
+
+    def withdraw(self, task_id: str) -> None:
+        del self.held[task_id]
+        self.withdrawn.append(task_id)
+
+    def take(self, pending: Pending, credit: int) -> list[str]:
+        """Take tasks; their ids."""
+        found = [task for task, _ in pending.take(self, credit)]
+        self.held.update((task.id, task) for task in found)
+        return [task.id for task in found]
+
+    def answer(self, pending: Pending, task_id: str) -> bool:
+        """Bring a result; whether it was the first."""
+        self.held.pop(task_id, None)
+        return pending.end(self, task_id)
+
+    def lose(self, pending: Pending, *names: str, suspect: bool = False) -> None:
+        """Give tasks back, all if none is named."""
+        lost = [self.held.pop(name) for name in names or tuple(self.held)]
+        pending.give_back(self, lost, suspect=suspect)
 
 
 def task(name: str, questions: int = 1, *, size: int = 1, attempt: int = 1) -> Task:
@@ -26,7 +60,7 @@ def pending_of(*tasks: Task) -> Pending:
 
 
 def taken(pending: Pending, credit: int) -> list[str]:
-    return [task.id for task, _ in pending.take(credit)]
+    return Worker().take(pending, credit)
 
 
 # Tasks of 1, 2, 4 and 1 questions wait. A task goes out while credit is above zero, and may take it below.
@@ -52,20 +86,21 @@ def test_credit(credit: int, expected: list[str]) -> None:
 def test_what_is_taken_is_serialised() -> None:
     """With each task comes the form it has on the wire."""
     one = task("a", 3)
-    ((found, data),) = pending_of(one).take(10)
+    ((found, data),) = pending_of(one).take(Worker(), 10)
     assert (one, one) == (found, Task.from_bytes(data))
 
 
 def test_tasks_per_frame() -> None:
     """However much credit there is, a frame holds at most 256 tasks."""
     pending = pending_of(*(task(f"t{number}") for number in range(MAX_TASKS_PER_FRAME + 5)))
-    assert [256, 5, 0] == [len(pending.take(10_000)) for _ in range(3)]
+    one = Worker()
+    assert [256, 5, 0] == [len(one.take(pending, 10_000)) for _ in range(3)]
 
 
 def test_bytes_per_frame() -> None:
     """A frame stays below half of what a frame may be; what does not fit stays first in line."""
     pending = pending_of(*(task(f"t{number}", size=49_000) for number in range(30)))
-    first = pending.take(1000)
+    first = pending.take(Worker(), 1000)
     assert MAX_FRAME_BYTES // 2 - 49_000 < sum(len(data) for _, data in first) <= MAX_FRAME_BYTES // 2
     assert f"t{len(first)}" == taken(pending, 1)[0]
 
@@ -73,8 +108,10 @@ def test_bytes_per_frame() -> None:
 @pytest.mark.parametrize("suspect", [False, True])
 def test_give_back_goes_first(suspect: bool) -> None:
     """Tasks that come back go ahead of those that wait, the last one given first."""
-    pending = pending_of(task("c"))
-    pending.give_back([task("b"), task("a")], suspect=suspect)
+    one = Worker()
+    pending = pending_of(task("a"), task("b"), task("c"))
+    assert ["a", "b"] == one.take(pending, 2)
+    one.lose(pending, "b", "a", suspect=suspect)
     assert ["a", "b", "c"] == taken(pending, 10)
 
 
@@ -90,39 +127,182 @@ ATTEMPTS = {
 @pytest.mark.parametrize(("attempt", "suspect", "expected"), ATTEMPTS.values(), ids=ATTEMPTS)
 def test_attempts(attempt: int, suspect: bool, expected: int) -> None:
     """A worker that broke down counts against what it held, up to the point where a task runs alone."""
-    pending = Pending()
-    pending.give_back([task("a", attempt=attempt)], suspect=suspect)
-    assert [expected] == [found.attempt for found, _ in pending.take(1)]
+    one = Worker()
+    pending = pending_of(task("a", attempt=attempt))
+    one.take(pending, 1)
+    one.lose(pending, suspect=suspect)
+    assert [expected] == [found.attempt for found, _ in pending.take(one, 1)]
 
 
-def test_watchers_hear_of_every_change() -> None:
+def test_takers_hear_of_every_change() -> None:
     """Adding, giving back and closing each wake everybody who watches."""
     pending = Pending()
-    events = [asyncio.Event(), asyncio.Event()]
-    for event in events:
-        pending.watch(event)
+    workers = [Worker(), Worker()]
+    for worker in workers:
+        pending.watch(worker)
     changes: list[Callable[[], None]] = [
         lambda: pending.add([task("a")]),
-        lambda: pending.give_back([task("b")], suspect=False),
+        lambda: workers[0].lose(pending),
         pending.close,
     ]
     for change in changes:
+        workers[0].take(pending, 1)
         change()
-        assert all(event.is_set() for event in events)
-        for event in events:
-            event.clear()
+        assert all(worker.wake.is_set() for worker in workers)
+        for worker in workers:
+            worker.wake.clear()
     assert pending.closed
+
+
+async def test_who_holds_least_is_asked_first() -> None:
+    """A new task goes to the worker that holds least, if that has credit."""
+    pending = pending_of(task("a"), task("b"), task("c"))
+    busy, idle = Worker(), Worker()
+    woken: list[Worker] = []
+
+    async def wait(worker: Worker) -> None:
+        await worker.wake.wait()
+        woken.append(worker)
+
+    for worker, credit in ((busy, 2), (idle, 1)):
+        pending.watch(worker)
+        worker.take(pending, credit)
+    waiting = [asyncio.create_task(wait(worker)) for worker in (busy, idle)]
+    await asyncio.sleep(0)  # both wait now
+    pending.add([task("d")])
+    await asyncio.gather(*waiting)
+    assert [idle, busy] == woken
+
+
+# --- near the end ------------------------------------------------------------------------------------------
+
+
+def near_the_end(count: int) -> tuple[Pending, Worker, Worker]:
+    """Tasks t0, t1, ..., all with the first worker; the second has nothing."""
+    pending = pending_of(*(task(f"t{number}") for number in range(count)))
+    one, other = Worker(), Worker()
+    one.take(pending, count)
+    return pending, one, other
+
+
+def test_an_idle_worker_takes_again() -> None:
+    """When nothing waits, a worker without work takes every second task that another holds, the oldest first."""
+    pending, _, idle = near_the_end(5)
+    assert ["t0", "t2", "t4"] == idle.take(pending, 10)
+    assert 3 == pending.copies
+
+
+# Of six tasks one worker holds five; the other one may hold the last, and asks for more.
+NO_COPY = {
+    "something-waits": (0, 10, ["t5"]),  # what waits comes first, and then it has work
+    "has-work": (1, 10, []),
+    "no-credit": (0, 0, []),
+}
+
+
+@pytest.mark.parametrize(("own", "credit", "expected"), NO_COPY.values(), ids=NO_COPY)
+def test_no_copy(own: int, credit: int, expected: list[str]) -> None:
+    """Nothing is taken twice while something waits, by a worker that has work, or without credit."""
+    pending = pending_of(*(task(f"t{number}") for number in range(6)))
+    one, other = Worker(), Worker()
+    one.take(pending, 5)
+    other.take(pending, own)
+    assert expected == other.take(pending, credit)
+    assert 0 == pending.copies
+
+
+def test_credit_bounds_copies() -> None:
+    """Copies use credit like any task."""
+    pending, _, idle = near_the_end(10)
+    assert ["t0", "t2"] == idle.take(pending, 2)
+
+
+def test_two_copies_at_most() -> None:
+    """A task is with two workers at most: what holds up both is not given to a third."""
+    pending, _, second = near_the_end(1)
+    third = Worker()
+    assert ["t0"] == second.take(pending, 10)
+    assert [] == third.take(pending, 10)
+    assert [] == second.take(pending, 10)
+
+
+def test_own_tasks_are_not_taken_again() -> None:
+    """Where one worker holds everything there is nothing to copy for it."""
+    pending, one, _ = near_the_end(3)
+    assert [] == one.take(pending, 10)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["owner", "copier"])
+def test_the_first_result_counts(first: int) -> None:
+    """Whoever answers first ends the task; the other one is told, and its result does not count."""
+    pending, one, other = near_the_end(1)
+    other.take(pending, 1)
+    winner, loser = (one, other) if first == 0 else (other, one)
+    assert winner.answer(pending, "t0")
+    assert (["t0"], {}) == (loser.withdrawn, loser.held)
+    assert not loser.answer(pending, "t0")
+    assert [] == winner.withdrawn
+
+
+def test_a_lost_copy_is_still_with_the_other() -> None:
+    """A task that one of two workers loses does not wait again, and may get a new copy; its attempts count."""
+    pending, one, other = near_the_end(1)
+    other.take(pending, 1)
+    one.lose(pending, suspect=True)
+    assert 0 == len(pending)
+    assert ["t0"] == one.take(pending, 1)
+    assert 2 == one.held["t0"].attempt
+    for worker in (one, other):
+        worker.lose(pending)
+    assert 1 == len(pending)
+
+
+def test_what_has_ended_does_not_come_back() -> None:
+    """A task that a worker loses after another has answered it is not queued."""
+    pending, one, other = near_the_end(2)
+    other.take(pending, 1)
+    held = dict(one.held)
+    assert other.answer(pending, "t0")
+    pending.give_back(one, [held["t0"]], suspect=True)
+    assert 0 == len(pending)
+
+
+@given(st.data())
+def test_every_task_ends_once(data: st.DataObject) -> None:
+    """Whatever workers take, lose and answer: each task has one first result, and nothing is left over."""
+    pending = pending_of(*(task(f"t{number}") for number in range(data.draw(st.integers(1, 12)))))
+    workers = [Worker() for _ in range(3)]
+    ended: list[str] = []
+    for _ in range(data.draw(st.integers(0, 60))):
+        worker = data.draw(st.sampled_from(workers))
+        step = data.draw(st.sampled_from(["take", "answer", "lose"]))
+        if step == "take":
+            worker.take(pending, data.draw(st.integers(0, 4)))
+        elif step == "lose":
+            worker.lose(pending, suspect=data.draw(st.booleans()))
+        elif names := [*worker.held, *worker.withdrawn]:
+            name = data.draw(st.sampled_from(names))
+            ended += [name] if worker.answer(pending, name) else []
+        holders = [name for worker in workers for name in worker.held]
+        assert all(holders.count(name) <= 2 for name in holders)
+        assert set() == set(ended) & set(holders)
+    for worker in workers:
+        worker.lose(pending)
+    rest = Worker().take(pending, 10_000)
+    assert len({*ended, *rest}) == len(ended) + len(rest)
+    assert {f"t{number}" for number in range(len(ended) + len(rest))} == {*ended, *rest}
 
 
 @given(st.lists(st.integers(1, 8), max_size=40), st.lists(st.integers(-2, 30), max_size=60))
 def test_nothing_is_lost(sizes: list[int], credits_: list[int]) -> None:
     """Whatever the credit, each task comes out once and in order, and only the last one may overdraw."""
     pending = pending_of(*(task(f"t{number}", size) for number, size in enumerate(sizes)))
+    one = Worker()
     out = []
     for credit in credits_:
-        batch = [found for found, _ in pending.take(credit)]
-        assert sum(len(found.questions) for found in batch[:-1]) < max(credit, 1)
+        batch = one.take(pending, credit)
+        assert sum(len(one.held[name].questions) for name in batch[:-1]) < max(credit, 1)
         out += batch
-    out += [found for found, _ in pending.take(10_000)]
-    assert [f"t{number}" for number in range(len(sizes))] == [found.id for found in out]
+    out += one.take(pending, 10_000)
+    assert [f"t{number}" for number in range(len(sizes))] == out
     assert 0 == len(pending)

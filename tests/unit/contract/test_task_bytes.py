@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spanserve.contract import ErrorCode, Options, Priority, Question, Refusal, Task
-from spanserve.contract.limits import MAX_TASK_BYTES
+from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TASK_BYTES
 from spanserve.v1 import task_pb2 as pb
 
 IDS = st.text("abcXYZ019._:-", min_size=1, max_size=128)
@@ -32,7 +32,7 @@ TASKS = st.builds(
     ),
     timeout_ms=st.none() | st.integers(1, 86_400_000),
     priority=st.sampled_from(Priority),
-    attempt=st.integers(1, 2**32 - 1),
+    attempt=st.integers(1, MAX_ATTEMPTS),
 )
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanserve.bundle import TokenizerInfo
 from spanserve.qa.windows import Cut, Ints, Window, cut, fill, window_count
 
 #: (start, length, max_context of each token) of every window.
@@ -113,7 +114,7 @@ def window(question: list[int], context: list[int], part: Cut | None = None) -> 
 
 def filled(windows: list[Window], rows: int, length: int) -> tuple[Ints, Ints, Ints]:
     ids, mask, types = (np.full((rows, length), -9, np.int32) for _ in range(3))
-    fill(windows, ids, mask, types, cls_id=101, sep_id=102, pad_id=7)
+    fill(windows, ids, mask, types, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
     return ids, mask, types
 
 
@@ -160,6 +161,7 @@ def test_fill_into_part_of_a_larger_area() -> None:
     """Nothing is written outside the arrays that were given."""
     area = np.full(3 * 2 * 8 + 5, -9, np.int32)
     ids, mask, types = (area[index * 16 : index * 16 + 16].reshape(2, 8) for index in range(3))
-    fill([window([11], [21])] * 2, ids, mask, types, cls_id=1, sep_id=2, pad_id=0)
+    info = TokenizerInfo(lower_case=True, cls_id=1, sep_id=2, pad_id=0)
+    fill([window([11], [21])] * 2, ids, mask, types, info)
     assert [-9] * 5 == area[48:].tolist()
     assert -9 not in area[:48]

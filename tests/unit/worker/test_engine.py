@@ -299,3 +299,47 @@ async def test_a_task_starts_with_its_attempt(sim_bundle: Bundle, tmp_path: Path
         assert all_answered(results)
         assert [3] * 4 == [result.attempt for result in results]
         assert 4 == made.engine.batches
+
+
+async def test_two_poison_tasks_do_not_give_the_device_up(sim_bundle: Bundle) -> None:
+    """Suspects that bring the host down again are no sign against the device: each is singled out."""
+    async with rig(sim_bundle, f"sim:fixed?abort_id={POISON_ID}") as made:
+        tasks = [make_task(f"t{n}", "poison" if n in (1, 5) else "Who?") for n in range(8)]
+        results = await made.run(*tasks)
+        expected = [[ErrorCode.POISON] if n in (1, 5) else [None] for n in range(8)]
+        assert expected == [codes(result) for result in results]
+        assert State.READY is made.states[-1]
+
+
+async def test_paused_jobs_wait(sim_bundle: Bundle) -> None:
+    """Nothing of a paused job is started, others go past it, and resumed it is answered."""
+    async with rig(sim_bundle) as made:
+        slots = made.block()
+        (paused, _), futures = made.submit(make_task("paused", "Who?", "When?"), make_task("other"))
+        await made.entered(3)
+        made.engine.pause([paused])
+        for slot in slots:
+            slot.release()
+        assert all_answered([await made.run(make_task("later"))][0])
+        assert all_answered([await futures[1]])
+        assert not futures[0].done()
+        assert not paused.started
+        made.engine.resume([paused])
+        assert all_answered([await futures[0]])
+        assert made.engine.idle.is_set()
+        assert 0 == made.engine.held_windows
+
+
+async def test_a_paused_job_can_be_withdrawn(sim_bundle: Bundle) -> None:
+    """A job that is cancelled while it is paused ends when it is resumed, not computed."""
+    async with rig(sim_bundle) as made:
+        slots = made.block()
+        (paused,), (future,) = made.submit(make_task())
+        await made.entered(1)
+        made.engine.pause([paused])
+        made.engine.cancel(paused)
+        for slot in slots:
+            slot.release()
+        made.engine.resume([paused])
+        assert [ErrorCode.CANCELLED] == codes(await future)
+        assert not paused.started

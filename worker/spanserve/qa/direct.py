@@ -31,7 +31,7 @@ def ask(encoder: Encoder, task: Task, run: Run, *, length_multiple: int) -> list
         length = min(-(-longest // length_multiple) * length_multiple, encoder.max_seq_length)
         ids, mask, types = (np.empty((len(windows), length), np.int32) for _ in range(3))
         info = encoder.info
-        fill(windows, ids, mask, types, cls_id=info.cls_id, sep_id=info.sep_id, pad_id=info.pad_id)
+        fill(windows, ids, mask, types, info)
         found = decode(*run(ids, mask, types), windows, [task.options] * len(windows))
         answers.append(
             answer(

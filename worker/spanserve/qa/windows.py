@@ -12,6 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from spanserve.bundle import TokenizerInfo
+
 Ints = NDArray[np.int32]
 
 #: [CLS] question [SEP] context [SEP]
@@ -84,33 +86,25 @@ class Window:
         return len(self.question_ids) + 2
 
 
-def fill(
-    windows: Sequence[Window],
-    ids: Ints,
-    mask: Ints,
-    types: Ints,
-    *,
-    cls_id: int,
-    sep_id: int,
-    pad_id: int,
-) -> None:
+def fill(windows: Sequence[Window], ids: Ints, mask: Ints, types: Ints, info: TokenizerInfo) -> None:
     """Write windows into the three inputs of the model, row by row.
 
     Args:
         windows: at most B of them; rows behind the last are filled as empty windows.
         ids, mask, types: int32 [B, S], overwritten.
+        info: ids of the special tokens.
     """
-    ids.fill(pad_id)
+    ids.fill(info.pad_id)
     questions = np.zeros(len(ids), np.int32)
     totals = np.ones(len(ids), np.int32)
-    ids[:, 0] = cls_id
+    ids[:, 0] = info.cls_id
     for row, window in enumerate(windows):
         asked, part = len(window.question_ids), window.cut
         out = ids[row]
         out[1 : asked + 1] = window.question_ids
-        out[asked + 1] = sep_id
+        out[asked + 1] = info.sep_id
         out[asked + 2 : asked + 2 + part.length] = window.context_ids[part.start : part.start + part.length]
-        out[asked + 2 + part.length] = sep_id
+        out[asked + 2 + part.length] = info.sep_id
         questions[row] = asked + 2
         totals[row] = asked + part.length + SPECIAL_TOKENS
     column = np.arange(ids.shape[1], dtype=np.int32)

@@ -56,6 +56,11 @@ class CreditPool:
         account.held += questions
         return True
 
+    def charge(self, account: Account, questions: int) -> None:
+        """Account for a task that is here already, however much credit there was."""
+        account.credit -= questions
+        account.held += questions
+
     def settle(self, account: Account, questions: int) -> None:
         """The results of so many questions are on the wire."""
         account.held -= questions

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -21,6 +21,7 @@ from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot
 from spanserve.qa import EncodedTask, Encoder, decode, fill
 from spanserve.worker.batcher import Batch, Batcher
 from spanserve.worker.canary import CanaryFailed
+from spanserve.worker.cost import LearnedCost
 from spanserve.worker.deaths import DeathBudget
 from spanserve.worker.encoding import EncodingThread
 from spanserve.worker.internal import internal_error
@@ -35,8 +36,6 @@ BATCH_TIMEOUT_FACTOR = 5.0
 REFUSALS_ALLOWED = 3
 #: The backlog holds windows for this many full batches.
 HELD_BATCHES = 8
-#: Weight of the newest batch in the moving average of real over estimated cost.
-COST_WEIGHT = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -89,8 +88,7 @@ class Engine:
         self._exclusive = False
         self._device_up = True
         self._refusals = 0
-        self._cost_factor = 1.0
-        self._prior = batcher.cost
+        self._cost = LearnedCost(batcher.cost)
         self._deaths = DeathBudget()
         self._encoding = EncodingThread(encoder)
         self._loop = asyncio.get_running_loop()
@@ -109,8 +107,7 @@ class Engine:
 
     def use_cost(self, factor: float) -> None:
         """Start from real over estimated cost, as measured on this device."""
-        self._cost_factor = factor
-        self.batcher.cost = self._prior.scaled(factor)
+        self.batcher.cost = self._cost.rescale(factor)
 
     def submit(self, tasks: Sequence[Task], finished: Sequence[Callable[[TaskResult], None]]) -> list[Job]:
         """Take tasks; each `finished` is called once, on this loop, when its task has ended.
@@ -122,17 +119,7 @@ class Engine:
         for task, callback in zip(tasks, finished, strict=True):
             deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
             ended = functools.partial(self._ended, callback)
-            jobs.append(
-                Job(
-                    task,
-                    ended,
-                    now,
-                    self.name,
-                    self.model_digest,
-                    deadline,
-                    attempt=min(task.attempt, MAX_ATTEMPTS),
-                )
-            )
+            jobs.append(Job(task, ended, now, self.name, self.model_digest, deadline, attempt=task.attempt))
         if jobs:
             self._jobs.update(jobs)
             self.idle.clear()
@@ -142,6 +129,20 @@ class Engine:
     def cancel(self, job: Job) -> None:
         """Withdraw a job: it ends CANCELLED unless it is on the device already."""
         job.cancelled = True
+
+    def pause(self, jobs: Iterable[Job]) -> None:
+        """Start nothing more of these jobs until they are resumed; what is on the device goes on."""
+        for job in jobs:
+            job.paused = True
+
+    def resume(self, jobs: Iterable[Job]) -> None:
+        """Go on with paused jobs."""
+        for job in jobs:
+            job.paused = False
+            rows, job.parked = job.parked, []
+            for row in rows:
+                self.batcher.add(row)
+        self._pump()
 
     def abandon(self, error: Refusal) -> None:
         """End every job that is held, with the same error."""
@@ -225,6 +226,9 @@ class Engine:
         if ask.job.settled(ask.index):  # a sibling window has ended the question
             self.held_windows -= 1
             return False
+        if ask.job.paused:
+            ask.job.parked.append(row)
+            return False
         verdict = ask.job.verdict(now)
         if verdict is None and ask.attempt > MAX_ATTEMPTS:
             verdict = Refusal(
@@ -241,18 +245,11 @@ class Engine:
     def _dispatch(self, slot: Slot, batch: Batch) -> None:
         rows = batch.rows
         arrays = slot.arrays(len(rows), batch.length)
-        info = self.encoder.info
-        fill(
-            [row.window for row in rows],
-            arrays.ids,
-            arrays.mask,
-            arrays.types,
-            cls_id=info.cls_id,
-            sep_id=info.sep_id,
-            pad_id=info.pad_id,
-        )
+        windows = [row.window for row in rows]
+        fill(windows, arrays.ids, arrays.mask, arrays.types, self.encoder.info)
         now = self.clock()
         for row in rows:
+            row.ask.job.started = True
             row.ask.job.wait_s = max(row.ask.job.wait_s, now - row.since)
         estimate = self.batcher.cost.estimate(len(rows), batch.length)
         future = slot.submit(len(rows), batch.length, max(BATCH_TIMEOUT_S, BATCH_TIMEOUT_FACTOR * estimate))
@@ -281,19 +278,14 @@ class Engine:
             start, end = arrays.start.copy(), arrays.end.copy()
             slot.release()  # the device works on while we decode
             self._refusals = 0
-            self._learn_cost(future.result(), estimate)
+            self.batcher.cost = self._cost.observe(future.result(), estimate)
+            self.metrics.device_seconds.observe(future.result())
             self._pump()
             self._decode(batch, start, end, dispatched, now)
         else:
             slot.release()
             self._failed(batch, error)
         self._pump()
-
-    def _learn_cost(self, seconds: float, estimate: float) -> None:
-        real = seconds / estimate * self._cost_factor
-        self._cost_factor += COST_WEIGHT * (real - self._cost_factor)
-        self.batcher.cost = self._prior.scaled(self._cost_factor)
-        self.metrics.device_seconds.observe(seconds)
 
     def _decode(self, batch: Batch, start: Any, end: Any, dispatched: float, returned: float) -> None:
         rows = batch.rows
@@ -340,6 +332,7 @@ class Engine:
         """Give the rows of a dead batch another run; those that were on the device become suspects."""
         guilty = isinstance(error, BatchFailed) or (isinstance(error, HostDied) and error.ran)
         asks = {row.ask: None for row in batch.rows}
+        suspected = all(ask.attempt > 1 for ask in asks)
         if guilty:
             refused = isinstance(error, BatchFailed)
             for ask in asks:
@@ -356,7 +349,7 @@ class Engine:
         if self._device_up and (died or doubtful):
             self._device_up = False  # the first of the batches that died with the host sees to it
             self._refusals = 0
-            self._spawn(self._recover(charge=died and not (batch.exclusive and guilty)))
+            self._spawn(self._recover(charge=died and not (suspected and guilty)))
 
     async def _recover(self, *, charge: bool) -> None:
         """Restart the device host and prove it, or give the device up."""

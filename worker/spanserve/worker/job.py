@@ -34,6 +34,11 @@ class Job:
     device_s: float = 0.0
     decode_s: float = 0.0
     attempt: int = 1
+    #: Whether any of its rows has been on the device.
+    started: bool = False
+    #: While set, rows that come up for a batch are put into `parked` instead.
+    paused: bool = False
+    parked: list[Row] = field(default_factory=list)
     _results: dict[int, QuestionResult] = field(default_factory=dict)
 
     @property

@@ -57,6 +57,20 @@ class Metrics:
         self.stage_seconds = histogram(
             "stage_seconds", "Seconds a task spent in each stage.", _SECONDS, "stage"
         )
+        self.queue_claimed = counter("queue_claimed_total", "Tasks leased from the queue.", "how")
+        self.queue_ended = counter(
+            "queue_ended_total", "Ends brought to the queue, and what it said.", "state", "outcome"
+        )
+        self.queue_put_aside = counter(
+            "queue_put_aside_total", "Entries of the queue that were no work.", "kind"
+        )
+        self.queue_held = gauge("queue_held_tasks", "Tasks leased to this worker.")
+        self.queue_questions = gauge(
+            "queue_questions",
+            "Questions of all live tasks of the queue, waiting and leased; every worker tells it.",
+        )
+        self.queue_leases_lost = counter("queue_leases_lost_total", "Leases that went to another worker.")
+        self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many dead letters stop claims.")
         self._stages = {
             stage: self.stage_seconds.labels(stage)
             for stage in ("queue", "tokenise", "wait", "device", "decode")

@@ -32,12 +32,14 @@ STATUS = {
     ErrorCode.CANCELLED: grpc.StatusCode.CANCELLED,
     ErrorCode.POISON: grpc.StatusCode.ABORTED,
     ErrorCode.INTERNAL: grpc.StatusCode.INTERNAL,
+    ErrorCode.RESULT_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 STATES = {
     State.STARTING: pb.WORKER_STATE_STARTING,
     State.READY: pb.WORKER_STATE_READY,
     State.RECOVERING: pb.WORKER_STATE_STARTING,
+    State.SUSPECT: pb.WORKER_STATE_STARTING,
     State.DRAINING: pb.WORKER_STATE_DRAINING,
     State.FAILED: pb.WORKER_STATE_FAILED,
 }
@@ -48,7 +50,7 @@ class Service:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._pool = CreditPool(engine.capacity_windows, engine.batcher.max_batch)
+        self.pool = CreditPool(engine.capacity_windows, engine.batcher.max_batch)
         self._streams: set[WorkStream] = set()
 
     @property
@@ -125,7 +127,7 @@ class Service:
         if self._engine.state not in (State.READY, State.RECOVERING):
             await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._engine.state.value}")
-        stream = WorkStream(self._engine, self._pool, frames, context)
+        stream = WorkStream(self._engine, self.pool, frames, context)
         self._streams.add(stream)
         try:
             await stream.serve()

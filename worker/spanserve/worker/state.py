@@ -12,5 +12,7 @@ class State(enum.Enum):
     READY = "ready"
     #: The device host is being restarted; tasks wait.
     RECOVERING = "recovering"
+    #: Too many tasks ended among the dead letters: the worker, not the tasks, may be at fault.
+    SUSPECT = "suspect"
     DRAINING = "draining"
     FAILED = "failed"

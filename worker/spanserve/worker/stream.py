@@ -135,6 +135,8 @@ class WorkStream:
         """Take frames until the client has said Bye."""
         while True:
             coming = asyncio.ensure_future(anext(self._frames, None))
+            # A server that stops ends the read with an error that nobody may be left to ask for.
+            coming.add_done_callback(lambda read: read.cancelled() or read.exception())
             # Waited for and not cancelled when time is up: a cancelled read would end the stream.
             try:
                 while not (await asyncio.wait((coming,), timeout=IDLE_TIMEOUT_S))[0]:

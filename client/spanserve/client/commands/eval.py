@@ -6,6 +6,8 @@ import contextlib
 import importlib.resources
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,17 +22,29 @@ from spanserve.client.commands.options import (
     MaxAnswerLength,
     MaxQueryLength,
     NBestSize,
+    Queue,
+    Redis,
+    RedisCa,
+    RedisCert,
+    RedisKey,
+    RedisPasswordFile,
+    RedisUsername,
     TlsCa,
     TlsCert,
     TlsKey,
     Wait,
     Workers,
+    chosen,
+    redis_of,
     tls_of,
 )
+from spanserve.client.door import Door
 from spanserve.client.evaluation import Evaluation
 from spanserve.client.private import private_worker
+from spanserve.client.queue import QueueDoor
 from spanserve.client.report import RunSummary
 from spanserve.client.squad import load_dataset, parse_shard
+from spanserve.client.workers import WorkersDoor
 from spanserve.contract import Options
 
 app = typer.Typer(add_completion=False)
@@ -44,13 +58,15 @@ Examples:
   spanserve eval dev-v1.1.json --worker card1:50051 --worker card2:50051 -o out
   spanserve eval dev-v1.1.json --worker card1:50051 --shard 1/4 -o out-1
   spanserve eval dev-v1.1.json --worker card1:50051 -o out --resume
+  spanserve eval dev-v1.1.json --redis redis://queue.internal:6379 --queue squad -o out
 \b
-Exit status: 0 every question ended, 1 some did not, 2 bad input or no worker.
+Exit status: 0 every question ended, 1 some did not, 2 bad input, no worker or no Redis.
 """
 
 
 @app.command("eval", epilog=_EXAMPLES)
 def evaluate(
+    context: typer.Context,
     output: Annotated[
         Path, typer.Option("--output", "-o", envvar="SPANSERVE_OUTPUT", help="Folder for scores and report.")
     ],
@@ -73,12 +89,20 @@ def evaluate(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    redis: Redis = None,
+    queue: Queue = "default",
+    redis_username: RedisUsername = "",
+    redis_password_file: RedisPasswordFile = None,
+    redis_ca: RedisCa = None,
+    redis_cert: RedisCert = None,
+    redis_key: RedisKey = None,
     json_output: Json = False,
 ) -> None:
     """Score a data set in SQuAD format.
 
     Writes predictions.json, nbest.json, scores.json, report.html and the ledger of the run into the output
-    folder. A run that was interrupted goes on with --resume.
+    folder. A run that was interrupted goes on with --resume; what it had put into a queue is computed
+    meanwhile.
     """
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
@@ -87,9 +111,18 @@ def evaluate(
             file = stack.enter_context(importlib.resources.as_file(demo))
         part = parse_shard(shard)
         dataset = load_dataset(file)
+        worker, redis = chosen(context, worker, redis)
+        connect: Callable[[], Door]
+        if redis:
+            settings = redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
+            connect = partial(QueueDoor, settings, queue, wait)
+        elif worker:
+            connect = partial(WorkersDoor, worker, tls_of(tls_ca, tls_cert, tls_key), wait)
+        else:
+            connect = partial(WorkersDoor, [stack.enter_context(private_worker())], PLAINTEXT, wait)
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
-            addresses=worker or [stack.enter_context(private_worker())],
+            connect=connect,
             folder=output,
             options=Options(
                 n_best=n_best,
@@ -97,9 +130,7 @@ def evaluate(
                 doc_stride=doc_stride,
                 max_query_length=max_query_length,
             ),
-            tls=tls_of(tls_ca, tls_cert, tls_key) if worker else PLAINTEXT,
             resume=resume,
-            wait_s=wait,
             no_answer_threshold=no_answer_threshold,
         )
         summary = evaluation.run(console)

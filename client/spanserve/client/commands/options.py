@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 from spanserve.client.channel import Tls
+from spanserve.client.errors import ClientError
+from spanserve.queue import RedisSettings
 
 Workers = Annotated[
     list[str] | None,
     typer.Option(
         "--worker",
         envvar="SPANSERVE_WORKERS",
-        help="HOST:PORT or unix:PATH of a worker; repeat for several. Default: a private worker.",
+        help="HOST:PORT or unix:PATH of a worker; repeat for several, or give a name that has several "
+        "records. Default: a private worker.",
     ),
 ]
 Wait = Annotated[
@@ -27,6 +30,25 @@ TlsCert = Annotated[
     Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_CERT", help="TLS: our certificate, PEM.")
 ]
 TlsKey = Annotated[Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_KEY", help="TLS: our key, PEM.")]
+Redis = Annotated[
+    str | None,
+    typer.Option(
+        "--redis", envvar="SPANSERVE_REDIS", help="redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH."
+    ),
+]
+Queue = Annotated[str, typer.Option("--queue", envvar="SPANSERVE_QUEUE", help="Name of the queue in Redis.")]
+RedisUsername = Annotated[str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="User of Redis.")]
+RedisPasswordFile = Annotated[
+    Path | None,
+    typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with the password of the Redis user."),
+]
+RedisCa = Annotated[
+    Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="Redis TLS: certificates to trust, PEM.")
+]
+RedisCert = Annotated[
+    Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="Redis TLS: our certificate, PEM.")
+]
+RedisKey = Annotated[Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="Redis TLS: our key, PEM.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 NBestSize = Annotated[int, typer.Option(help="Candidate spans kept per question.")]
 MaxAnswerLength = Annotated[int, typer.Option(help="Longest answer in tokens.")]
@@ -37,3 +59,33 @@ MaxQueryLength = Annotated[int, typer.Option(help="Tokens of a question that are
 def tls_of(ca: Path | None, cert: Path | None, key: Path | None) -> Tls:
     """The TLS files named on the command line."""
     return Tls(ca=ca, cert=cert, key=key)
+
+
+def redis_of(
+    url: str, username: str, password_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None
+) -> RedisSettings:
+    """The Redis named on the command line."""
+    return RedisSettings(
+        url=url, username=username, password_file=password_file, tls_ca=ca, tls_cert=cert, tls_key=key
+    )
+
+
+def chosen(
+    context: typer.Context, worker: list[str] | None, redis: str | None
+) -> tuple[list[str] | None, str | None]:
+    """Workers or Redis, whichever was asked for; what is on the command line beats the environment.
+
+    Raises:
+        ClientError: both were.
+    """
+    if not worker or not redis:
+        return worker, redis
+    typed = {name for name in ("worker", "redis") if _is_typed(context, name)}
+    if len(typed) != 1:
+        raise ClientError("--worker and --redis exclude each other: tasks go one way")
+    return (worker, None) if "worker" in typed else (None, redis)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-#: Seconds: the mean of the first wait is half of FIRST_S, no wait is longer than LONGEST_S.
+#: Seconds: the mean of the first wait is half of FIRST_S, no wait is longer than LONGEST_S unless told.
 FIRST_S = 0.05
 LONGEST_S = 10.0
 
@@ -17,16 +17,20 @@ class Backoff:
 
     Args:
         chance: source of the jitter.
+        longest_s: no wait is longer.
+        first_s: the first wait is not longer.
     """
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, longest_s: float = LONGEST_S, first_s: float = FIRST_S) -> None:
         self._chance = chance
+        self._longest_s = longest_s
+        self._first_s = first_s
         self._tries = 0
 
     def next_s(self) -> float:
         """Seconds to wait before the next try."""
-        limit = min(LONGEST_S, FIRST_S * 2.0**self._tries)
-        if limit < LONGEST_S:  # no further: the power would overflow one day
+        limit = min(self._longest_s, self._first_s * 2.0**self._tries)
+        if limit < self._longest_s:  # no further: the power would overflow one day
             self._tries += 1
         return self._chance.uniform(0, limit)
 

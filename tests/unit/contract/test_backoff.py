@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from spanserve.client.backoff import FIRST_S, LONGEST_S, Backoff
+from spanserve.contract.backoff import FIRST_S, LONGEST_S, Backoff
 
 
 class Highest(random.Random):

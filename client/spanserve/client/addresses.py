@@ -1,0 +1,117 @@
+"""The workers behind the addresses that a user gives: a name with several records stands for several workers.
+
+`HOST:PORT` and `dns:HOST:PORT` are looked up now and then, so that workers can join and leave a run with the records
+of the name, as behind a headless service of Kubernetes. IP addresses and socket files stand for themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+#: Seconds after which a name is looked up again.
+REFRESH_S = 30.0
+
+#: Host name -> its IP addresses; none where it is not known.
+Lookup = Callable[[str], Awaitable[Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One worker.
+
+    Attributes:
+        address: HOST:PORT or unix:PATH.
+        server_name: what its certificate names, where the address is not that.
+    """
+
+    address: str
+    server_name: str = ""
+
+
+async def look_up(host: str) -> list[str]:
+    """IP addresses of a host: those of version 4 where it has some, so that a worker on both counts once."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    families = {family for family, *_ in found}
+    family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
+    return sorted({str(address[0]) for found_family, _, _, _, address in found if found_family == family})
+
+
+class AddressBook:
+    """Addresses as given, and the workers behind them.
+
+    Args:
+        addresses: HOST:PORT, dns:HOST:PORT or unix:PATH.
+        lookup: asks for the records of a name.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        *,
+        lookup: Lookup = look_up,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._names = {address: _name(address) for address in dict.fromkeys(addresses)}
+        self._found: dict[str, tuple[Endpoint, ...]] = {}
+        self._lookup = lookup
+        self._clock = clock
+        self._next: float | None = None
+        self._looking = asyncio.Lock()
+
+    @property
+    def fixed(self) -> tuple[Endpoint, ...]:
+        """The workers that no look-up is needed for."""
+        return tuple(Endpoint(address) for address, name in self._names.items() if name is None)
+
+    async def endpoints(self) -> tuple[Endpoint, ...]:
+        """All workers, in the order given. A name that cannot be looked up keeps the records it had."""
+        async with self._looking:
+            if self._next is None or self._clock() >= self._next:
+                for address, name in self._names.items():
+                    if name is not None and (found := await self._records(address, *name)):
+                        self._found[address] = found
+                self._next = self._clock() + REFRESH_S
+        known = [
+            endpoint
+            for address, name in self._names.items()
+            for endpoint in (
+                (Endpoint(address),) if name is None else self._found.get(address, (_plain(name),))
+            )
+        ]
+        return tuple(dict.fromkeys(known))
+
+    async def _records(self, address: str, host: str, port: str) -> tuple[Endpoint, ...]:
+        """An endpoint for each record. One that is alone keeps its name, which says more than a number."""
+        records = await self._lookup(host)
+        if len(records) == 1 and not address.startswith("dns:"):
+            return (_plain((host, port)),)
+        return tuple(
+            Endpoint(f"[{record}]:{port}" if ":" in record else f"{record}:{port}", host)
+            for record in records
+        )
+
+
+def _name(address: str) -> tuple[str, str] | None:
+    """Host name and port of an address, None where there is nothing to look up."""
+    host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
+    if address.startswith("unix:") or not host or not port.isdecimal():
+        return None
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host, port
+    return None
+
+
+def _plain(name: tuple[str, str]) -> Endpoint:
+    return Endpoint(":".join(name))

@@ -1,0 +1,53 @@
+"""`spanserve queue configure`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from spanserve.client.commands.queue.place import Place, command, table
+from spanserve.queue import configure as change
+
+
+@command(
+    "configure",
+    """Examples:
+  spanserve queue configure --redis redis://localhost
+  spanserve queue configure --redis redis://localhost --max-tasks 500000 --max-tenant-tasks 20000
+\b
+Exit status: 0 done, 2 a value out of its range, no such queue or no Redis.""",
+)
+def configure(
+    place: Place,
+    lease: Annotated[
+        float | None, typer.Option(help="Seconds that a silent worker keeps a task.", show_default=False)
+    ] = None,
+    max_tasks: Annotated[
+        int | None, typer.Option(help="Tasks at which the queue is full.", show_default=False)
+    ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(help="Bytes of tasks at which it is full.", show_default=False)
+    ] = None,
+    max_tenant_tasks: Annotated[
+        int | None, typer.Option(help="Tasks of one tenant; 0 for no quota.", show_default=False)
+    ] = None,
+    result_ttl: Annotated[
+        float | None, typer.Option(help="Seconds that results are kept.", show_default=False)
+    ] = None,
+) -> None:
+    """Change settings of a queue, and show them all. A new lease holds for workers that start after it."""
+    asked = {
+        "lease_ms": None if lease is None else round(lease * 1000),
+        "max_tasks": max_tasks,
+        "max_bytes": max_bytes,
+        "max_tenant_tasks": max_tenant_tasks,
+        "result_ttl_ms": None if result_ttl is None else round(result_ttl * 1000),
+    }
+    changes = {name: value for name, value in asked.items() if value is not None}
+    config = place.visit(lambda redis, keys: change(redis, keys, **changes))
+    rows = table("setting", "value ")
+    for name, value in asdict(config).items():
+        rows.add_row(name, f"{value:,}")
+    place.show(asdict(config), rows)

@@ -1,0 +1,120 @@
+"""`spanserve queue dead`, `replay` and `purge`: the dead letters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from spanserve.client.commands.queue.place import EXIT_NOT_ALL, Place, command, pieces, table
+from spanserve.client.errors import ClientError
+from spanserve.client.report import duration
+from spanserve.queue import DeadLetter, Keys, Producer, dead_letters, purge
+
+#: Dead letters read at a time.
+_READ = 500
+
+Entries = Annotated[list[str] | None, typer.Argument(help="Entries, as `dead` shows.", show_default=False)]
+All = Annotated[bool, typer.Option("--all", help="All there are.")]
+
+
+@command(
+    "dead",
+    """Examples:
+  spanserve queue dead --redis redis://localhost
+  spanserve queue dead --redis redis://localhost --json | jq -r '.[].job'
+\b
+Exit status: 0 shown, 2 no such queue or no Redis.""",
+)
+def dead(
+    place: Place, limit: Annotated[int, typer.Option(help="Letters shown, oldest first.", min=1)] = 50
+) -> None:
+    """Show the dead letters: tasks that brought down whatever ran them, and entries nobody could read."""
+    found = place.visit(lambda redis, keys: dead_letters(redis, keys, limit))
+    rows = table("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
+    for letter in found:
+        task = "?" if letter.job is None else str(letter.job)
+        died = f"{duration(letter.age_ms / 1000)} ago"
+        cells = (str(letter.deliveries), letter.worker, letter.model[:12], died)
+        rows.add_row(letter.entry, task, letter.reason, *cells)
+    content = [asdict(letter) | {"job": letter.job and str(letter.job)} for letter in found]
+    place.show(content, rows if found else "no dead letters")
+
+
+@command(
+    "replay",
+    """Examples:
+  spanserve queue replay --redis redis://localhost 1790000000000-0
+  spanserve queue replay --redis redis://localhost --all
+\b
+Exit status: 0 all wait again, 1 some do not, 2 no such queue or no Redis.""",
+)
+def replay(place: Place, entries: Entries = None, every: All = False) -> None:
+    """Queue dead letters again, their attempts forgotten: once what they died of is mended."""
+    _check(entries, every)
+
+    async def work(redis: Redis, keys: Keys) -> dict[str, str]:
+        producer = Producer(redis, keys)
+        found = dict.fromkeys(entries or (), "gone")
+        chosen = [letter for letter in await _all(redis, keys) if every or letter.entry in found]
+        for part in pieces(chosen, "replaying"):
+            for letter in part:
+                if letter.job is None:
+                    found[letter.entry] = "names no task"
+                else:
+                    found[letter.entry] = await producer.replay(letter.entry, letter.job)
+        return found
+
+    outcomes = place.visit(work)
+    counts = Counter(outcomes.values())
+    others = "".join(f", {count:,} {outcome}" for outcome, count in counts.items() if outcome != "queued")
+    place.show(outcomes, f"{counts['queued']:,} wait again{others}")
+    if counts["queued"] < len(outcomes):
+        raise typer.Exit(EXIT_NOT_ALL)
+
+
+@command(
+    "purge",
+    """Examples:
+  spanserve queue purge --redis redis://localhost 1790000000000-0
+  spanserve queue purge --redis redis://localhost --all --yes
+\b
+Exit status: 0 deleted, 1 some were not there, or you said no, 2 no such queue or no Redis.""",
+)
+def purge_letters(
+    place: Place,
+    entries: Entries = None,
+    every: All = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete dead letters for good. Their results, which say why they died, stay as long as any result."""
+    _check(entries, every)
+    if not yes:
+        what = "all dead letters" if every else f"{len(entries or ()):,} dead letters"
+        typer.confirm(f"Delete {what} of queue {place.keys.name}?", abort=True, err=True)
+
+    async def work(redis: Redis, keys: Keys) -> tuple[int, int]:
+        names = [letter.entry for letter in await _all(redis, keys)] if every else list(entries or ())
+        return len(names), sum([await purge(redis, keys, part) for part in pieces(names, "deleting")])
+
+    asked, deleted = place.visit(work)
+    place.show({"asked": asked, "deleted": deleted}, f"{deleted:,} of {asked:,} deleted")
+    if deleted < asked:
+        raise typer.Exit(EXIT_NOT_ALL)
+
+
+async def _all(redis: Redis, keys: Keys) -> list[DeadLetter]:
+    found = await dead_letters(redis, keys, _READ)
+    part = found
+    while len(part) == _READ:
+        part = await dead_letters(redis, keys, _READ, after=part[-1].entry)
+        found = found + part
+    return found
+
+
+def _check(entries: list[str] | None, every: bool) -> None:
+    if bool(entries) is every:
+        raise ClientError("give entries, as `spanserve queue dead` shows them, or --all")

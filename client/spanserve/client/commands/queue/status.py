@@ -1,0 +1,121 @@
+"""`spanserve queue status`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import typer
+from rich.filesize import decimal
+from rich.table import Table
+
+from spanserve.client.commands.queue.place import EXIT_NOT_ALL, Place, command, table
+from spanserve.client.report import duration
+from spanserve.queue import Overview, WorkerSeen, overview
+
+
+@command(
+    "status",
+    """Examples:
+  spanserve queue status --redis redis://queue.internal:6379
+  SPANSERVE_REDIS=redis://localhost spanserve queue status --queue squad --json
+\b
+Exit status: 0 fine, 1 tasks are there and no worker is alive, 2 no such queue or no Redis.""",
+)
+def status(place: Place) -> None:
+    """Show how a queue stands: backlog, workers and their rates, dead letters, limits, memory."""
+    found = place.visit(overview)
+    alive = [worker for worker in found.workers if worker.live]
+    title = f"queue {place.keys.name} at {place.settings.safe_url}\n"
+    place.show(_to_json(place, found), title, _depths(found), "", _facts(found), "", _workers(found))
+    if not alive and found.waiting + found.leased:
+        raise typer.Exit(EXIT_NOT_ALL)
+
+
+def rate_of(found: Overview) -> float:
+    """Questions a second that the live workers answer together."""
+    return sum(worker.number("questions_per_s") for worker in found.workers if worker.live)
+
+
+def seconds_of_work(found: Overview) -> float | None:
+    """How long the live workers will be busy with what is there; None while their rate is not known."""
+    if not found.questions:
+        return 0.0
+    rate = rate_of(found)
+    return found.questions / rate if rate else None
+
+
+def _to_json(place: Place, found: Overview) -> dict[str, Any]:
+    return {
+        "queue": place.keys.name,
+        "redis": place.settings.safe_url,
+        "waiting": found.waiting,
+        "leased": found.leased,
+        "classes": [asdict(depth) for depth in found.depths],
+        "questions": found.questions,
+        "bytes": found.bytes,
+        "questions_per_second": rate_of(found),
+        "seconds_of_work": seconds_of_work(found),
+        "dead": found.dead,
+        "limits": asdict(found.config),
+        "used_memory": found.used_memory,
+        "max_memory": found.max_memory,
+        "workers": [
+            {**worker.facts, "consumer": worker.consumer, "live": worker.live, "age_ms": worker.age_ms}
+            for worker in found.workers
+        ],
+    }
+
+
+def _depths(found: Overview) -> Table:
+    rows = table("class", "waiting ", "leased ", "oldest waiting ")
+    for depth in found.depths:
+        oldest = "-" if depth.oldest_ms is None else duration(depth.oldest_ms / 1000)
+        rows.add_row(depth.name, f"{depth.waiting:,}", f"{depth.leased:,}", oldest)
+    return rows
+
+
+def _facts(found: Overview) -> Table:
+    config = found.config
+    work = seconds_of_work(found)
+    rate = f"{rate_of(found):.1f} questions/s"
+    speed = f"{duration(work)} of work at {rate}" if work is not None else "no worker has a rate yet"
+    tenant = f"{config.max_tenant_tasks:,} tasks a tenant" if config.max_tenant_tasks else "no tenant quota"
+    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    tasks = found.waiting + found.leased
+    rows.add_row(
+        "backlog", f"{tasks:,} tasks, {found.questions:,} questions, {decimal(found.bytes)}: {speed}"
+    )
+    rows.add_row("dead letters", f"{found.dead:,}")
+    rows.add_row("limits", f"{config.max_tasks:,} tasks, {decimal(config.max_bytes)}, {tenant}")
+    rows.add_row(
+        "times", f"lease {duration(config.lease_s)}, results kept {duration(config.result_ttl_ms / 1000)}"
+    )
+    if found.used_memory is not None:
+        limit = f"of {decimal(found.max_memory)}" if found.max_memory else "used, no limit"
+        rows.add_row("memory", f"{decimal(found.used_memory)} {limit}")
+    return rows
+
+
+def _workers(found: Overview) -> Table | str:
+    rows = table("worker", "device", "model", "state", "held ", "questions/s ", "answered ", "seen ")
+    for worker in found.workers:
+        if worker.live:
+            rows.add_row(*_row(worker))
+    gone = sum(not worker.live for worker in found.workers)
+    rows.caption = f"{gone} more were seen within a day" if gone else None
+    return rows if rows.row_count else f"no worker is alive; {gone} were seen within a day"
+
+
+def _row(worker: WorkerSeen) -> tuple[str, ...]:
+    facts = worker.facts
+    return (
+        facts.get("name", worker.consumer),
+        facts.get("device", ""),
+        facts.get("model", ""),
+        facts.get("state", ""),
+        f"{worker.number('held_tasks'):,.0f}",
+        f"{worker.number('questions_per_s'):,.1f}",
+        f"{worker.number('ended_questions'):,.0f}",
+        f"{duration(worker.age_ms / 1000)} ago",
+    )

@@ -1,0 +1,132 @@
+"""The way to workers over gRPC, by their addresses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+import grpc
+from grpc import aio
+
+from spanserve.client.addresses import AddressBook
+from spanserve.client.channel import Tls, open_channel, stub_of
+from spanserve.client.dispatch import Dispatcher, NoWorker
+from spanserve.client.door import Described
+from spanserve.client.errors import ClientError
+from spanserve.contract import Refusal, Task, TaskResult
+from spanserve.contract.backoff import Backoff
+from spanserve.v1 import task_pb2, worker_pb2
+
+#: Seconds a worker gets to describe itself.
+DESCRIBE_TIMEOUT_S = 5.0
+_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+class WorkersDoor:
+    """Workers that are called directly.
+
+    Args:
+        addresses: HOST:PORT or unix:PATH of each worker; a name with several records is several workers.
+        tls: files of a TLS connection.
+        wait_s: how long to wait for a worker that is not there (yet).
+    """
+
+    unique_names = False
+
+    def __init__(self, addresses: Sequence[str], tls: Tls, wait_s: float) -> None:
+        self._addresses = addresses
+        self._tls = tls
+        self._wait_s = wait_s
+        self._clock = time.monotonic
+        self._book = AddressBook(addresses)
+        self._channels = {
+            endpoint.address: open_channel(endpoint.address, tls) for endpoint in self._book.fixed
+        }
+
+    def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> Dispatcher:
+        """Nothing can be kept by workers, and nothing is told between results."""
+        return Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s)
+
+    async def answer(self, task: Task) -> TaskResult:
+        """Have one task answered, by whichever worker takes it first; see `Door`."""
+        request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(task.to_bytes()))
+        backoff = self._backoff()
+        give_up = self._clock() + self._wait_s
+        tried = 0
+        while True:
+            channels = await self._reach()
+            address = list(channels)[tried % len(channels)]
+            tried += 1
+            try:
+                timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
+                response = await stub_of(channels[address]).Answer(request, timeout=timeout_s)
+                return TaskResult.from_proto(response.result)
+            except aio.AioRpcError as error:
+                refusal = _refusal(error)
+                if error.code() not in _RETRYABLE or self._clock() > give_up:
+                    if refusal is not None:
+                        raise refusal from None
+                    raise NoWorker(f"{address}: {error.code().name}: {error.details()}") from None
+            await asyncio.sleep(backoff.next_s())
+
+    async def describe(self) -> Described:
+        """What each worker says, by address."""
+        found = {}
+        for address, channel in (await self._reach()).items():
+            with contextlib.suppress(aio.AioRpcError):
+                request = worker_pb2.DescribeRequest()
+                found[address] = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
+        return found
+
+    async def wait_ready(self) -> Described:
+        """Wait until a worker is ready; see `Door`."""
+        backoff = self._backoff()
+        give_up = self._clock() + self._wait_s
+        while True:
+            found = await self.describe()
+            if any(worker.state == worker_pb2.WORKER_STATE_READY for worker in found.values()):
+                return found
+            if self._clock() > give_up:
+                states = [f"{a}: {worker_pb2.WorkerState.Name(w.state)}" for a, w in found.items()]
+                silent = [f"{address}: no answer" for address in await self._reach() if address not in found]
+                raise NoWorker(
+                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"
+                )
+            await asyncio.sleep(backoff.next_s())
+
+    async def before(self) -> Described:
+        return await self.wait_ready()
+
+    async def after(self) -> Described:
+        return await self.describe()
+
+    async def cancel(self, task_ids: Iterable[str], run_id: str, tenant: str) -> dict[str, str]:
+        raise ClientError("only tasks in a queue are cancelled by id: leaving the loop withdraws the others")
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _reach(self) -> dict[str, aio.Channel]:
+        """Channels to the workers that the addresses stand for now, by address."""
+        endpoints = await self._book.endpoints()
+        for endpoint in endpoints:
+            if endpoint.address not in self._channels:
+                tls = replace(self._tls, server_name=endpoint.server_name)
+                self._channels[endpoint.address] = open_channel(endpoint.address, tls)
+        return {endpoint.address: self._channels[endpoint.address] for endpoint in endpoints}
+
+    def _backoff(self) -> Backoff:
+        return Backoff(random.Random())  # noqa: S311 - jitter, no secret
+
+
+def _refusal(error: aio.AioRpcError) -> Refusal | None:
+    """The typed error in the trailing metadata of a call."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "spanserve-error-bin" and isinstance(value, bytes):
+            return Refusal.from_proto(task_pb2.Error.FromString(value))
+    return None

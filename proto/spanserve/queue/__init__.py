@@ -1,0 +1,52 @@
+"""The queue in Redis: jobs that survive whoever submits or computes them. layout.md is the protocol.
+
+Producer ──submit──▶ stream ──claim──▶ Consumer
+   ▲                                      │
+   └──events, results──◀──finish──────────┘
+"""
+
+from spanserve.queue.config import QueueConfig, configure, provision, read_config
+from spanserve.queue.connection import RedisSettings
+from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
+from spanserve.queue.entry import Entry
+from spanserve.queue.errors import NoQueue, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue.keys import JobId, Keys
+from spanserve.queue.letters import DeadLetter, dead_letters, purge
+from spanserve.queue.overview import Depth, Overview, PendingEntry, live_jobs, overview, pending
+from spanserve.queue.producer import Event, JobState, Producer, Submitted
+from spanserve.queue.registry import WorkerSeen, workers_seen
+
+__all__ = [
+    "Claimed",
+    "Consumer",
+    "DeadLetter",
+    "Depth",
+    "End",
+    "Ended",
+    "Entry",
+    "Event",
+    "JobId",
+    "JobState",
+    "Keys",
+    "Lease",
+    "NoQueue",
+    "Overview",
+    "PendingEntry",
+    "Producer",
+    "QueueConfig",
+    "QueueError",
+    "QueueFull",
+    "QueueUnavailable",
+    "RedisSettings",
+    "Submitted",
+    "WorkerSeen",
+    "configure",
+    "dead_letters",
+    "live_jobs",
+    "overview",
+    "pending",
+    "provision",
+    "purge",
+    "read_config",
+    "workers_seen",
+]

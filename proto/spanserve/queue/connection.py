@@ -1,0 +1,148 @@
+"""Connections to Redis: from a URL and files, with our own retries instead of the library's.
+
+A library that sends a write again by itself cannot know whether the first one had its effect; our scripts may be
+sent again, and who calls them decides when.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from spanserve.queue.errors import QueueError, QueueFull, QueueUnavailable
+
+_T = TypeVar("_T")
+
+#: Seconds a call may take, beyond what it blocks on purpose.
+CALL_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5.0
+#: What passes by itself: the server is away, starting, failing over, or has lost its scripts.
+_PASSING = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.ReadOnlyError,
+    exceptions.TryAgainError,
+    exceptions.MasterDownError,
+    exceptions.ClusterDownError,
+    exceptions.NoScriptError,
+    OSError,
+)
+#: No password, or a wrong one: kinds of ConnectionError that no waiting mends.
+_DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisSettings:
+    """Where Redis is, and how to get in. The password stays in its file and out of every text.
+
+    Raises:
+        QueueError: the URL is not one, or a file cannot be read.
+    """
+
+    #: redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH.
+    url: str
+    username: str = ""
+    #: Holds the password and nothing else. Read at every connect, so that it may be changed.
+    password_file: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    def __post_init__(self) -> None:
+        if urlsplit(self.url).scheme not in ("redis", "rediss", "unix"):
+            raise QueueError(f"{self.safe_url} is not a redis://, rediss:// or unix:// address")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise QueueError("the TLS certificate and its key go together")
+        if self.tls_ca is not None and not self.url.startswith("rediss://"):
+            raise QueueError(f"TLS files are given, but {self.safe_url} is not a rediss:// address")
+        for path in (self.password_file, self.tls_ca, self.tls_cert, self.tls_key):
+            if path is not None and not path.is_file():
+                raise QueueError(f"{path} is not a file")
+
+    @property
+    def safe_url(self) -> str:
+        """The URL without a password."""
+        parts = urlsplit(self.url)
+        if "@" not in parts.netloc:
+            return self.url
+        return parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]).geturl()
+
+    def __repr__(self) -> str:
+        return f"RedisSettings({self.safe_url})"
+
+    def connect(self, *, timeout_s: float = CALL_TIMEOUT_S) -> Redis:
+        """A client with connections of its own; it connects when it is used.
+
+        Args:
+            timeout_s: for one reply. A half-open connection is noticed after it.
+        """
+        options: dict[str, Any] = {}
+        if self.url.startswith("rediss://"):
+            options = {
+                name: str(path)
+                for name, path in (
+                    ("ssl_ca_certs", self.tls_ca),
+                    ("ssl_certfile", self.tls_cert),
+                    ("ssl_keyfile", self.tls_key),
+                )
+                if path is not None
+            }
+        if self.username:
+            options["username"] = self.username
+        if self.password_file is not None:
+            try:
+                options["password"] = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise QueueError(f"{self.password_file} cannot be read: {error}") from None
+        try:
+            return Redis.from_url(
+                self.url,
+                protocol=2,
+                retry=Retry(NoBackoff(), 0),
+                socket_timeout=timeout_s,
+                socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
+                **options,
+            )
+        except ValueError as error:
+            raise QueueError(f"{self.safe_url} is not an address of a Redis: {error}") from None
+
+
+async def guarded(call: Callable[[], Awaitable[_T]]) -> _T:
+    """Make a call to Redis that is not cut off half-way, and name its faults.
+
+    A task that is cancelled inside a command would leave the reply to whoever uses the connection next
+    (CVE-2023-28858), so the command runs to its end whatever becomes of the caller.
+
+    Raises:
+        QueueUnavailable: worth another try.
+        QueueFull: at maxmemory.
+        QueueError: not worth another try.
+    """
+    running = asyncio.ensure_future(call())
+    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
+    try:
+        return await asyncio.shield(running)
+    except (exceptions.RedisError, OSError) as error:
+        raise fault_of(error) from None
+
+
+def fault_of(error: BaseException) -> QueueError:
+    """What an exception of redis-py, or an error among replies, means for the caller."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, _DENIED) or "NOAUTH" in text or "WRONGPASS" in text:
+        return QueueError(f"Redis does not let us in: {text}")
+    if isinstance(error, exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
+        return QueueFull("Redis is at maxmemory")
+    if isinstance(error, _PASSING) or "NOGROUP" in text or "LOADING" in text or "READONLY" in text:
+        return QueueUnavailable(f"Redis: {text}")
+    return QueueError(f"Redis: {text}")

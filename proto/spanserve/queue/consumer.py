@@ -1,0 +1,188 @@
+"""The side that computes: lease entries, keep the leases, end the jobs."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from spanserve.queue.calls import MAX_PIPELINE, Call, run, run_all
+from spanserve.queue.connection import guarded
+from spanserve.queue.entry import Entry
+from spanserve.queue.errors import QueueError
+from spanserve.queue.keys import JobId, Keys
+from spanserve.queue.producer import JobState
+
+
+class Ended(enum.StrEnum):
+    """What became of the end of a job."""
+
+    OK = "ok"
+    #: It had ended before; nothing changed.
+    DUP = "dup"
+    #: The lease had gone to another worker, who decides; nothing changed.
+    STALE = "stale"
+    #: There is no record of the job; nothing changed.
+    ORPHAN = "orphan"
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Entries that were leased, and how many were put aside."""
+
+    entries: list[Entry]
+    #: Without a job record: now among the dead letters.
+    orphans: int = 0
+    #: Of jobs that have ended, or have another entry by now: dropped.
+    leftovers: int = 0
+    #: Pending but deleted from the stream by somebody: dropped. Always 0 unless an operator interferes.
+    trimmed: int = 0
+    #: Where nothing was there to claim: the last entry of each stream, for `wait`.
+    last: tuple[str, ...] = ()
+
+
+#: Where an entry is: class (1 interactive, 2 bulk) and entry.
+Place = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """An entry that is held."""
+
+    number: int
+    entry: str
+    job: JobId
+
+    @property
+    def place(self) -> Place:
+        return self.number, self.entry
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job is to end. `reason` and `model` are for the dead letters."""
+
+    lease: Lease
+    state: JobState
+    blob: bytes
+    reason: str = ""
+    model: str = ""
+
+
+class Consumer:
+    """Typed calls of one worker, under a name that no other start of a worker ever had.
+
+    Every call may be made again after a `QueueUnavailable`.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, name: str) -> None:
+        self._redis: Any = redis  # its types are unions over all its modes
+        self.keys = keys
+        self.name = name
+
+    async def claim(self, count: int, share: int) -> Claimed:
+        """Lease entries: released ones first, then up to `share` interactive ones, then bulk."""
+        reply = await run(
+            self._redis, Call("claim", self.keys.streams, (self.name, count, share, self.keys.tag))
+        )
+        last = tuple(entry.decode() for entry in reply[3])
+        return Claimed([Entry.parse(entry) for entry in reply[0]], reply[1], reply[2], last=last)
+
+    async def reclaim(self, count: int) -> Claimed:
+        """Lease entries of others whose lease has run out."""
+        keys = (*self.keys.streams, self.keys.config)
+        reply = await run(self._redis, Call("reclaim", keys, (self.name, count, self.keys.tag)))
+        return Claimed([Entry.parse(entry) for entry in reply[0]], *reply[1:])
+
+    async def wait(self, last: Sequence[str], block_ms: int) -> None:
+        """Return when there is an entry behind the `last` ones, or after a while. Leases nothing."""
+        streams = dict(zip(self.keys.streams, last, strict=True))
+        await guarded(lambda: self._redis.xread(streams, count=1, block=block_ms))
+
+    async def renew(self, leases: Sequence[Lease]) -> tuple[set[Lease], set[Lease]]:
+        """Start leases anew; returns those that are lost and those whose job is to be cancelled.
+
+        Raises:
+            QueueError: one of the calls failed; any lease may or may not have been renewed.
+        """
+        by_id = {(lease.number, lease.entry): lease for lease in leases}
+        parts: list[tuple[int, list[Lease]]] = []
+        for number in (1, 2):
+            own = [lease for lease in leases if lease.number == number]
+            parts += [
+                (number, own[first : first + MAX_PIPELINE]) for first in range(0, len(own), MAX_PIPELINE)
+            ]
+        calls = [
+            Call(
+                "renew",
+                (self.keys.stream(number), *(self.keys.job(lease.job) for lease in part)),
+                (self.name, *(lease.entry for lease in part)),
+            )
+            for number, part in parts
+        ]
+        lost: set[Lease] = set()
+        cancelled: set[Lease] = set()
+        for (number, _), reply in zip(parts, await run_all(self._redis, calls), strict=True):
+            if isinstance(reply, QueueError):
+                raise reply
+            for found, entries in zip((lost, cancelled), reply, strict=True):
+                found.update(by_id[number, entry.decode()] for entry in entries)
+        return lost, cancelled
+
+    async def end(self, ends: Sequence[End]) -> list[Ended | QueueError]:
+        """End jobs; the outcome of each, in order."""
+        calls = []
+        for end in ends:
+            keys = self.keys.of_job(end.lease.job)
+            if end.state is JobState.DEAD:
+                arguments = (self.name, end.lease.entry, end.blob, end.reason, end.model)
+                calls.append(Call("dead", keys, arguments))
+            else:
+                calls.append(Call("finish", keys, (self.name, end.lease.entry, end.state.value, end.blob)))
+        replies = await run_all(self._redis, calls)
+        return [r if isinstance(r, QueueError) else Ended(r[0].decode()) for r in replies]
+
+    async def release(self, places: Mapping[Place, int]) -> list[bool | QueueError]:
+        """Give entries back at once.
+
+        Args:
+            places: with the deliveries to leave behind; the next worker is told one more.
+
+        Returns:
+            For each whether it was still ours to give back.
+        """
+        calls = [
+            Call("release", (self.keys.stream(number),), (self.name, entry, deliveries))
+            for (number, entry), deliveries in places.items()
+        ]
+        return [r if isinstance(r, QueueError) else r[0] == b"ok" for r in await run_all(self._redis, calls)]
+
+    async def owned(self) -> dict[Place, int]:
+        """Deliveries of all that is leased to this consumer, wanted or not."""
+        found: dict[Place, int] = {}
+        for number, stream in enumerate(self.keys.streams, 1):
+            pending = await guarded(
+                lambda stream=stream: self._redis.xpending_range(  # type: ignore[misc]
+                    stream, "workers", "-", "+", 100_000, consumername=self.name
+                )
+            )
+            found |= {(number, p["message_id"].decode()): p["times_delivered"] for p in pending}
+        return found
+
+    async def beat(self, facts: Mapping[str, str | int]) -> None:
+        """Say that the worker is alive, and how it is."""
+        keys = (self.keys.workers, self.keys.worker(self.name), self.keys.config, *self.keys.streams)
+        flat = [part for pair in facts.items() for part in pair]
+        await run(self._redis, Call("beat", keys, (self.name, *flat)))
+
+    async def questions(self) -> int:
+        """Questions of all live tasks of the queue, waiting and leased."""
+        return int(await guarded(lambda: self._redis.hget(self.keys.load, "questions")) or 0)
+
+    async def leave(self) -> None:
+        """Take the name out, unless it still holds something."""
+        keys = (self.keys.workers, self.keys.worker(self.name), *self.keys.streams)
+        await run(self._redis, Call("leave", keys, (self.name,)))

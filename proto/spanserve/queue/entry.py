@@ -1,0 +1,69 @@
+"""What is in the queue: a task on its way, and what is said of it."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+from spanserve.contract import ErrorCode, Refusal, Task
+from spanserve.queue.keys import JobId
+
+#: Version of layout.md that this package speaks.
+VERSION = "1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An entry that was claimed, unchecked: `task` raises what is wrong with it."""
+
+    #: 1 interactive, 2 bulk.
+    number: int
+    id: str
+    #: Times it was handed to a worker, this time included.
+    deliveries: int
+    #: Milliseconds to its deadline, 0 if that has passed, None without one.
+    remaining_ms: int | None
+    version: str
+    job: JobId
+    data: bytes
+    crc: str
+    cancelled: bool
+
+    @classmethod
+    def parse(cls, reply: list[Any]) -> Entry:
+        """Read one entry of a reply of claim or reclaim."""
+        number, id_, deliveries, remaining, version, job, data, crc, cancelled = reply
+        return cls(
+            number=number,
+            id=id_.decode(),
+            deliveries=deliveries,
+            remaining_ms=None if remaining < 0 else remaining,
+            version=version.decode(),
+            job=JobId.parse(job.decode()),
+            data=data,
+            crc=crc.decode(),
+            cancelled=bool(cancelled),
+        )
+
+    @property
+    def known_version(self) -> bool:
+        return self.version == VERSION
+
+    def task(self) -> Task:
+        """The task inside.
+
+        Raises:
+            Refusal: it is damaged, malformed, or not the task of this job.
+        """
+        if self.crc != crc_of(self.data):
+            raise Refusal(ErrorCode.INTERNAL, "the entry is damaged", field="crc", value=self.crc)
+        task = Task.from_bytes(self.data)
+        if JobId.of(task) != self.job:
+            raise Refusal.invalid("job", "is not the job of the task inside", value=str(self.job))
+        return task
+
+
+def crc_of(data: bytes) -> str:
+    """CRC-32 as 8 hexadecimal digits."""
+    return f"{zlib.crc32(data):08x}"

@@ -1,0 +1,21 @@
+"""What can go wrong with the queue itself."""
+
+from __future__ import annotations
+
+from spanserve.contract.errors import SpanserveError
+
+
+class QueueError(SpanserveError):
+    """The queue cannot be used as asked. Says what is in the way."""
+
+
+class QueueUnavailable(QueueError):
+    """Redis did not answer, or not yet: worth another try. Whether the call had its effect is unknown."""
+
+
+class NoQueue(QueueUnavailable):
+    """Redis answers, but there is no such queue: a worker makes it when it starts. Worth another try."""
+
+
+class QueueFull(QueueError):
+    """Redis is at `maxmemory` and takes nothing new. Ends still go through."""

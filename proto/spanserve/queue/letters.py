@@ -1,0 +1,74 @@
+"""The dead letters of a queue: tasks that no worker runs again unless they are replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from spanserve.queue.config import read_config
+from spanserve.queue.connection import guarded
+from spanserve.queue.keys import JobId, Keys
+from spanserve.queue.overview import entry_ms, job_in, server_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A task that was given up."""
+
+    entry: str
+    #: None: it came from an entry that names no job, and cannot be replayed.
+    job: JobId | None
+    reason: str
+    #: Consumer name of the worker that gave it up, and the digest of its model.
+    worker: str
+    model: str
+    deliveries: int
+    questions: int
+    #: Milliseconds since it died.
+    age_ms: int
+
+
+async def dead_letters(redis: Redis, keys: Keys, count: int, after: str = "-") -> list[DeadLetter]:
+    """Up to `count` dead letters behind the entry `after`, oldest first.
+
+    Raises:
+        NoQueue: there is none of this name.
+        QueueError: see `guarded`.
+    """
+    await read_config(redis, keys)
+    client: Any = redis
+    now_ms = await server_ms(redis)
+    first = after if after == "-" else f"({after}"
+    letters = await guarded(lambda: client.xrange(keys.dead, first, "+", count))
+    return [_letter(entry, fields, now_ms) for entry, fields in letters]
+
+
+async def purge(redis: Redis, keys: Keys, entries: Sequence[str]) -> int:
+    """Delete dead letters for good; returns how many were there."""
+    if not entries:
+        return 0
+    client: Any = redis
+    return int(await guarded(lambda: client.xdel(keys.dead, *entries)))
+
+
+def _letter(entry: bytes, fields: dict[bytes, bytes], now_ms: int) -> DeadLetter:
+    def text(name: bytes) -> str:
+        return fields.get(name, b"").decode(errors="replace")
+
+    def number(name: bytes) -> int:
+        value = text(name)
+        return int(value) if value.isdecimal() else 0
+
+    return DeadLetter(
+        entry=entry.decode(),
+        job=job_in(fields),
+        reason=text(b"reason"),
+        worker=text(b"worker"),
+        model=text(b"model"),
+        deliveries=number(b"deliveries"),
+        questions=number(b"questions"),
+        age_ms=max(0, now_ms - entry_ms(entry)),
+    )

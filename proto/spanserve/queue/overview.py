@@ -1,0 +1,207 @@
+"""How a queue stands, for those who look after it. Reads only; nothing here is leased."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+
+from spanserve.queue.config import QueueConfig, read_config
+from spanserve.queue.connection import guarded
+from spanserve.queue.errors import NoQueue
+from spanserve.queue.keys import CLASSES, JobId, Keys
+from spanserve.queue.registry import WorkerSeen, workers_seen
+
+_GROUP = "workers"
+#: Consumer that holds what was given back; see layout.md.
+_RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How many tasks of one class are where."""
+
+    #: interactive or bulk.
+    name: str
+    waiting: int
+    leased: int
+    #: Milliseconds that the oldest waiting task has been in the queue; None without one.
+    oldest_ms: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A queue at one moment, as far as several calls make one."""
+
+    config: QueueConfig
+    depths: tuple[Depth, ...]
+    #: Bytes and questions of all live tasks.
+    bytes: int
+    questions: int
+    #: Dead letters.
+    dead: int
+    workers: tuple[WorkerSeen, ...]
+    #: Bytes that Redis uses, and may use (0: no limit); None where this user may not ask.
+    used_memory: int | None
+    max_memory: int | None
+
+    @property
+    def waiting(self) -> int:
+        return sum(depth.waiting for depth in self.depths)
+
+    @property
+    def leased(self) -> int:
+        return sum(depth.leased for depth in self.depths)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingEntry:
+    """An entry that a worker holds, or held when it died."""
+
+    entry: str
+    #: interactive or bulk.
+    name: str
+    #: None: somebody deleted the entry.
+    job: JobId | None
+    consumer: str
+    #: Milliseconds since the lease began or was last renewed.
+    idle_ms: int
+    deliveries: int
+
+
+async def overview(redis: Redis, keys: Keys) -> Overview:
+    """How the queue stands.
+
+    Raises:
+        NoQueue: there is none of this name.
+        QueueError: see `guarded`.
+    """
+    client: Any = redis
+    config = await read_config(redis, keys)
+    now_ms = await server_ms(redis)
+    depths = [
+        await _depth(client, priority.name.lower(), keys.stream(number), now_ms)
+        for priority, number in CLASSES.items()
+    ]
+    bytes_, questions = await guarded(lambda: client.hmget(keys.load, "bytes", "questions"))
+    memory = await _memory(client)
+    return Overview(
+        config=config,
+        depths=tuple(depths),
+        bytes=int(bytes_ or 0),
+        questions=int(questions or 0),
+        dead=await guarded(lambda: client.xlen(keys.dead)),
+        workers=tuple(await workers_seen(redis, keys)),
+        used_memory=memory.get("used_memory"),
+        max_memory=memory.get("maxmemory"),
+    )
+
+
+async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
+    """Up to `count` leased entries of each class, oldest first.
+
+    Raises:
+        NoQueue: there is none of this name.
+        QueueError: see `guarded`.
+    """
+    await read_config(redis, keys)
+    client: Any = redis
+    found = []
+    for priority, number in CLASSES.items():
+        stream = keys.stream(number)
+        # Those given back are pending too, of a consumer that is nobody.
+        leases = await _call(client.xpending_range, stream, _GROUP, "-", "+", count)
+        leases = [lease for lease in leases if lease["consumer"] != _RELEASED.encode()]
+        pipeline = client.pipeline(transaction=False)
+        for lease in leases:
+            pipeline.xrange(stream, lease["message_id"], lease["message_id"])
+        for lease, entries in zip(leases, await guarded(pipeline.execute), strict=True):
+            found.append(
+                PendingEntry(
+                    entry=lease["message_id"].decode(),
+                    name=priority.name.lower(),
+                    job=job_in(entries[0][1]) if entries else None,
+                    consumer=lease["consumer"].decode(),
+                    idle_ms=lease["time_since_delivered"],
+                    deliveries=lease["times_delivered"],
+                )
+            )
+    return found
+
+
+async def live_jobs(redis: Redis, keys: Keys, tenant: str, run_id: str) -> list[JobId]:
+    """The jobs of a run that have not ended.
+
+    Raises:
+        NoQueue: there is none of this name.
+        QueueError: see `guarded`.
+    """
+    await read_config(redis, keys)
+    client: Any = redis
+
+    async def scan() -> list[bytes]:
+        members = client.zscan_iter(keys.tenant(tenant), match=f"{tenant}/{run_id}/*", count=1000)
+        return [member async for member, _ in members]
+
+    # A scan may tell a member twice.
+    return [JobId.parse(member.decode()) for member in dict.fromkeys(await guarded(scan))]
+
+
+async def server_ms(redis: Redis) -> int:
+    """Milliseconds of the clock of the Redis server."""
+    seconds, microseconds = await guarded(redis.time)
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def entry_ms(entry: bytes) -> int:
+    """When an entry was added, in milliseconds of the clock of the Redis server."""
+    return int(entry.partition(b"-")[0])
+
+
+def job_in(fields: Mapping[bytes, bytes]) -> JobId | None:
+    """The job that an entry names; None where it names none."""
+    parts = fields.get(b"job", b"").decode(errors="replace").split("/")
+    return JobId(*parts) if len(parts) == 3 else None
+
+
+async def _depth(client: Any, name: str, stream: str, now_ms: int) -> Depth:
+    length = await _call(client.xlen, stream)
+    groups = await _call(client.xinfo_groups, stream)
+    if not groups:
+        raise NoQueue(f"{stream} has lost its group: a worker makes it when it starts")
+    summary = await _call(client.xpending, stream, _GROUP)
+    held = {holder["name"]: holder["pending"] for holder in summary["consumers"] or ()}
+    released = held.get(_RELEASED.encode(), 0)
+    leased = summary["pending"] - released
+    oldest = []
+    if released:
+        first = await _call(client.xpending_range, stream, _GROUP, "-", "+", 1, _RELEASED)
+        oldest += [entry_ms(lease["message_id"]) for lease in first]
+    after = b"(" + groups[0]["last-delivered-id"]
+    oldest += [entry_ms(id_) for id_, _ in await _call(client.xrange, stream, after, "+", 1)]
+    return Depth(
+        name=name,
+        waiting=max(0, length - leased),
+        leased=leased,
+        oldest_ms=max(0, now_ms - min(oldest)) if oldest else None,
+    )
+
+
+async def _memory(client: Any) -> dict[str, int]:
+    """Memory of the server; nothing where the user may not ask for it."""
+
+    async def ask() -> dict[str, int]:
+        try:
+            found: dict[str, int] = await client.info("memory")
+        except exceptions.NoPermissionError:
+            return {}
+        return found
+
+    return await guarded(ask)
+
+
+async def _call(command: Any, *arguments: Any) -> Any:
+    return await guarded(lambda: command(*arguments))

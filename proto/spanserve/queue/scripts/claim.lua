@@ -1,0 +1,44 @@
+-- Lease entries: released ones first, then new ones, up to `share` interactive ones before bulk.
+-- KEYS: interactive, bulk. ARGV: consumer, how many, share, tag
+local me, count, share, tag = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local sorted, take = sorter(tag, KEYS)
+local taken = 0
+
+for class, stream in ipairs(KEYS) do
+  if taken < count then
+    for _, pending in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', count - taken, RELEASED)) do
+      local id, deliveries = pending[1], pending[4]
+      local entry = redis.call('XRANGE', stream, id, id)[1]
+      if entry then
+        redis.call('XCLAIM', stream, GROUP, me, 0, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')
+        take(class, id, entry[2], deliveries + 1)
+        taken = taken + 1
+      else
+        drop(stream, id)
+      end
+    end
+  end
+end
+
+local function read(class, limit)
+  if limit <= 0 then return end
+  local reply = redis.call('XREADGROUP', 'GROUP', GROUP, me, 'COUNT', limit, 'STREAMS', KEYS[class], '>')
+  if not reply then return end
+  for _, entry in ipairs(reply[1][2]) do
+    take(class, entry[1], entry[2], 1)
+    taken = taken + 1
+  end
+end
+
+read(1, math.min(share, count - taken))
+read(2, count - taken)
+read(1, count - taken)
+
+-- Where nothing was there: how far the streams are, for a read that waits for more.
+sorted[4] = {}
+if taken == 0 then
+  for i, stream in ipairs(KEYS) do
+    sorted[4][i] = fields_of(redis.call('XINFO', 'STREAM', stream))['last-generated-id']
+  end
+end
+return sorted

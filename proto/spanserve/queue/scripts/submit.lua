@@ -1,0 +1,61 @@
+-- Queue a task once, however often it is submitted.
+-- KEYS: job_keys. ARGV: class task crc questions timeout_ms version
+local keys = job_keys()
+local class, task, crc, questions, timeout_ms, version = unpack(ARGV)
+local digest = redis.sha1hex(task)
+local stream = keys.streams[tonumber(class)]
+local record = record_of(keys)
+
+-- An entry is alive if a worker holds it or one is going to be given it.
+local function alive()
+  if #redis.call('XRANGE', record.stream, record.entry, record.entry) == 0 then return false end
+  if lease(record.stream, record.entry) then return true end
+  local group = fields_of(redis.call('XINFO', 'GROUPS', record.stream)[1])
+  local function parts(entry)
+    local ms, sequence = string.match(entry, '(%d+)-(%d+)')
+    return tonumber(ms), tonumber(sequence)
+  end
+  local ms, sequence = parts(record.entry)
+  local last_ms, last_sequence = parts(group['last-delivered-id'])
+  return ms > last_ms or (ms == last_ms and sequence > last_sequence)
+end
+
+local function add()
+  return redis.call('XADD', stream, '*', 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions',
+    questions)
+end
+
+if redis.call('EXISTS', stream) == 0 then return { 'missing' } end -- a typo must not make a queue
+if record then
+  if record.digest ~= digest then return { 'conflict' } end
+  if record.state ~= 'queued' then
+    return { 'ended', record.state, redis.call('HEXISTS', keys.results, keys.task_id) }
+  end
+  if alive() then return { 'known', record.entry } end
+  stream = record.stream
+  drop(stream, record.entry)
+  local entry = add()
+  redis.call('HSET', keys.job, 'entry', entry)
+  return { 'restored', entry }
+end
+
+local limits = redis.call('HMGET', keys.config, 'max_tasks', 'max_bytes', 'max_tenant_tasks')
+local tasks = redis.call('XLEN', keys.streams[1]) + redis.call('XLEN', keys.streams[2])
+if tasks >= tonumber(limits[1]) then return { 'busy', 'max_tasks', tasks, tonumber(limits[1]) } end
+local bytes = tonumber(redis.call('HGET', keys.load, 'bytes') or 0)
+if bytes + #task > tonumber(limits[2]) then return { 'busy', 'max_bytes', bytes, tonumber(limits[2]) } end
+local quota = tonumber(limits[3])
+if quota > 0 then
+  redis.call('ZREMRANGEBYSCORE', keys.tenant, '-inf', now_ms())
+  local live = redis.call('ZCARD', keys.tenant)
+  if live >= quota then return { 'busy', 'max_tenant_tasks', live, quota } end
+end
+
+-- The first write is one that Redis refuses at maxmemory, so that nothing is done by half.
+redis.call('HSET', keys.job, 'state', 'queued', 'digest', digest, 'class', class, 'bytes', #task, 'questions', questions)
+local entry = add()
+redis.call('HSET', keys.job, 'entry', entry)
+if timeout_ms ~= '' then redis.call('HSET', keys.job, 'deadline', now_ms() + tonumber(timeout_ms)) end
+redis.call('PEXPIRE', keys.job, RECORD_TTL_MS)
+count_in(keys.tenant, keys.load, keys.job_id, #task, questions)
+return { 'queued', entry }

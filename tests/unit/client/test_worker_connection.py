@@ -1,0 +1,108 @@
+"""The connection to one worker: what becomes of tasks that another one has answered."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from spanserve.bundle import Bundle
+from spanserve.client.channel import PLAINTEXT
+from spanserve.client.connection import Connection, PinnedModel
+from spanserve.client.pending import Pending
+from spanserve.contract import TaskResult
+from tests.faults.serving import Served, serving
+from tests.faults.waiting import eventually
+from tests.faults.wire import make_tasks
+
+
+@dataclass(slots=True, eq=False)
+class Other:
+    """Another worker, whose answers the test brings."""
+
+    load: int = 0
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def withdraw(self, task_id: str) -> None:
+        """Nothing to forget."""
+
+
+@dataclass(slots=True)
+class Setting:
+    """One connection, its worker, which cannot compute until it is let, and another worker."""
+
+    served: Served
+    pending: Pending
+    connection: Connection
+    other: Other
+    results: list[TaskResult]
+    #: Tasks that the other worker is not the first to answer.
+    left: int
+
+    def answered_elsewhere(self, name: str) -> None:
+        assert self.pending.end(self.other, name)
+        self.left -= 1
+
+
+@asynccontextmanager
+async def holding(bundle: Bundle, count: int) -> AsyncIterator[Setting]:
+    """A worker holds so many tasks and computes none; the other one has copies of every second."""
+    async with serving(bundle) as served:
+        slots = served.rig.block()
+        pending, other, results = Pending(), Other(), list[TaskResult]()
+        connection = Connection(
+            served.address,
+            tls=PLAINTEXT,
+            pending=pending,
+            deliver=results.append,
+            model=PinnedModel(),
+            chance=random.Random(1),
+            client_name="test",
+        )
+        pending.add(make_tasks(count))
+        running = asyncio.create_task(connection.run())
+        await served.rig.entered(count)
+        assert count == connection.load
+        pending.take(other, count)
+        setting = Setting(served, pending, connection, other, results, count)
+        yield setting
+        for slot in slots:
+            slot.release()
+        served.rig.engine._pump()
+        await eventually(lambda: len(results) == setting.left and not connection.late)
+        pending.close()
+        await running
+
+
+async def test_what_another_has_answered_is_cancelled(sim_bundle: Bundle) -> None:
+    """A task that another worker has answered is not computed any more; its end is no result and no repetition."""
+    async with holding(sim_bundle, 4) as setting:
+        setting.answered_elsewhere("t0")
+        setting.answered_elsewhere("t2")
+        assert (2, True) == (setting.connection.load, setting.connection.late)
+        jobs = setting.served.rig.engine._jobs
+        await eventually(lambda: sum(job.cancelled for job in jobs) == 2)
+    assert {"t1", "t3"} == {result.id for result in setting.results}
+    assert (2, 0) == (setting.connection.answered, setting.connection.repeated)
+
+
+async def test_a_late_answer_is_counted(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A task that is computed all the same is counted as repeated, and its answer is no result."""
+    async with holding(sim_bundle, 4) as setting:
+        monkeypatch.setattr(setting.served.rig.engine, "cancel", lambda job: None)
+        setting.answered_elsewhere("t0")
+    assert {"t1", "t2", "t3"} == {result.id for result in setting.results}
+    assert (3, 1) == (setting.connection.answered, setting.connection.repeated)
+
+
+async def test_what_has_ended_is_not_sent_again(sim_bundle: Bundle) -> None:
+    """What another has answered is not sent again when the stream breaks."""
+    async with holding(sim_bundle, 2) as setting:
+        setting.answered_elsewhere("t0")
+        setting.served.service.end("test")  # Bye: t1 goes back, and to the next stream
+        await eventually(lambda: not setting.connection.late)
+    assert ["t1"] == [result.id for result in setting.results]

@@ -1,0 +1,118 @@
+"""The keeper of leases: renews them from a thread of its own, so that nothing the event loop does delays it.
+
+It stops when the loop itself has stood still for longer than any batch may take: then this process is of no use,
+and whoever comes after it should have the tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import structlog
+
+from spanserve.contract.backoff import Backoff
+from spanserve.queue import Consumer, Keys, Lease, QueueError, RedisSettings
+from spanserve.worker.redis.held import HeldTasks
+
+#: Leases are renewed this many times within their length: two renewals may fail.
+RENEWALS = 3
+#: A loop that has not moved for this many seconds is taken for dead.
+STALL_S = 20.0
+#: Exit status then: EX_SOFTWARE.
+EXIT_STALLED = 70
+
+log = structlog.get_logger(__name__)
+
+#: Called in the event loop: when the renewal was sent (monotonic), what is lost, what is to be cancelled.
+Renewed = Callable[[float, set[Lease], set[Lease]], None]
+
+
+class LeaseKeeper:
+    """Renews all that is held, three times a lease.
+
+    Args:
+        held: what to renew.
+        renewed: called in `loop` after every renewal that succeeded.
+    """
+
+    def __init__(
+        self,
+        settings: RedisSettings,
+        keys: Keys,
+        consumer: str,
+        held: HeldTasks,
+        *,
+        lease_s: float,
+        loop: asyncio.AbstractEventLoop,
+        renewed: Renewed,
+    ) -> None:
+        self._settings = settings
+        self._keys = keys
+        self._consumer = consumer
+        self._held = held
+        self._interval_s = lease_s / RENEWALS
+        self._loop = loop
+        self._renewed = renewed
+        self._touches = 0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def touch(self) -> None:
+        """The event loop moves."""
+        self._touches += 1
+
+    def stop(self) -> None:
+        """End the thread; waits for a renewal that is under way."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.run(self._renew_on())
+
+    async def _renew_on(self) -> None:
+        redis = self._settings.connect(timeout_s=max(self._interval_s, 0.5))
+        consumer = Consumer(redis, self._keys, self._consumer)
+        backoff = Backoff(random.Random(), longest_s=self._interval_s)  # noqa: S311 - jitter, no secret
+        pause = self._interval_s
+        seen, stalled_s = self._touches, 0.0
+        try:
+            while not await asyncio.to_thread(self._stopping.wait, pause):
+                # By our own pauses, not by the clock: a process that was frozen as a whole has not stalled.
+                stalled_s = stalled_s + pause if self._touches == seen else 0.0
+                seen = self._touches
+                if stalled_s > STALL_S:
+                    _give_up()
+                try:
+                    await self._renew(consumer)
+                    backoff.reset()
+                    pause = self._interval_s
+                except QueueError as error:
+                    log.warning("leases not renewed", error=str(error))
+                    pause = backoff.next_s()
+        finally:
+            await redis.aclose()
+
+    async def _renew(self, consumer: Consumer) -> None:
+        leases = [held.lease for held in self._held.all() if not held.lost]
+        sent = time.monotonic()
+        lost, cancelled = await consumer.renew(leases)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._renewed, sent, lost, cancelled)
+
+
+def _give_up() -> None:
+    """End the process at once, with every thread's stack on standard error."""
+    log.error("the event loop stands still", seconds=STALL_S)
+    faulthandler.dump_traceback(sys.stderr)
+    os._exit(EXIT_STALLED)

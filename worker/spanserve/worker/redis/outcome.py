@@ -1,0 +1,37 @@
+"""How the result of a task ends its job."""
+
+from __future__ import annotations
+
+from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
+from spanserve.queue import JobState
+
+
+def state_of(result: TaskResult) -> JobState | None:
+    """The state a result ends its job in; None if it is to be given back for another worker.
+
+    The worst outcome of a question decides; answers beside it are kept in the result all the same.
+    """
+    codes = {question.error.code for question in result.questions if question.error is not None}
+    if any(code.retryable for code in codes):
+        return None
+    if ErrorCode.POISON in codes:
+        return JobState.DEAD
+    if ErrorCode.CANCELLED in codes:
+        return JobState.CANCELLED
+    if ErrorCode.DEADLINE_EXCEEDED in codes:
+        return JobState.EXPIRED
+    if all(question.error is not None for question in result.questions):
+        return JobState.FAILED
+    return JobState.DONE
+
+
+def refused(task: Task, error: Refusal, *, worker: str, model_digest: str) -> TaskResult:
+    """The result of a task that never became work."""
+    return TaskResult(
+        id=task.id,
+        run_id=task.run_id,
+        questions=tuple(QuestionResult(question.id, error=error) for question in task.questions),
+        worker=worker,
+        model_digest=model_digest,
+        attempt=task.attempt,
+    )
