@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -22,6 +24,10 @@ from spanserve.bundle import (
     write_bundle,
 )
 from spanserve.bundle.golden import goldens_to_json
+from spanserve.contract import Question, Task
+from spanserve.device.host.simulated import logits
+from spanserve.qa import Encoder
+from spanserve.qa.direct import Run, ask
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-"
@@ -43,9 +49,21 @@ def small_tokenizer() -> Tokenizer:
 
 
 def make_sim_bundle(
-    path: Path, *, max_batch_size: int = 16, max_seq_length: int = 384, cost_s: float = 0.001
+    path: Path,
+    *,
+    max_batch_size: int = 16,
+    max_seq_length: int = 384,
+    cost_s: float = 0.001,
+    files: Mapping[str, Path | str] | None = None,
+    complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> Bundle:
-    """A bundle for `sim:` devices; its graph is an empty file. A batch is said to cost `cost_s` seconds."""
+    """A bundle for `sim:` devices; its golden is what their logits imply.
+
+    Args:
+        cost_s: what a batch is said to cost, in seconds.
+        files: its graph; an empty file unless given.
+        complete: changes the manifest.
+    """
     manifest = Manifest(
         name="simulated",
         created="2026-01-01T00:00:00Z",
@@ -69,13 +87,30 @@ def make_sim_bundle(
         verification=Verification(windows=1, max_logit_error=0, mean_logit_error=0, answer_agreement=1),
         files=(),
     )
-    golden = Golden("Anna Holm said the harbour froze in 1871.", "When did the harbour froze?", 36, 40, 1.0)
-    files: dict[str, Path | str] = {
-        "model.xml": "",
+    contents: dict[str, Path | str] = {
+        **(files or {"model.xml": ""}),
         "tokenizer.json": small_tokenizer().to_str(),
-        "goldens.json": goldens_to_json([golden]),
+        "goldens.json": goldens_to_json([_golden(manifest)]),
         "cost.json": CostTable(
             (1, max_batch_size + 1), (16, max_seq_length + 1), ((cost_s,) * 2,) * 2
         ).to_json(),
     }
-    return write_bundle(path, files, manifest)
+    return write_bundle(path, contents, complete(manifest))
+
+
+def _golden(manifest: Manifest) -> Golden:
+    """A question, and the answer that simulated logits give it."""
+    context, question = "Anna Holm said the harbour froze in 1871.", "When did the harbour froze?"
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(small_tokenizer().to_str())
+        file.flush()
+        encoder = Encoder(
+            Path(file.name),
+            manifest.tokenizer,
+            vocab_size=manifest.model.vocab_size,
+            max_seq_length=manifest.max_seq_length,
+        )
+    task = Task(id="golden", context=context, questions=(Question("golden", question),))
+    rule: Run = lambda ids, mask, types: logits(ids)  # noqa: E731 - a name for its type
+    best = ask(encoder, task, rule, length_multiple=manifest.length_multiple)[0].best
+    return Golden(context, question, best.start, best.end, best.score)

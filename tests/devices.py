@@ -27,11 +27,23 @@ class Log:
     def __init__(self) -> None:
         self.died = threading.Event()
         self.records: list[tuple[str, dict[str, Any]]] = []
+        self._more = threading.Condition()
 
     def __call__(self, event: str, **facts: Any) -> None:
-        self.records.append((event, facts))
+        with self._more:
+            self.records.append((event, facts))
+            self._more.notify_all()
         if event == "device host died":
             self.died.set()
+
+    def wait_said(self, text: str) -> None:
+        """Wait until the host has printed a line that holds a text."""
+
+        def said() -> bool:
+            return any(text in facts["line"] for facts in self.facts("device host says"))
+
+        with self._more:
+            assert self._more.wait_for(said, PATIENCE_S), f"the host never said {text!r}: {self.records}"
 
     def facts(self, event: str) -> list[dict[str, Any]]:
         return [facts for name, facts in self.records if name == event]

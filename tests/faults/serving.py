@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from spanserve.bundle import Bundle
 from spanserve.contract import Task, TaskResult
@@ -81,8 +82,9 @@ async def rig(
     clock: Callable[[], float] = time.monotonic,
     slots: int = 2,
     prove: Callable[[Device, Encoder], None] = lambda device, encoder: None,
+    **arguments: Any,
 ) -> AsyncIterator[Rig]:
-    """An engine that is ready. A restarted device is proven by `prove`."""
+    """An engine that is ready. A restarted device is proven by `prove`; `arguments` are for it."""
     loop = asyncio.get_running_loop()
     died = asyncio.Event()
 
@@ -91,7 +93,7 @@ async def rig(
             loop.call_soon_threadsafe(died.set)
 
     manifest = bundle.manifest
-    real = Device(bundle, DeviceSpec.parse(device), slots=slots, log=log)
+    real = Device(bundle, DeviceSpec.parse(device), slots=slots, log=log, **arguments)
     encoder = Encoder(
         bundle.tokenizer_path,
         manifest.tokenizer,

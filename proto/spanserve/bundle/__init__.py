@@ -15,6 +15,7 @@ from spanserve.bundle.golden import Golden, read_goldens
 from spanserve.bundle.manifest import (
     FileEntry,
     Graph,
+    MagicMindInfo,
     Manifest,
     ModelInfo,
     Runtime,
@@ -30,6 +31,7 @@ __all__ = [
     "FileEntry",
     "Golden",
     "Graph",
+    "MagicMindInfo",
     "Manifest",
     "ModelInfo",
     "Runtime",

@@ -55,7 +55,7 @@ def inspect(
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, Any]]:
-    runtime, model, found = manifest.runtime, manifest.model, manifest.verification
+    runtime, model = manifest.runtime, manifest.model
     return [
         ("name", manifest.name),
         ("digest", manifest.digest),
@@ -68,9 +68,25 @@ def _facts(manifest: Manifest) -> list[tuple[str, Any]]:
         ("model", f"{model.source}, {model.hidden_layers} layers of {model.hidden_size}"),
         ("tokenizer", "lowers case" if manifest.tokenizer.lower_case else "keeps case"),
         ("batches", f"up to {manifest.max_batch_size} windows of {manifest.max_seq_length} tokens"),
-        (
-            "verification",
-            f"{found.answer_agreement:.1%} of answers as the checkpoint's, logits up to "
-            f"{found.max_logit_error:.2g} off, {found.windows} windows",
-        ),
+        *_magicmind_facts(manifest),
+        ("verification", _verified(manifest)),
     ]
+
+
+def _magicmind_facts(manifest: Manifest) -> list[tuple[str, Any]]:
+    if manifest.magicmind is None:
+        return []
+    lengths = ", ".join(str(graph.max_length) for graph in manifest.graphs)
+    clusters = "; ".join(f"{arch} with {' or '.join(map(str, n))}" for arch, n in manifest.magicmind.archs)
+    kind = "dynamic" if manifest.magicmind.dynamic else "static"
+    return [("cards", f"{clusters} clusters"), ("graphs", f"{kind}, for lengths up to {lengths}")]
+
+
+def _verified(manifest: Manifest) -> str:
+    found = manifest.verification
+    if not found.windows:
+        return "not run: goldens are the checkpoint's, costs are published ones"
+    return (
+        f"{found.answer_agreement:.1%} of answers as the checkpoint's, logits up to "
+        f"{found.max_logit_error:.2g} off, {found.windows} windows"
+    )

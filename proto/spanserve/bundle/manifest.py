@@ -19,6 +19,8 @@ TOKENIZER_NAME = "tokenizer.json"
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 #: A file directly inside the bundle: no folders, no dots in front, nothing to escape with.
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$")]
+#: Kinds of devices that bundles are compiled for.
+Target = Literal["cpu", "magicmind"]
 
 
 class _Part(BaseModel):
@@ -74,11 +76,28 @@ class TokenizerInfo(_Part):
 class Verification(_Part):
     """How the compiled graph compares with the float checkpoint, on the builder's verification text."""
 
+    #: 0: the builder has not run the graph, and the rest says nothing.
     windows: int
     max_logit_error: float
     mean_logit_error: float
     #: Share of questions with the same best span.
     answer_agreement: float
+
+
+class MagicMindInfo(_Part):
+    """What a graph compiled by MagicMind was made for; a card or SDK it does not fit is refused in words."""
+
+    #: Version of the SDK that compiled it: "1.7.0".
+    sdk_version: str
+    #: Architectures and, for each, numbers of clusters: (("mtp_372", (6, 8)),).
+    archs: tuple[tuple[str, tuple[int, ...]], ...] = Field(min_length=1)
+    #: Whether batch and length may be anything up to the manifest's largest. If not, every graph takes
+    #: exactly `max_batch_size` windows of its own `max_length`, and batches are padded to that.
+    dynamic: bool
+    #: The SDK's name of the precision: "force_float16".
+    precision_mode: str
+    #: The SDK's names of the types of ids, mask and types: ("INT32", "INT32", "INT32").
+    input_dtypes: tuple[str, ...]
 
 
 class Manifest(_Part):
@@ -90,7 +109,7 @@ class Manifest(_Part):
     created: str
     #: Version of spanserve that built it.
     builder: str
-    target: Literal["cpu", "magicmind"]
+    target: Target
     precision: str
     max_seq_length: int = Field(ge=16, le=512)
     max_batch_size: int = Field(ge=1, le=1024)
@@ -103,6 +122,8 @@ class Manifest(_Part):
     graphs: tuple[Graph, ...] = Field(min_length=1)
     verification: Verification
     files: tuple[FileEntry, ...] = Field(max_length=64)
+    #: Of target magicmind only.
+    magicmind: MagicMindInfo | None = None
 
     @property
     def digest(self) -> str:

@@ -58,6 +58,8 @@ class Bundle:
                 raise BundleError(f"{path}: {name} is used by the manifest but not in its list of files")
         if manifest.graphs[-1].max_length != manifest.max_seq_length:
             raise BundleError(f"{path}: no graph takes max_seq_length {manifest.max_seq_length}")
+        if (manifest.target == "magicmind") != (manifest.magicmind is not None):
+            raise BundleError(f"{path}: target {manifest.target} and the manifest's magicmind part disagree")
         return bundle
 
     @property

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from spanserve.device import DeviceError, DeviceSpec
+from spanserve.device.host.cards import CARDS
 
 
 @pytest.mark.parametrize(
@@ -12,6 +15,7 @@ from spanserve.device import DeviceError, DeviceSpec
     [
         pytest.param("cpu", "cpu", {}, id="cpu"),
         pytest.param("cpu?threads=4", "cpu", {"threads": 4.0}, id="cpu-threads"),
+        pytest.param("mlu:0", "mlu", {}, id="mlu"),
         pytest.param("sim:fixed", "sim", {}, id="sim"),
         pytest.param("sim:fixed?latency_ms=0.5", "sim", {"latency_ms": 0.5}, id="sim-fraction"),
         pytest.param(
@@ -32,17 +36,30 @@ def test_parse(text: str, backend: str, options: dict[str, float]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "device '' is not known: use cpu, or sim:fixed", id="empty"),
+        pytest.param("", "device '' is not known: use cpu, mlu:N, or sim:fixed", id="empty"),
         pytest.param("gpu", "device 'gpu' is not known", id="unknown"),
         pytest.param("CPU", "device 'CPU' is not known", id="capitals"),
         pytest.param("cpu ", "device 'cpu ' is not known", id="space"),
         pytest.param("cpu\n", "device 'cpu\\n' is not known", id="newline"),
+        pytest.param("mlu", "device 'mlu' is not known", id="mlu-of-what"),
+        pytest.param("mlu:-1", "device 'mlu:-1' is not known", id="mlu-negative"),
+        pytest.param("mlu:0?threads=1", "device 'mlu:0?threads=1': no option 'threads'", id="mlu-option"),
         pytest.param("cpu?", "device 'cpu?' is not known", id="nothing-behind-the-mark"),
         pytest.param("sim", "device 'sim' is not known", id="sim-of-what"),
         pytest.param("cpu?latency_ms=5", "no option 'latency_ms', only threads", id="option-of-another"),
         pytest.param(
             "sim:fixed?x=1", "no option 'x', only abort_id, fail_id, hang_id, latency_ms", id="unknown-option"
         ),
+        pytest.param(
+            "sim:mlu370-x9", "use cpu, mlu:N, or sim:fixed, sim:mlu370-x8, sim:mlu370-x4", id="card"
+        ),
+        pytest.param("sim:mlu370-x8?latency_ms=1", "no option 'latency_ms'", id="latency-of-a-card"),
+        pytest.param("sim:fixed?precision=fp16", "no option 'precision'", id="precision-of-no-card"),
+        pytest.param(
+            "sim:mlu370-x4?precision=int8", "precision is 'int8', published are fp16, fp32", id="precision"
+        ),
+        pytest.param("sim:mlu370-x8?time_scale=0", "time_scale is 0, must be above 0", id="no-time"),
+        pytest.param("sim:mlu370-x8?time_scale=x", "time_scale is 'x', not a number", id="time-word"),
         pytest.param("cpu?threads=many", "threads is 'many', not a number", id="word"),
         pytest.param("cpu?threads", "threads is '', not a number", id="no-value"),
         pytest.param("cpu?threads=nan", "threads is 'nan', not a number", id="nan"),
@@ -54,3 +71,43 @@ def test_refused(text: str, message: str) -> None:
     with pytest.raises(DeviceError) as caught:
         DeviceSpec.parse(text)
     assert message in str(caught.value)
+
+
+def test_index() -> None:
+    """A card has the number behind the colon."""
+    assert [0, 7, 15] == [DeviceSpec.parse(f"mlu:{index}").index for index in ("0", "7", "15")]
+
+
+@pytest.mark.parametrize(
+    ("text", "card", "options"),
+    [
+        pytest.param("sim:mlu370-x8", ("mlu370-x8", "fp16"), {}, id="plain"),
+        pytest.param("sim:mlu370-x4?precision=fp32", ("mlu370-x4", "fp32"), {}, id="precision"),
+        pytest.param(
+            "sim:mlu370-s4?time_scale=20&fail_id=7",
+            ("mlu370-s4", "fp16"),
+            {"time_scale": 20.0, "fail_id": 7.0},
+            id="numbers",
+        ),
+    ],
+)
+def test_simulated_card(text: str, card: tuple[str, str], options: dict[str, float]) -> None:
+    """A simulated card has a name and a precision, float16 unless said otherwise, and figures."""
+    spec = DeviceSpec.parse(text)
+    assert DeviceSpec(text, "sim", options, card=card) == spec
+    assert CARDS[card[0]][card[1]] == spec.figures
+
+
+def test_no_figures() -> None:
+    """Other devices have none."""
+    assert [None] * 3 == [DeviceSpec.parse(text).figures for text in ("cpu", "mlu:0", "sim:fixed")]
+
+
+def test_interpreter() -> None:
+    """A card's host runs under the SDK's Python, which has to be given; other hosts run under ours."""
+    python = Path("/opt/sdk/bin/python3.7")
+    assert str(python) == DeviceSpec.parse("mlu:0").interpreter(python)
+    assert DeviceSpec.parse("cpu").interpreter(python) is None
+    assert DeviceSpec.parse("sim:fixed").interpreter(None) is None
+    with pytest.raises(DeviceError, match="mlu:0 needs --magicmind-python"):
+        DeviceSpec.parse("mlu:0").interpreter(None)

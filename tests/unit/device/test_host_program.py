@@ -13,7 +13,7 @@ import pytest
 from spanserve.device.process import HOST_PROGRAM
 
 FILES = sorted(HOST_PROGRAM.rglob("*.py"))
-BACKENDS = {"cpu.py": {"openvino"}}
+BACKENDS = {"cpu.py": {"openvino"}, "magicmind.py": {"magicmind"}}
 
 #: Loads the program as `__main__` does, in an interpreter that refuses to know `spanserve`.
 PROBE = """
@@ -52,7 +52,7 @@ def test_private_name() -> None:
     found = json.loads(probe.stdout)
     assert not [name for name in found["modules"] if name.split(".")[0] == "spanserve"]
     private = {name for name in found["modules"] if name.startswith("_spanserve_host")}
-    parts = ("", ".backend", ".channel", ".ring", ".serve", ".simulated")
+    parts = ("", ".backend", ".cards", ".channel", ".ring", ".serve", ".simulated")
     assert {"_spanserve_host" + part for part in parts} == private
     assert not {"serve", "ring", "channel", "backend", "simulated"} & set(found["modules"])
     assert not found["on_path"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,45 +11,9 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceError, DeviceSpec, HostDied
 from spanserve.device.host.simulated import logits
-
-#: The last numpy for 3.7, and the one the SDK is used with.
-NUMPY = "numpy==1.21.6"
-
-
-def runs(python: str) -> bool:
-    """Whether it is a 3.7 that works: on PATH there may be a shim that only knows what it would start."""
-    program = "import sys; print(sys.version_info[:2] == (3, 7))"
-    try:
-        done = subprocess.run([python, "-c", program], capture_output=True, timeout=60, check=False)
-    except OSError:
-        return False
-    return done.stdout.strip() == b"True"
-
-
-@pytest.fixture(scope="session")
-def python37(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python 3.7 with numpy, made once and kept with pytest's cache."""
-    cache = getattr(request.config, "cache", None)
-    folder = cache.mkdir("python37") if cache else tmp_path_factory.mktemp("python37")
-    venv = folder / "venv"
-    python = str(venv / "bin/python")
-    if runs(python) and subprocess.run([python, "-c", "import numpy"], check=False).returncode == 0:
-        return python
-    candidates = sorted(map(str, Path.home().glob(".pyenv/versions/3.7*/bin/python")))
-    if on_path := shutil.which("python3.7"):
-        candidates.append(on_path)
-    found = next(filter(runs, candidates), None)
-    if found is None:
-        pytest.skip("there is no Python 3.7")
-    steps = (
-        [found, "-m", "venv", "--clear", str(venv)],
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", NUMPY],
-    )
-    for step in steps:
-        done = subprocess.run(step, capture_output=True, text=True, timeout=240, check=False)
-        if done.returncode:
-            pytest.skip(f"{NUMPY} cannot be installed for Python 3.7: {done.stderr.strip()[-200:]}")
-    return python
+from tests.devices import batch, compute
+from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
+from tests.networks import ROWS, Spans, exported
 
 
 @pytest.fixture
@@ -59,12 +22,14 @@ def spoken() -> list[str]:
     return []
 
 
-def open_device(bundle: Bundle, python: str, spoken: list[str], spec: str = "sim:fixed") -> Device:
+def open_device(
+    bundle: Bundle, python: str, spoken: list[str], spec: str = "sim:fixed", **arguments: Any
+) -> Device:
     def log(event: str, **facts: object) -> None:
         if event == "device host says":
             spoken.append(str(facts["line"]))
 
-    return Device(bundle, DeviceSpec.parse(spec), python=python, log=log)
+    return Device(bundle, DeviceSpec.parse(spec), python=python, log=log, **arguments)
 
 
 def test_computes(sim_bundle: Bundle, python37: str, spoken: list[str]) -> None:
@@ -108,3 +73,57 @@ def test_runtime_it_lacks(sim_bundle: Bundle, python37: str, spoken: list[str]) 
             device.start()
     finally:
         device.close()
+
+
+@pytest.mark.parametrize("dynamic", [True, False], ids=["dynamic", "static"])
+def test_emulated_card(tmp_path: Path, python37: str, spoken: list[str], dynamic: bool) -> None:
+    """The MagicMind backend and the emulated SDK run on 3.7: the same logits, whatever the shape."""
+    bundle = make_mlu_bundle(tmp_path / "bundle", dynamic=dynamic, lengths=(128, 384))
+    environment = emulator_environment(cards=2)
+    device = open_device(bundle, python37, spoken, "mlu:1", environment=environment)
+    device.start()
+    try:
+        assert ("magicmind", "1.7.0", 2) == tuple(device.info[key] for key in ("runtime", "version", "cards"))
+        assert device.info["python"].startswith("3.7.")
+        for shape in ((1, 16), (3, 130), (16, 384)):
+            compute(device, batch(*shape))
+    finally:
+        device.close()
+    assert [] == spoken
+
+
+def test_emulated_card_fails(tmp_path: Path, python37: str, spoken: list[str]) -> None:
+    """On 3.7 too an error at sync ends the host, with what can be done, and another host takes its place."""
+    bundle = make_mlu_bundle(tmp_path / "bundle")
+    environment = emulator_environment(fail="1/sync:100124@3", lives=tmp_path)
+    device = open_device(bundle, python37, spoken, "mlu:0", environment=environment)
+    device.start()
+    try:
+        with pytest.raises(HostDied, match="does this bundle's tokenizer belong to its graph") as caught:
+            compute(device, batch())
+        assert caught.value.ran
+        device.start()
+        compute(device, batch())
+    finally:
+        device.close()
+
+
+def test_onnx_on_an_emulated_card(
+    tmp_path: Path, python37: str, python37_onnx: str, spoken: list[str]
+) -> None:
+    """A graph made of an ONNX file gives on 3.7 the logits it gives here; where nothing executes it, it says so."""
+    bundle = make_mlu_bundle(tmp_path / "bundle", onnx=exported(Spans(), tmp_path / "model.onnx"))
+    ids = np.random.default_rng(7).integers(5, ROWS, (3, 48)).astype(np.int32)
+    found = []
+    for python in (PYTHON, python37_onnx):
+        device = open_device(bundle, python, spoken, "mlu:0", environment=emulator_environment())
+        device.start()
+        try:
+            found.append(device.compute(ids, np.ones_like(ids), np.zeros_like(ids)))
+        finally:
+            device.close()
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    bare = open_device(bundle, python37, spoken, "mlu:0", environment=emulator_environment())
+    with pytest.raises(DeviceError, match="executed by onnxruntime or openvino, none is installed here"):
+        bare.start()
+    bare.close()

@@ -3,8 +3,20 @@
 worker | builder --Device--> ring (shared memory) --host process--> openvino | magicmind | simulated
 """
 
+from spanserve.device.card_cost import card_cost
+from spanserve.device.environment import child_environment, read_environment
 from spanserve.device.errors import BatchFailed, DeviceError, HostDied
 from spanserve.device.handle import Device, Slot
 from spanserve.device.spec import DeviceSpec
 
-__all__ = ["BatchFailed", "Device", "DeviceError", "DeviceSpec", "HostDied", "Slot"]
+__all__ = [
+    "BatchFailed",
+    "Device",
+    "DeviceError",
+    "DeviceSpec",
+    "HostDied",
+    "Slot",
+    "card_cost",
+    "child_environment",
+    "read_environment",
+]

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from spanserve.device.errors import DeviceError
+
+#: The kernel's limit on processors is 8192 where it is largest.
+_LAST_CPU = 8191
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,32 @@ def cpu_share(root: Path = Path("/")) -> CpuShare:
         threads = max(1, int(quota))
         return CpuShare(threads, f"cgroup quota of {quota:g} processors, {allowed} in the cpuset")
     return CpuShare(allowed, f"{allowed} processors in the cpuset, no smaller cgroup quota")
+
+
+def parse_cpus(text: str) -> frozenset[int]:
+    """Processors in the notation of the kernel: `0-3,8`.
+
+    Raises:
+        DeviceError: it is not that.
+    """
+    cpus: set[int] = set()
+    for part in filter(None, text.strip().split(",")):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or not (last.isdecimal() or not dash) or int(last or first) > _LAST_CPU:
+            raise DeviceError(f"processors {text!r}: {part!r} is no number or range of numbers, as in 0-3,8")
+        cpus.update(range(int(first), int(last or first) + 1))
+    return frozenset(cpus)
+
+
+def format_cpus(cpus: Iterable[int]) -> str:
+    """What `parse_cpus` reads."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and cpu == runs[-1][-1] + 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def _quota(root: Path) -> float | None:

@@ -10,7 +10,7 @@ import selectors
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spanserve.bundle import Bundle
+from spanserve.bundle import Bundle, Manifest
 from spanserve.device.cpus import cpu_share
 from spanserve.device.errors import BatchFailed, DeviceError, HostDied
 from spanserve.device.host.ring import BEGAN, IDLE, RUNNING, STATE, Arrays, Ring
@@ -33,6 +33,17 @@ SILENCE_TIMEOUT_S = 20.0
 SINGLE_TIMEOUT_S = 60.0
 #: Seconds between two looks at the clock.
 WATCH_INTERVAL_S = 0.25
+
+#: Parts of the manifest that the host reads.
+_FOR_THE_HOST = {
+    "precision",
+    "graphs",
+    "max_seq_length",
+    "max_batch_size",
+    "runtime",
+    "model",
+    "magicmind",
+}
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -86,7 +97,13 @@ class Device:
         bundle: what to serve.
         spec: on which device.
         slots: batches in flight; two keep a card busy while the worker decodes and fills.
+        max_batch: largest batch; None for the bundle's.
+        python: interpreter that runs the host, see `DeviceSpec.interpreter`; None for this one.
+        environment: variables for the host alone, such as the SDK's library paths.
         log: called with a sentence and facts about the host's life.
+
+    Raises:
+        DeviceError: the bundle is not for this kind of device.
     """
 
     def __init__(
@@ -96,14 +113,17 @@ class Device:
         *,
         slots: int = 2,
         max_batch: int | None = None,
-        python: str = sys.executable,
+        python: str | None = None,
+        environment: Mapping[str, str] | None = None,
         log: Callable[..., None] = lambda event, **facts: None,
     ) -> None:
         manifest = bundle.manifest
+        _check_fit(manifest, spec, max_batch)
         self.bundle = bundle
         self.spec = spec
         self.max_batch = max_batch or manifest.max_batch_size
-        self._python = python
+        self._python = python or sys.executable
+        self._environment = dict(environment or {})
         self._log = log
         self._ring_fd = os.memfd_create("spanserve-ring", os.MFD_CLOEXEC)
         size = Ring.size(slots, self.max_batch, manifest.max_seq_length)
@@ -115,10 +135,10 @@ class Device:
         self._config: dict[str, Any] = {
             "backend": spec.backend,
             "options": spec.options,
+            "index": spec.index,
+            "card": spec.card,
             "bundle": str(bundle.path.resolve()),
-            "manifest": json.loads(
-                manifest.model_dump_json(include={"precision", "graphs", "max_seq_length", "runtime"})
-            ),
+            "manifest": json.loads(manifest.model_dump_json(include=_FOR_THE_HOST)),
             "threads": threads,
             "lanes": slots,
             "slots": slots,
@@ -242,6 +262,7 @@ class Device:
                 self._config,
                 self._ring_fd,
                 python=self._python,
+                environment=self._environment,
                 on_output=lambda line: self._log("device host says", line=line),
             )
         except OSError as error:
@@ -321,3 +342,18 @@ class Device:
             if int(header[STATE]) == RUNNING and now - int(header[BEGAN]) / 1e9 > run.timeout_s:
                 return f"a batch ran longer than {run.timeout_s:.1f} s"
         return ""
+
+
+def _check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:
+    """Refuse what no host could do. A simulated device takes every bundle."""
+    needed = {"cpu": "cpu", "mlu": "magicmind"}.get(spec.backend, manifest.target)
+    if manifest.target != needed:
+        raise DeviceError(
+            f"bundle {manifest.name!r} was built with --target {manifest.target}; "
+            f"{spec.text} needs one built with --target {needed}"
+        )
+    if spec.backend == "mlu" and max_batch is not None and max_batch > manifest.max_batch_size:
+        raise DeviceError(
+            f"max_batch_size is {max_batch}: the graph of bundle {manifest.name!r} takes at most "
+            f"{manifest.max_batch_size} windows"
+        )

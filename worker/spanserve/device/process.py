@@ -8,16 +8,16 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
+
+from spanserve.device.environment import child_environment
 
 #: Folder that is started as the host program.
 HOST_PROGRAM = Path(__file__).parent / "host"
 #: Lines of the host's output kept for the message about its death.
 TAIL_LINES = 20
-#: Variables that would make the host's interpreter load our packages instead of its own.
-_SCRUBBED = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
 #: Names of signals; real-time ones have only numbers.
 _SIGNALS = {number.value: number.name for number in signal.Signals}
 
@@ -31,6 +31,7 @@ class HostProcess:
         config: for the host; file descriptors and the parent's pid are added here.
         ring_fd: memory file of the ring.
         python: interpreter that runs the host.
+        environment: variables for the host alone, put over ours.
         on_output: called with each line the host prints.
     """
 
@@ -40,6 +41,7 @@ class HostProcess:
         ring_fd: int,
         *,
         python: str = sys.executable,
+        environment: Mapping[str, str],
         on_output: Callable[[str], None],
     ) -> None:
         commands_in, commands_out = os.pipe()
@@ -52,7 +54,6 @@ class HostProcess:
             "events_fd": events_out,
             "parent": os.getpid(),
         }
-        environment = {name: value for name, value in os.environ.items() if name not in _SCRUBBED}
         try:
             self._process = subprocess.Popen(
                 [python, str(HOST_PROGRAM), json.dumps(full)],
@@ -60,7 +61,7 @@ class HostProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 pass_fds=passed,
-                env=environment,
+                env=child_environment(environment),
                 start_new_session=True,
             )
         except OSError:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from spanserve.device.cpus import parse_cpus
+from spanserve.queue import QueueConfig, RedisSettings
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.run import run_worker
 from spanserve.worker.settings import Settings
@@ -19,6 +21,8 @@ Examples:
   spanserve worker --bundle ./bert.bundle
   spanserve worker --bundle ./bert.bundle --listen 0.0.0.0:50051 --tls-cert w.crt --tls-key w.key
   spanserve worker --device 'sim:fixed?latency_ms=20' --metrics 127.0.0.1:9100
+  spanserve worker --bundle ./bert.bundle --redis redis://queue.internal:6379 --queue squad
+  spanserve worker --bundle ./bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
 \b
 Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or bundle, 70 device failed.
 """
@@ -31,14 +35,32 @@ def worker(
         typer.Option(envvar="SPANSERVE_BUNDLE", help="Folder of the bundle. Default: the built-in model."),
     ] = None,
     device: Annotated[
-        str, typer.Option(envvar="SPANSERVE_DEVICE", help="cpu, cpu?threads=N, or sim:fixed?latency_ms=N.")
+        str,
+        typer.Option(
+            envvar="SPANSERVE_DEVICE",
+            help="cpu, cpu?threads=N, mlu:N, sim:mlu370-x8 or sim:fixed?latency_ms=N.",
+        ),
     ] = "cpu",
+    magicmind_python: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N."),
+    ] = None,
+    device_env: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_DEVICE_ENV",
+            help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host alone.",
+        ),
+    ] = None,
     listen: Annotated[
         str, typer.Option(envvar="SPANSERVE_LISTEN", help="HOST:PORT or unix:PATH.")
     ] = "127.0.0.1:50051",
     metrics: Annotated[
         str,
-        typer.Option(envvar="SPANSERVE_METRICS", help="HOST:PORT of the Prometheus endpoint; none if empty."),
+        typer.Option(
+            envvar="SPANSERVE_METRICS",
+            help="HOST:PORT or unix:PATH of the Prometheus endpoint; none if empty.",
+        ),
     ] = "",
     max_batch_size: Annotated[
         int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", help="Largest batch; 0: the bundle's.")
@@ -69,6 +91,39 @@ def worker(
     reflection: Annotated[
         bool, typer.Option("--reflection", envvar="SPANSERVE_REFLECTION", help="Offer gRPC reflection.")
     ] = False,
+    redis: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_REDIS", help="redis:// or rediss:// address to take tasks from as well."
+        ),
+    ] = "",
+    queue: Annotated[
+        str, typer.Option(envvar="SPANSERVE_QUEUE", help="Name of the queue there.")
+    ] = "default",
+    lease: Annotated[
+        float,
+        typer.Option(envvar="SPANSERVE_LEASE", help="Seconds a lease lasts, if this worker makes the queue."),
+    ] = 30.0,
+    redis_username: Annotated[
+        str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")
+    ] = "",
+    redis_password_file: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
+    ] = None,
+    redis_ca: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
+    ] = None,
+    redis_cert: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
+    ] = None,
+    redis_key: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
+    ] = None,
+    cpus: Annotated[
+        str,
+        typer.Option(envvar="SPANSERVE_CPUS", help="Processors to run on, as 0-3,8; default: those allowed."),
+    ] = "",
     log_level: Annotated[
         str, typer.Option(envvar="SPANSERVE_LOG_LEVEL", help="debug, info, warning or error.")
     ] = "info",
@@ -76,16 +131,21 @@ def worker(
         bool, typer.Option("--json", help="Errors as JSON; logs are JSON anyway.")
     ] = False,
     exit_with_parent: Annotated[int | None, typer.Option("--exit-with-parent", hidden=True)] = None,
+    log_device: Annotated[str, typer.Option("--log-device", hidden=True)] = "",
+    notify_socket: Annotated[str, typer.Option("--notify-socket", envvar="NOTIFY_SOCKET", hidden=True)] = "",
+    watchdog_usec: Annotated[int, typer.Option("--watchdog-usec", envvar="WATCHDOG_USEC", hidden=True)] = 0,
 ) -> None:
     """Serve a bundle on one device until told to stop.
 
     The worker is ready once the device has given the golden answers; gRPC health says so. SIGTERM drains:
     tasks that are held are finished, new ones are refused. A second SIGTERM cuts that short.
     """
-    configure_logs(log_level)
+    configure_logs(log_level, log_device)
     settings = Settings(
         bundle=bundle or default_bundle(),
         device=device,
+        magicmind_python=magicmind_python,
+        device_env=device_env,
         listen=listen,
         metrics_listen=metrics or None,
         max_batch_size=max_batch_size or None,
@@ -98,7 +158,22 @@ def worker(
         tls_client_ca=tls_client_ca,
         insecure=insecure,
         reflection=reflection,
+        redis=RedisSettings(
+            url=redis,
+            username=redis_username,
+            password_file=redis_password_file,
+            tls_ca=redis_ca,
+            tls_cert=redis_cert,
+            tls_key=redis_key,
+        )
+        if redis
+        else None,
+        queue=queue,
+        queue_config=QueueConfig(lease_ms=round(lease * 1000)),
         exit_with_parent=exit_with_parent,
+        cpus=parse_cpus(cpus),
+        notify_socket=notify_socket,
+        watchdog_usec=watchdog_usec,
     )
     sys.exit(run_worker(settings))
 

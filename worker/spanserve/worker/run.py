@@ -14,21 +14,25 @@ import signal
 import socket
 import time
 
-import prometheus_client
 import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from spanserve.bundle import Bundle
+from spanserve.bundle import Bundle, CostTable
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SpanserveError
-from spanserve.device import Device, DeviceError, DeviceSpec
+from spanserve.device import Device, DeviceError, DeviceSpec, card_cost, read_environment
+from spanserve.device.cpus import format_cpus
 from spanserve.qa import Encoder
 from spanserve.worker.batcher import Batcher
 from spanserve.worker.canary import CanaryFailed, check_goldens, measure_cost
 from spanserve.worker.engine import Engine
 from spanserve.worker.metrics import Metrics
+from spanserve.worker.notify import Notifier
+from spanserve.worker.pages import Page, Pages
+from spanserve.worker.redis.door import RedisDoor
 from spanserve.worker.server import Server
 from spanserve.worker.service import Service
-from spanserve.worker.settings import Settings
+from spanserve.worker.settings import Settings, SettingsError
 from spanserve.worker.state import State
 
 EXIT_OK = 0
@@ -36,6 +40,8 @@ EXIT_OK = 0
 EXIT_CUT_SHORT = 1
 #: The device failed: EX_SOFTWARE. Whoever supervises should look before starting again.
 EXIT_DEVICE_FAILED = 70
+#: Seconds that ends on their way to Redis get; those that are late are computed again elsewhere.
+DOOR_GRACE_S = 5.0
 #: Seconds that open calls get once nothing is held any more.
 STOP_GRACE_S = 1.0
 
@@ -50,6 +56,8 @@ def run_worker(settings: Settings) -> int:
     """
     if settings.exit_with_parent is not None:
         _exit_with(settings.exit_with_parent)
+    if settings.cpus:
+        pin(settings.cpus)
     # One task at a time is tokenised, in a thread; the tokenizer's own threads would only contend.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     return asyncio.run(_Worker(settings).run())
@@ -59,11 +67,14 @@ class _Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.bundle = Bundle.open(settings.bundle)
+        spec = DeviceSpec.parse(settings.device)
         self.device = Device(
             self.bundle,
-            DeviceSpec.parse(settings.device),
+            spec,
             slots=settings.slots,
             max_batch=settings.max_batch_size,
+            python=spec.interpreter(settings.magicmind_python),
+            environment=read_environment(settings.device_env) if settings.device_env else None,
             log=log.info,
         )
         manifest = self.bundle.manifest
@@ -73,11 +84,12 @@ class _Worker:
             vocab_size=manifest.model.vocab_size,
             max_seq_length=manifest.max_seq_length,
         )
-        self.cost = self.bundle.cost_table()
+        self.cost = self._cost_table()
         self.stopping = asyncio.Event()
         #: Set by a second signal.
         self.hurry = asyncio.Event()
         self.failed = asyncio.Event()
+        self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -99,8 +111,13 @@ class _Worker:
         self.service = Service(self.engine)
         self.server = Server(self.service, self.settings, f"model/{manifest.name}@{manifest.digest}")
         self.engine.on_state = self._on_state
+        self.door = self._make_door()
+        if self.door is not None:
+            await self.door.check()
         await self.server.start()
-        self._serve_metrics(metrics)
+        await self._serve_metrics(metrics)
+        self.notifier.tell(f"STATUS={State.STARTING.value}")
+        alive = asyncio.create_task(self.notifier.keep_alive())
         log.info("listening", address=self.server.address, device=self.settings.device, bundle=manifest.name)
         try:
             await self._load()
@@ -109,9 +126,28 @@ class _Worker:
                 return await self._fail()
             return await self._drain()
         finally:
+            if self.door is not None:
+                await self.door.close(DOOR_GRACE_S)
             await self.server.stop(0)
             await self.engine.close()
             await asyncio.to_thread(self.device.close)
+            alive.cancel()
+            self.notifier.close()
+
+    def _cost_table(self) -> CostTable:
+        """What batches cost before any is measured: the bundle's table, but a simulated card has its own."""
+        card = self.device.spec.figures
+        if card is None:
+            return self.bundle.cost_table()
+        return card_cost(card, self.device.max_batch, self.bundle.manifest.max_seq_length)
+
+    def _make_door(self) -> RedisDoor | None:
+        settings = self.settings
+        if settings.redis is None:
+            return None
+        return RedisDoor(
+            self.engine, self.service.pool, settings.redis, settings.queue, settings.queue_config
+        )
 
     async def _load(self) -> None:
         """Start the device, prove it, and become ready; unless told to stop meanwhile."""
@@ -137,6 +173,8 @@ class _Worker:
             threads_reason=self.device.threads_reason,
             host=self.device.info,
         )
+        if self.door is not None:
+            self.door.start()
 
     def _start_device(self) -> float:
         self._prove()
@@ -149,9 +187,12 @@ class _Worker:
     async def _drain(self) -> int:
         """Take nothing new, finish what is held, say good-bye. The order is the point."""
         settings = self.settings
+        self.notifier.tell("STOPPING=1", f"STATUS={State.DRAINING.value}")
         await self.server.enter_graceful_shutdown()  # balancers look elsewhere ...
         if self.engine.state is State.STARTING:
             return EXIT_OK
+        if self.door is not None:
+            self.door.give_back()  # other workers can have at once what is not begun
         await _first(
             self.hurry, self.failed, timeout_s=settings.drain_delay_s
         )  # ... while we still serve the others
@@ -181,17 +222,20 @@ class _Worker:
     def _on_state(self, state: State) -> None:
         self.engine.metrics.ready.set(state is State.READY)
         self._health = asyncio.ensure_future(self.server.set_serving(state is State.READY))
+        if not self.stopping.is_set():
+            self.notifier.tell(f"STATUS={state.value}", *(["READY=1"] if state is State.READY else []))
         if state is State.FAILED:
             self.failed.set()
 
-    def _serve_metrics(self, metrics: Metrics) -> None:
+    async def _serve_metrics(self, metrics: Metrics) -> None:
         if self.settings.metrics_listen is None:
             return
-        host, _, port = self.settings.metrics_listen.rpartition(":")
-        try:
-            prometheus_client.start_http_server(int(port), host.strip("[]"), metrics.registry)
-        except (OSError, ValueError) as error:
-            raise SpanserveError(f"cannot serve metrics on {self.settings.metrics_listen}: {error}") from None
+
+        async def page() -> Page:
+            return Page(generate_latest(metrics.registry), CONTENT_TYPE_LATEST)
+
+        self.pages = Pages(self.settings.metrics_listen, {"/metrics": page})
+        await self.pages.start()
 
 
 async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> None:
@@ -200,6 +244,18 @@ async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> None
     await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
     for wait in waiting:
         wait.cancel()
+
+
+def pin(cpus: frozenset[int]) -> None:
+    """Run this process, and what it starts from now on, on these processors only.
+
+    Raises:
+        SettingsError: it may not use any of them.
+    """
+    try:
+        os.sched_setaffinity(0, cpus)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(f"cpus is {format_cpus(cpus)}: {error}") from None
 
 
 def _exit_with(parent: int) -> None:

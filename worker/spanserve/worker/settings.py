@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spanserve.contract.errors import SpanserveError
+from spanserve.queue import QueueConfig, RedisSettings
 
 
 class SettingsError(SpanserveError):
@@ -23,6 +24,10 @@ class Settings:
 
     bundle: Path
     device: str = "cpu"
+    #: Python of the MagicMind SDK, which runs the device host of `mlu:N`.
+    magicmind_python: Path | None = None
+    #: File of KEY=VALUE lines for the environment of the device host alone.
+    device_env: Path | None = None
     #: HOST:PORT (port 0: any), or unix:PATH.
     listen: str = "127.0.0.1:50051"
     #: HOST:PORT of the Prometheus endpoint; None for no endpoint.
@@ -42,6 +47,16 @@ class Settings:
     #: Allow plaintext on an address that other machines reach.
     insecure: bool = False
     reflection: bool = False
+    #: Redis to take tasks from as well; None for gRPC alone.
+    redis: RedisSettings | None = None
+    queue: str = "default"
+    #: Settings of the queue, should it not be there yet.
+    queue_config: QueueConfig = field(default_factory=QueueConfig)
+    #: Processors to run on; none: those that this process is allowed.
+    cpus: frozenset[int] = frozenset()
+    #: Who is told what the worker does, and the silence that worries it: see `Notifier`.
+    notify_socket: str = ""
+    watchdog_usec: int = 0
     #: End when this process, which started the worker, ends. None: do not.
     exit_with_parent: int | None = None
 

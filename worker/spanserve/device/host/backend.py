@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ class Backend:
         """Load the model. Returns facts for the log (runtime, version, threads, ...)."""
         raise NotImplementedError  # the seam: every backend has its own
 
+    def open_lane(self, lane: int) -> dict[str, Any]:
+        """Make what one lane needs; called by the lane's own thread, one lane after another. More facts.
+
+        Most devices need nothing.
+        """
+        return {}
+
     def run(self, lane: int, arrays: Arrays) -> None:
         """Compute `arrays.start` and `arrays.end` from ids, mask and types.
 
@@ -48,4 +56,13 @@ def make_backend(config: dict[str, Any]) -> Backend:
         from .simulated import SimulatedBackend
 
         return SimulatedBackend(config)
+    if name == "mlu":
+        try:
+            from .magicmind import MagicMindBackend
+        except ImportError as error:
+            raise RuntimeError(
+                f"{sys.executable}, Python {sys.version.split()[0]}, cannot import the SDK: {error}; "
+                "--magicmind-python has to be the SDK's own Python, --device-env may give its library paths"
+            ) from error
+        return MagicMindBackend(config)
     raise ValueError(f"no backend is called {name!r}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 import openvino as ov
 
 from .backend import Backend
+from .versions import check_version
 
 if TYPE_CHECKING:
     from .ring import Arrays
@@ -29,7 +29,7 @@ class CpuBackend(Backend):
 
     def open(self) -> dict[str, Any]:
         manifest = self.config["manifest"]
-        _check_version(ov.__version__, *manifest["runtime"]["accepts"])
+        check_version("OpenVINO", ov.__version__, *manifest["runtime"]["accepts"])
         # oneDNN keeps kernels of its own on top; it reads this when it makes its first one.
         os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "0"
         core = ov.Core()
@@ -59,16 +59,3 @@ class CpuBackend(Backend):
         for index, logits in enumerate((arrays.start, arrays.end)):
             request.set_output_tensor(index, ov.Tensor(logits, shared_memory=True))
         request.infer()
-
-
-def _check_version(found: str, oldest: str, first_refused: str) -> None:
-    """Refuse an OpenVINO that the bundle was not made for: `oldest` <= found < `first_refused`."""
-    if not _numbers(oldest) <= _numbers(found) < _numbers(first_refused):
-        raise RuntimeError(
-            f"this bundle needs OpenVINO {oldest} or later, below {first_refused}; installed is {found}"
-        )
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """`2026.4.1-22982-abcdef` -> (2026, 4, 1)."""
-    return tuple(int(part) for part in re.findall(r"\d+", version.split("-")[0]))

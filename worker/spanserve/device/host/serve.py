@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from concurrent.futures import Future
 from typing import Any
 
 from .backend import Backend, DeviceLost, make_backend
@@ -42,14 +43,17 @@ def main(argument: str) -> int:
     try:
         backend = make_backend(config)
         info = backend.open()
+        todo: queue.Queue[dict[str, Any]] = queue.Queue()
+        for lane in range(backend.lanes):
+            opened: Future[dict[str, Any]] = Future()
+            _start(_run_lane, backend, lane, opened, ring, todo, channel)
+            info.update(opened.result())
     except Exception as error:
-        traceback.print_exc()
+        # On one line: the worker keeps the last few, and the runtime's own words come before it.
+        sys.stderr.write(" | ".join(map(str.strip, traceback.format_exc().splitlines())) + "\n")
         sys.stderr.flush()
         channel.send("fatal", error=_sentence(error))
         return EXIT_DEVICE_LOST
-    todo: queue.Queue[dict[str, Any]] = queue.Queue()
-    for lane in range(backend.lanes):
-        _start(_run_lane, backend, lane, ring, todo, channel)
     _start(_beat, channel)
     channel.send("ready", info=info)
     while True:
@@ -60,8 +64,18 @@ def main(argument: str) -> int:
 
 
 def _run_lane(
-    backend: Backend, lane: int, ring: Ring, todo: queue.Queue[dict[str, Any]], channel: Channel
+    backend: Backend,
+    lane: int,
+    opened: Future[dict[str, Any]],
+    ring: Ring,
+    todo: queue.Queue[dict[str, Any]],
+    channel: Channel,
 ) -> None:
+    try:
+        opened.set_result(backend.open_lane(lane))
+    except Exception as error:
+        opened.set_exception(error)
+        return
     while True:
         command = todo.get()
         slot = command["slot"]

@@ -1,20 +1,25 @@
-"""A device that is not there: constant latency, logits a pure function of the token ids, faults on demand.
+"""A device that is not there: time passes as on a card, logits are a pure function of the token ids.
 
+    sim:mlu370-x8?precision=fp16&time_scale=20
     sim:fixed?latency_ms=5&abort_id=2026
 
-`latency_ms` per batch (0); `fail_id`, `hang_id`, `abort_id`: a batch holding this token id fails, never
-returns, or ends the process, as a poison input on a real card would.
+A card of `cards.py` takes as long as published, times `time_scale` (1): slowed down, many cards fit on one
+host without its processor being the limit. `sim:fixed` takes `latency_ms` (0) per batch. On demand both have
+faults: a batch holding the token id `fail_id` fails, `hang_id` never returns, `abort_id` ends the process, as
+a poison input on a real card would.
 """
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .backend import Backend
+from .cards import CARDS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,22 +28,37 @@ if TYPE_CHECKING:
 
 
 class SimulatedBackend(Backend):
-    """`sim:fixed`."""
+    """`sim:fixed`, or a card."""
 
     def open(self) -> dict[str, Any]:
         options = self.config["options"]
-        self._latency_s = float(options.get("latency_ms", 0)) / 1000
         self._faults = {name: int(options[name + "_id"]) for name in _FAULTS if name + "_id" in options}
         self._never = threading.Event()
-        return {"runtime": "simulated", "latency_ms": self._latency_s * 1000, "faults": self._faults}
+        self._latency_s = float(options.get("latency_ms", 0)) / 1000
+        self._scale = float(options.get("time_scale", 1))
+        self._card = None
+        facts = {"runtime": "simulated", "faults": self._faults}
+        if self.config["card"] is None:
+            return {**facts, "latency_ms": self._latency_s * 1000}
+        name, precision = self.config["card"]
+        self._card = CARDS[name][precision]
+        # Batches beyond that wait, as they do in a card's queue.
+        self.lanes = min(self.lanes, self._card.lanes)
+        return {**facts, "card": name, "precision": precision, "lanes": self.lanes, "time_scale": self._scale}
 
     def run(self, lane: int, arrays: Arrays) -> None:
+        due = time.monotonic() + self._seconds(*arrays.ids.shape)
         for fault, token in self._faults.items():
             if (arrays.ids == token).any():
                 self._fail(fault, token)
         arrays.start[:], arrays.end[:] = logits(arrays.ids)
-        if self._latency_s:
-            self._never.wait(self._latency_s)
+        time.sleep(max(0.0, due - time.monotonic()))
+
+    def _seconds(self, batch: int, length: int) -> float:
+        """How long a batch takes, in seconds of the host's clock."""
+        if self._card is None:
+            return self._latency_s
+        return self._card.seconds(batch, length) * self._scale
 
     def _fail(self, fault: str, token: int) -> None:
         if fault == "abort":

@@ -1,0 +1,31 @@
+"""A stand-in for the Python package of MagicMind, Cambricon's inference SDK: strict, and computing for real.
+
+It has the calls that public code is known to make, and no others. Whatever the SDK is known or feared to
+refuse it refuses: with a failing Status, with None, or with an exception, as the SDK does at that place;
+the reason of a None is printed to stderr. Put the folder above this one on the path of the interpreter.
+
+Networks are executed on the CPU, in float32 whatever precision was asked for: TorchScript by torch, ONNX by
+onnxruntime or else OpenVINO, and a JSON file `{"emulator": "hash", "vocab_size": N}` as a pure function of
+the token ids. A serialised model is a zip file of ours: build.json and the network.
+
+Environment:
+
+    MM_EMULATOR_CARDS         cards in the machine (1); CN_VISIBLE_DEVICES and MLU_VISIBLE_DEVICES are obeyed
+    MM_EMULATOR_CLUSTERS      clusters of a card (8)
+    MM_EMULATOR_ARCH          architecture of the cards (mtp_372)
+    MM_EMULATOR_VARYING_DIMS  how many dimensions of an input may vary in a mutable graph (2); public pages
+                              disagree whether the SDK takes one or two
+    MM_EMULATOR_FAIL          what goes wrong, separated by commas:
+
+        METHOD@N          the N-th call of this method in the process fails as the SDK would fail it
+        METHOD:CODE@N     the same, the Status carries this CN driver code: sync:100124@2
+        hang:METHOD@N     the call never returns; `hang@N` is `hang:sync@N`
+        abort:METHOD@N    the call ends the process with SIGABRT; `abort@N` is `abort:sync@N`
+        slow:SECONDS      every batch takes that much longer
+        garble@N          from the N-th batch on the logits are those of the row read backwards
+        wrong_device      no card can be activated: the id is not one of this machine's
+
+      METHOD is the name of a method of the SDK, or `import`. `@N+` means the N-th call and all after it.
+      `2/METHOD@N` holds only in the second process that counts itself in MM_EMULATOR_LIVES, and so on.
+    MM_EMULATOR_LIVES         a folder in which every process that loads the package counts itself
+"""

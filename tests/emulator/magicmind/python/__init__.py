@@ -1,0 +1,1 @@
+"""As in the SDK: everything lies below `python`."""

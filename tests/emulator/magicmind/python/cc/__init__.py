@@ -1,0 +1,1 @@
+"""The native half of the SDK; here it is Python as well."""

@@ -1,0 +1,92 @@
+"""Faults on demand; the language is described in the package's docstring."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import sys
+import threading
+
+from .status import Status, driver_error, refusal
+
+_FAULT = re.compile(
+    r"(?:(?P<life>\d+)/)?"
+    r"(?:(?P<flag>wrong_device)|slow:(?P<slow>[\d.]+)"
+    r"|(?P<kind>hang|abort|garble)(?::(?P<where>\w+))?@(?P<at>\d+)(?P<on>\+?)"
+    r"|(?P<method>\w+)(?::(?P<code>\d+))?@(?P<number>\d+)(?P<onward>\+?))"
+)
+
+
+class Faults:
+    """What this process was told to get wrong. Thread-safe."""
+
+    def __init__(self, text: str, life: int) -> None:
+        self.slow_s = 0.0
+        self.wrong_device = False
+        self._garble_from = sys.maxsize
+        #: (method, first call, whether all after it, kind, CN code)
+        self._planned: list[tuple[str, int, bool, str, int]] = []
+        self._calls: dict[str, int] = {}
+        self._lock = threading.Lock()
+        for item in filter(None, (part.strip() for part in text.split(","))):
+            match = _FAULT.fullmatch(item)
+            if match is None:
+                raise ValueError(f"MM_EMULATOR_FAIL: {item!r} is not understood")
+            if match["life"] is None or int(match["life"]) == life:
+                self._plan(match)
+
+    def _plan(self, match: re.Match[str]) -> None:
+        if match["flag"]:
+            self.wrong_device = True
+        elif match["slow"]:
+            self.slow_s = float(match["slow"])
+        elif match["kind"] == "garble":
+            self._garble_from = int(match["at"])
+        elif match["kind"]:
+            where = match["where"] or "sync"
+            self._planned.append((where, int(match["at"]), bool(match["on"]), match["kind"], 0))
+        else:
+            number, code = int(match["number"]), int(match["code"] or 0)
+            self._planned.append((match["method"], number, bool(match["onward"]), "fail", code))
+
+    def strike(self, method: str) -> Status | None:
+        """Count a call; hang or abort if that is planned. Returns the failing Status it is to give, or None."""
+        number = self._count(method)
+        for where, first, onward, kind, code in self._planned:
+            if where != method or not (number == first or (onward and number > first)):
+                continue
+            sys.stderr.write(f"magicmind emulator: told to {kind} in {method} {number}\n")
+            sys.stderr.flush()
+            if kind == "hang":
+                threading.Event().wait()
+            if kind == "abort":
+                os.abort()
+            return driver_error(code, method) if code else refusal("told to fail", "INTERNAL")
+        return None
+
+    def garbles(self) -> bool:
+        """Whether the batch that runs now gets wrong logits."""
+        return self._count(" batch") >= self._garble_from
+
+    def _count(self, method: str) -> int:
+        with self._lock:
+            self._calls[method] = self._calls.get(method, 0) + 1
+            return self._calls[method]
+
+
+def _life() -> int:
+    """Which process of those that share MM_EMULATOR_LIVES this one is, from 1."""
+    folder = os.environ.get("MM_EMULATOR_LIVES")
+    for number in itertools.count(1):
+        if not folder:
+            break
+        try:
+            os.close(os.open(os.path.join(folder, str(number)), os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            continue
+        return number
+    return 1
+
+
+FAULTS = Faults(os.environ.get("MM_EMULATOR_FAIL", ""), _life())

@@ -1,0 +1,75 @@
+"""A network while it is built: filled by a parser, told its shapes, then compiled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .dims import Dims
+from .enums import DataType
+from .faults import FAULTS
+from .status import Status
+
+if TYPE_CHECKING:
+    from .networks import Computation
+
+
+class ITensor:
+    """An input or output of a network."""
+
+    __slots__ = ("_dims", "_dtype")
+
+    def __init__(self, dtype: DataType, dims: Dims) -> None:
+        self._dtype = dtype
+        self._dims = dims
+
+    def set_dimension(self, dims: Dims) -> Status:
+        if not isinstance(dims, Dims):
+            raise TypeError(f"set_dimension(): incompatible function arguments: {dims!r}")
+        struck = FAULTS.strike("set_dimension")
+        if struck is None:
+            self._dims = dims
+        return struck or Status.OK()
+
+    def set_data_type(self, dtype: DataType) -> Status:
+        if not isinstance(dtype, DataType):
+            raise TypeError(f"set_data_type(): incompatible function arguments: {dtype!r}")
+        struck = FAULTS.strike("set_data_type")
+        if struck is None:
+            self._dtype = dtype
+        return struck or Status.OK()
+
+    def get_dimension(self) -> Dims:
+        return self._dims
+
+    def get_data_type(self) -> DataType:
+        return self._dtype
+
+
+class Network:
+    """Empty until a parser fills it."""
+
+    __slots__ = ("_calibrated", "_computation", "_inputs", "_outputs")
+
+    def __init__(self) -> None:
+        self._computation: Computation | None = None
+        self._inputs: list[ITensor] = []
+        self._outputs: list[ITensor] = []
+        #: Whether a calibrator has measured its ranges.
+        self._calibrated = False
+
+    def get_input_count(self) -> int:
+        return len(self._inputs)
+
+    def get_output_count(self) -> int:
+        return len(self._outputs)
+
+    def get_input(self, index: int) -> ITensor:
+        return self._inputs[index]
+
+    def get_output(self, index: int) -> ITensor:
+        return self._outputs[index]
+
+    def _fill(self, computation: Computation) -> None:
+        self._computation = computation
+        self._inputs = [ITensor(dtype, Dims([-1, -1])) for dtype in computation.input_dtypes]
+        self._outputs = [ITensor(DataType.FLOAT32, Dims([-1, -1])) for _ in computation.output_names]

@@ -1,0 +1,32 @@
+"""Which reader is for which file."""
+
+from __future__ import annotations
+
+from ..enums import DataType, ModelKind
+from .computation import Computation
+
+
+def read_network(kind: str, content: bytes, dtypes: list[DataType]) -> Computation:
+    """Read a network.
+
+    Args:
+        kind: name of a ModelKind.
+        content: of the file.
+        dtypes: of the inputs, where the file does not say.
+
+    Raises:
+        ValueError: it cannot be read or executed here; says why.
+    """
+    if content.lstrip().startswith(b"{"):
+        from .hashing import Hashing
+
+        return Hashing(ModelKind[kind], content)
+    if kind == ModelKind.kPytorch.name:
+        from .torchscript import TorchScript
+
+        return TorchScript(content, dtypes)
+    if kind == ModelKind.kOnnx.name:
+        from .onnx import Onnx
+
+        return Onnx(content)
+    raise ValueError(f"this emulator reads no {kind} networks")

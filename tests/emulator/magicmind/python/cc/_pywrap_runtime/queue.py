@@ -1,0 +1,97 @@
+"""A queue: batches are put in and return at once, a thread of its own computes, errors come at sync."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+from . import cards
+from .faults import FAULTS
+from .networks import OutsideTable
+from .status import Status, driver_error
+
+if TYPE_CHECKING:
+    from .engine import Context
+    from .tensor import Tensor
+
+
+class Job:
+    """One batch: what to compute from what, and the tensors it is for."""
+
+    def __init__(
+        self,
+        context: Context,
+        compute: Callable[[list[Any]], list[Any]],
+        inputs: list[Any],
+        outputs: list[Tensor],
+    ) -> None:
+        self.context = context
+        self.compute = compute
+        self.inputs = inputs
+        self.outputs = outputs
+
+    def run(self) -> Status:
+        """Compute; a failure becomes the Status that the next sync gives."""
+        if FAULTS.slow_s:
+            time.sleep(FAULTS.slow_s)
+        garbled = FAULTS.garbles()
+        try:
+            results = self.compute(self.inputs)
+        except OutsideTable as error:
+            return driver_error(100124, f"cnQueueSync ({error})")
+        except Exception as error:
+            return driver_error(100200, f"cnQueueSync ({error})")
+        for tensor, data in zip(self.outputs, results):
+            tensor._data = np.ascontiguousarray(data[:, ::-1] if garbled else data)
+        return Status.OK()
+
+
+class Queue:
+    """Made by Device.create_queue only."""
+
+    __slots__ = ("_contexts", "_device", "_error", "_jobs", "_todo")
+
+    def __init__(self, device: int) -> None:
+        self._device = device
+        self._todo: queue.Queue[Job] = queue.Queue()
+        self._jobs: list[Job] = []
+        self._contexts: list[Context] = []
+        self._error = Status.OK()
+        thread = threading.Thread(target=self._work, name="magicmind-queue")
+        thread.daemon = True
+        thread.start()
+
+    def sync(self) -> Status:
+        """Wait for what was enqueued. After a failure queue and contexts are of no use any more."""
+        if cards.active() != self._device:
+            return driver_error(100005, "cnQueueSync")
+        struck = FAULTS.strike("sync")
+        self._todo.join()
+        if struck is not None and self._error.ok():
+            self._error = struck
+        jobs, self._jobs = self._jobs, []
+        if not self._error.ok():
+            for context in self._contexts:
+                context._lost = True
+            return self._error
+        for job in jobs:
+            for tensor in job.outputs:
+                tensor._ready = True
+        return Status.OK()
+
+    def _put(self, job: Job) -> None:
+        if job.context not in self._contexts:
+            self._contexts.append(job.context)
+        self._jobs.append(job)
+        self._todo.put(job)
+
+    def _work(self) -> None:
+        while True:
+            job = self._todo.get()
+            if self._error.ok():
+                self._error = job.run()
+            self._todo.task_done()

@@ -1,0 +1,127 @@
+"""A card that fails, hangs, or gives garbage, in the middle of work: nothing wrong is ever served."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from spanserve.bundle import Bundle
+from spanserve.client import Dispatcher
+from spanserve.client.dispatch import NoWorker
+from spanserve.contract import Answer, Task, TaskResult
+from spanserve.device.host.simulated import logits
+from spanserve.qa import Encoder
+from spanserve.qa.direct import Run, ask
+from spanserve.worker import engine as engine_module
+from spanserve.worker.canary import check_goldens
+from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
+from tests.faults.serving import rig
+from tests.faults.wire import make_tasks
+from tests.processes import WorkerProcess
+
+TASKS = 400
+#: A batch in the middle of the work: some twenty come with the start, a hundred and more with the tasks.
+MIDDLE = 60
+
+StartCard = Callable[[str], WorkerProcess]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Batches of four, so that there are many."""
+    return make_mlu_bundle(tmp_path_factory.mktemp("mlu") / "bundle", max_batch_size=4)
+
+
+@pytest.fixture
+def start_card(bundle: Bundle, tmp_path: Path, start_worker: Callable[..., WorkerProcess]) -> StartCard:
+    """Starts a worker on an emulated card that is told what to get wrong in which life of its host."""
+
+    def start(fail: str) -> WorkerProcess:
+        lives = tmp_path / "lives"
+        lives.mkdir()
+        file = write_environment(tmp_path / "sdk.env", fail=fail, lives=lives)
+        return start_worker(
+            "--magicmind-python", PYTHON, "--device-env", str(file), bundle=bundle.path, device="mlu:0"
+        )
+
+    return start
+
+
+def expected(bundle: Bundle, tasks: list[Task]) -> dict[str, Answer]:
+    """The answer to the one question of each task."""
+    manifest = bundle.manifest
+    encoder = Encoder(
+        bundle.tokenizer_path,
+        manifest.tokenizer,
+        vocab_size=manifest.model.vocab_size,
+        max_seq_length=manifest.max_seq_length,
+    )
+    rule: Run = lambda ids, mask, types: logits(ids)  # noqa: E731 - a name for its type
+    return {task.id: ask(encoder, task, rule, length_multiple=manifest.length_multiple)[0] for task in tasks}
+
+
+def wrong(results: dict[str, TaskResult], right: dict[str, Answer]) -> list[str]:
+    """Tasks whose answer is not the right one."""
+    return [
+        name
+        for name, result in results.items()
+        if (answer := result.questions[0].answer) is None or answer.best != right[name].best
+    ]
+
+
+async def collect(worker: WorkerProcess, tasks: list[Task], wait_s: float = 60.0) -> dict[str, TaskResult]:
+    """Results by task, as many as come before the worker is gone."""
+    found: dict[str, TaskResult] = {}
+    try:
+        async for results in Dispatcher([worker.address], wait_s=wait_s).run(tasks):
+            found.update((result.id, result) for result in results)
+    except NoWorker:
+        pass
+    return found
+
+
+async def test_an_error_at_sync(start_card: StartCard, bundle: Bundle) -> None:
+    """D15: an error on the card ends its host; another one is proven, and every answer is right."""
+    worker, tasks = start_card(f"1/sync:100100@{MIDDLE}").wait_ready(), make_tasks(TASKS)
+    found = await collect(worker, tasks)
+    assert {task.id for task in tasks} == set(found)
+    assert [] == wrong(found, expected(bundle, tasks))
+    (died,) = worker.records("device host died")
+    assert "100100" in died["reason"]
+    assert "the card's memory is full" in died["reason"]
+    assert worker.process.poll() is None
+
+
+async def test_garbage_after_a_restart(start_card: StartCard, bundle: Bundle) -> None:
+    """D15: a card that gives garbage once it is restarted serves nothing more: the goldens see it first."""
+    worker, tasks = start_card(f"1/sync:100124@{MIDDLE},2/garble@1").wait_ready(), make_tasks(TASKS)
+    found = await collect(worker, tasks, wait_s=1)
+    assert 0 < len(found) < TASKS
+    assert [] == wrong(found, expected(bundle, tasks))
+    given_up = await asyncio.to_thread(worker.wait_for, "device given up")
+    assert "mlu:0 gives wrong answers" in given_up["reason"]
+    assert 70 == await asyncio.to_thread(worker.wait)
+
+
+async def test_garbage_from_the_start(start_card: StartCard) -> None:
+    """D16: a card that gives garbage from its first batch never becomes ready and takes no task."""
+    worker = start_card("garble@1")
+    assert (
+        "mlu:0 gives wrong answers" in (await asyncio.to_thread(worker.wait_for, "device given up"))["reason"]
+    )
+    assert 70 == await asyncio.to_thread(worker.wait)
+    assert [] == worker.records("ready")
+
+
+async def test_a_hang(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D10: a batch that never comes back is run again by another host, and its answer is right."""
+    monkeypatch.setattr(engine_module, "BATCH_TIMEOUT_S", 2.0)
+    environment = emulator_environment(fail="1/hang@8", lives=tmp_path)
+    tasks = make_tasks(40)
+    async with rig(bundle, "mlu:0", prove=check_goldens, python=PYTHON, environment=environment) as made:
+        found = {result.id: result for result in await made.run(*tasks)}
+        assert [] == wrong(found, expected(bundle, tasks))
+        assert 1 == made.host_restarts

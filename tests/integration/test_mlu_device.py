@@ -1,0 +1,286 @@
+"""Cards of the emulated SDK: what a bundle must fit, and what the backend makes of the SDK's failures."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spanserve.bundle import Bundle, BundleError, Runtime
+from spanserve.device import BatchFailed, Device, DeviceError, HostDied
+from tests.devices import PATIENCE_S, Log, batch, compute
+from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
+
+OpenDevice = Callable[..., Device]
+
+#: Batches that a host of two slots runs while it starts.
+WARM_UP = 2
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A dynamic graph up to 4 x 64."""
+    return make_mlu_bundle(tmp_path_factory.mktemp("mlu") / "bundle", lengths=(64,), max_batch_size=4)
+
+
+@pytest.fixture
+def open_card(bundle: Bundle, open_device: OpenDevice) -> OpenDevice:
+    """Makes devices on the emulated SDK, told to fail as the keywords say."""
+
+    def make(spec: str = "mlu:0", *, of: Bundle = bundle, extra: Any = (), **told: object) -> Device:
+        environment = {**emulator_environment(**told), **dict(extra)}
+        return open_device(spec, bundle=of, python=PYTHON, environment=environment)
+
+    return make
+
+
+def why_not(device: Device) -> str:
+    """Why a device does not start."""
+    with pytest.raises(DeviceError) as caught:
+        device.start()
+    assert device.host_pid is None
+    return str(caught.value)
+
+
+def test_facts(open_card: OpenDevice) -> None:
+    """A host that is up says what it runs on, and whether other threads can run during a batch."""
+    device = open_card("mlu:1", cards=4, fail="slow:0.1", extra={"MLU_VISIBLE_DEVICES": "2,3"})
+    device.start()
+    info = device.info
+    assert ("magicmind", "1.7.0", 2) == (info["runtime"], info["version"], info["cards"])
+    assert "MLU_VISIBLE_DEVICES=2,3" == info["visible"]
+    assert info["sync_releases_gil"] in (True, False)  # the emulator does; a busy machine may not show it
+    assert info["warm_up_s"] >= 0.1
+
+
+@pytest.mark.parametrize(
+    ("spec", "environment", "message"),
+    [
+        pytest.param("mlu:4", {}, "mlu:4 is not there: the SDK sees 4 cards", id="beyond"),
+        pytest.param("mlu:1", {"CN_VISIBLE_DEVICES": "3"}, "1 cards, counted from 0 (CN_VIS", id="hidden"),
+        pytest.param("mlu:0", {"CN_VISIBLE_DEVICES": "1,1"}, "sees 0 cards", id="twice"),
+        pytest.param("mlu:0", {"MM_EMULATOR_FAIL": "wrong_device"}, "100005", id="wrong-device"),
+        pytest.param(
+            "mlu:0", {"MM_EMULATOR_CLUSTERS": "4"}, "mtp_372 with 6 clusters or more", id="clusters"
+        ),
+        pytest.param("mlu:0", {"MM_EMULATOR_ARCH": "mtp_592"}, "this bundle is for mtp_372", id="arch"),
+        pytest.param("mlu:0", {"PYTHONPATH": ""}, "--magicmind-python has to be the SDK's own", id="no-sdk"),
+    ],
+)
+def test_does_not_fit(open_card: OpenDevice, spec: str, environment: dict[str, str], message: str) -> None:
+    """A card, machine or Python that does not fit is refused in words."""
+    assert message in why_not(open_card(spec, cards=4, extra=environment))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param(
+            {"runtime": Runtime(name="magicmind", version="1.5.0", accepts=("1.5", "1.6"))},
+            "needs MagicMind 1.5 or later, below 1.6; installed is 1.7.0",
+            id="version",
+        ),
+        pytest.param({"max_batch_size": 8}, "beyond the range", id="graph-that-is-another"),
+    ],
+)
+def test_bundle_does_not_fit(
+    open_card: OpenDevice, bundle: Bundle, changes: dict[str, Any], message: str
+) -> None:
+    """A bundle for another SDK, or whose graph is not what its manifest says, is refused in words."""
+    other = Bundle(bundle.path, bundle.manifest.model_copy(update=changes))
+    assert message in why_not(open_card(of=other))
+
+
+def test_input_types(open_card: OpenDevice, bundle: Bundle) -> None:
+    """A bundle that takes other types than INT32 is refused."""
+    built = bundle.manifest.magicmind
+    assert built is not None
+    wide = built.model_copy(update={"input_dtypes": ("INT64",) * 3})
+    other = Bundle(bundle.path, bundle.manifest.model_copy(update={"magicmind": wide}))
+    assert "a worker sends INT32 only" in why_not(open_card(of=other))
+
+
+def test_bundle_of_another_target(
+    sim_bundle: Bundle, bundle: Bundle, open_device: OpenDevice, tmp_path: Path
+) -> None:
+    """A bundle is for one kind of device; the manifest and its part for MagicMind go together."""
+    with pytest.raises(DeviceError, match="--target cpu; mlu:0 needs one built with --target magicmind"):
+        open_device("mlu:0", bundle=sim_bundle)
+    with pytest.raises(DeviceError, match="--target magicmind; cpu needs one built with --target cpu"):
+        open_device("cpu", bundle=bundle)
+    with pytest.raises(DeviceError, match=r"max_batch_size is 5: the graph .* takes at most 4 windows"):
+        open_device("mlu:0", bundle=bundle, max_batch=5)
+    broken = make_mlu_bundle(tmp_path / "bundle", magicmind=None)
+    with pytest.raises(BundleError, match="target magicmind and the manifest's magicmind part disagree"):
+        Bundle.open(broken.path)
+
+
+def test_too_large_for_the_graph(open_card: OpenDevice, tmp_path: Path) -> None:
+    """Of several lengths the smallest that fits is used; a smaller largest batch is padded to the graph's."""
+    bundle = make_mlu_bundle(tmp_path / "bundle", dynamic=False, lengths=(32, 64), max_batch_size=4)
+    device = open_card(of=bundle)
+    device.start()
+    for shape in ((1, 1), (4, 32), (3, 33), (4, 64)):
+        compute(device, batch(*shape))
+    assert [32, 64] == device.info["graphs"]
+
+
+@pytest.mark.parametrize("method", ["from_numpy", "to", "enqueue"])
+def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str) -> None:
+    """A call that fails before the batch is on the card fails that batch only."""
+    device = open_card(fail=f"{method}@{(WARM_UP if method == 'enqueue' else 3 * WARM_UP) + 1}")
+    device.start()
+    with pytest.raises(BatchFailed, match=f"{method}: INTERNAL: told to fail"):
+        compute(device, batch())
+    compute(device, batch())
+    assert not log.died.is_set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        pytest.param("sync:100124@3", "does this bundle's tokenizer belong to its graph", id="address-space"),
+        pytest.param("sync:100100@3", "the card's memory is full", id="memory"),
+        pytest.param("sync@3", "a batch of 2 x 16 was lost: sync: INTERNAL: told to fail", id="no-code"),
+        pytest.param("enqueue:100201@3", "the card's context was lost", id="enqueue-with-a-code"),
+        pytest.param("asnumpy@5", "told to fail", id="copy-back"),
+    ],
+)
+def test_lost_card(open_card: OpenDevice, log: Log, tmp_path: Path, fault: str, message: str) -> None:
+    """Whatever fails on the card ends the host with a message to act on; the next one starts afresh."""
+    device = open_card(fail="1/" + fault, lives=tmp_path)
+    device.start()
+    with pytest.raises(HostDied) as caught:
+        compute(device, batch())
+    assert caught.value.ran
+    assert message in str(caught.value)
+    assert [1] == [facts["batches"] for facts in log.facts("device host died")]
+    device.start()
+    compute(device, batch())
+
+
+def test_aborting_batch(open_card: OpenDevice, log: Log, tmp_path: Path) -> None:
+    """A driver that ends the process in the middle of a batch is charged to that batch."""
+    device = open_card(fail="1/abort@3", lives=tmp_path)
+    device.start()
+    with pytest.raises(HostDied, match="signal SIGABRT") as caught:
+        compute(device, batch())
+    assert caught.value.ran
+    device.start()
+    compute(device, batch())
+
+
+def test_hanging_batch(open_card: OpenDevice, log: Log) -> None:
+    """A sync that never returns is ended by the watchdog."""
+    device = open_card(fail="hang@3")
+    device.start()
+    slot = device.acquire()
+    assert slot is not None
+    arrays = slot.arrays(2, 16)
+    arrays.ids[:], arrays.mask[:], arrays.types[:] = batch(), 1, 0
+    died = slot.submit(2, 16, 0.2).exception(PATIENCE_S)
+    assert isinstance(died, HostDied)
+    assert died.ran
+    assert ["a batch ran longer than 0.2 s"] == [facts["reason"] for facts in log.facts("device host died")]
+
+
+#: The calls of a start, in their order.
+STEPS = (
+    "import",
+    "deserialize_from_file",
+    "initialize",
+    "active",
+    "create_i_engine",
+    "create_queue",
+    "create_i_context",
+    "create_inputs",
+    "from_numpy",
+    "to",
+    "enqueue",
+    "sync",
+    "asnumpy",
+)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_step_fails(open_card: OpenDevice, step: str) -> None:
+    """Every call of a start that fails ends it with a message that names the call; no process is left."""
+    message = why_not(open_card(fail=f"{step}@1"))
+    named = {
+        "import": "cannot import the SDK",
+        "deserialize_from_file": "reading model-64",
+        "initialize": "told to fail in initialize 1",
+        "active": "activating mlu:0",
+        "sync": "a batch of 4 x 64 was lost: sync: ",
+        "asnumpy": "a batch of 4 x 64 was lost: ",
+    }
+    assert named.get(step, step + ": ") in message
+    assert "told to fail" in message
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_killed_at_a_step(open_card: OpenDevice, log: Log, step: str) -> None:
+    """A host that is killed at any call of its start says so and leaves no process; the next one may start."""
+    device = open_card(fail=f"hang:{step}@1")
+    found: list[str] = []
+    starting = threading.Thread(target=lambda: found.append(why_not(device)))
+    starting.start()
+    log.wait_said(f"told to hang in {step} 1")
+    assert device.host_pid is not None
+    host = os.pidfd_open(device.host_pid)
+    os.kill(device.host_pid, 9)
+    starting.join(PATIENCE_S)
+    assert [True] == [
+        f"signal SIGKILL); it printed last: magicmind emulator: told to hang in {step} 1" in found[0]
+    ]
+    gone(host)
+
+
+def gone(host: int) -> None:
+    """Wait for the end of the process that a pidfd stands for."""
+    assert select.select([host], [], [], PATIENCE_S)[0], "the process still runs"
+    os.close(host)
+
+
+#: A worker that says which process its host is before the host is up.
+WORKER = """
+import sys, time
+from pathlib import Path
+from spanserve.bundle import Bundle
+from spanserve.device import Device, DeviceSpec, read_environment
+
+def log(event, **facts):
+    print(device.host_pid, facts.get("line", event), flush=True)
+
+bundle, environment = Bundle.open(Path(sys.argv[1])), read_environment(Path(sys.argv[2]))
+device = Device(bundle, DeviceSpec.parse("mlu:0"), python=sys.executable, environment=environment, log=log)
+device.start()
+"""
+
+
+@pytest.mark.parametrize("step", ["import", "create_i_engine", "sync"])
+def test_orphaned_at_a_step(bundle: Bundle, tmp_path: Path, step: str) -> None:
+    """When the worker dies while its host starts, the host goes with it, though it hangs inside the SDK."""
+    file = tmp_path / "sdk.env"
+    variables = emulator_environment(fail=f"hang:{step}@1")
+    file.write_text("".join(f"{name}={value}\n" for name, value in variables.items()))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(bundle.path), str(file)],
+        stdout=subprocess.PIPE,
+        env=environment,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        pid, _, line = worker.stdout.readline().partition(" ")
+        assert f"told to hang in {step} 1" in line
+        host = os.pidfd_open(int(pid))
+        worker.kill()
+    gone(host)

@@ -1,0 +1,155 @@
+"""The compile step as a program: valid on Python 3.7, alone, and with the settings of the public sample."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spanserve.builder.targets.compiler import PROGRAM, STEPS
+from spanserve.device.compile.build_config import steps
+from spanserve.device.compile.failure import StepFailed
+from spanserve.device.compile.program import wheel_version
+
+FILES = sorted(PROGRAM.rglob("*.py"))
+
+#: As the builder sends them when nothing was chosen.
+DEFAULTS: dict[str, Any] = {
+    "precision": "force_float32",
+    "weight_quant_granularity": "per_tensor",
+    "activation_quant_algo": "symmetric",
+    "archs": [["mtp_372", [6, 8]]],
+    "computation_preference": "auto",
+    "type64to32_conversion": True,
+    "conv_scale_fold": False,
+    "extra": None,
+}
+
+#: get_builder_config of magicmind_cloud 1.7, for the arguments of bert_squad_pytorch/gen_model/run.sh.
+HEAD = ['{"precision_config": {"precision_mode": "force_float32"}}', '{"archs": [{"mtp_372": [6, 8]}]}']
+TAIL = [
+    '{"computation_preference": "auto"}',
+    '{"opt_config": {"type64to32_conversion": true}}',
+    '{"opt_config": {"conv_scale_fold": false}}',
+]
+RANGE = {"min": [1, 384], "max": [64, 384]}
+RANGE_TEXT = '{"min": [1, 384], "max": [64, 384]}'
+
+CASES = [
+    pytest.param({}, None, [*HEAD, '{"graph_shape_mutable": false}', *TAIL], id="static"),
+    pytest.param(
+        {},
+        RANGE,
+        [
+            *HEAD,
+            '{"graph_shape_mutable": true}',
+            f'{{"dim_range": {{"0": {RANGE_TEXT}, "1": {RANGE_TEXT}, "2": {RANGE_TEXT}}}}}',
+            *TAIL,
+        ],
+        id="dynamic",
+    ),
+    pytest.param(
+        {"precision": "qint8_mixed_float16"},
+        None,
+        [
+            '{"precision_config": {"precision_mode": "qint8_mixed_float16"}}',
+            '{"precision_config": {"weight_quant_granularity": "per_tensor"}}',
+            '{"precision_config": {"activation_quant_algo": "symmetric"}}',
+            HEAD[1],
+            '{"graph_shape_mutable": false}',
+            *TAIL,
+        ],
+        id="quantised",
+    ),
+    pytest.param(
+        {"extra": {"opt_config": {"conv_scale_fold": True}}, "archs": [["mtp_592", [4]]]},
+        None,
+        [
+            HEAD[0],
+            '{"archs": [{"mtp_592": [4]}]}',
+            '{"graph_shape_mutable": false}',
+            *TAIL,
+            '{"opt_config": {"conv_scale_fold": true}}',
+        ],
+        id="extra-last",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "dim_range", "expected"), CASES)
+def test_build_config(changes: dict[str, Any], dim_range: Any, expected: list[str]) -> None:
+    """Options become the JSON texts of the public sample, in its order; a file of the user's comes last."""
+    assert expected == steps({**DEFAULTS, **changes}, dim_range)
+
+
+def test_wheel_version(tmp_path: Path) -> None:
+    """The version of the SDK is that of its wheel's folder of metadata."""
+    (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
+    assert "1.7.0" == wheel_version(str(tmp_path / "magicmind" / "__init__.py"))
+
+
+def test_unknown_version(tmp_path: Path) -> None:
+    """Without that folder the version is not guessed."""
+    with pytest.raises(StepFailed, match=r"holds no magicmind-\*\.dist-info") as caught:
+        wheel_version(str(tmp_path / "magicmind" / "__init__.py"))
+    assert "import" == caught.value.step
+
+
+def test_every_step_has_a_hint() -> None:
+    """Every step that the program names is one the builder knows what to try for."""
+    named = set()
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                if name in ("StepFailed", "check", "on_step", "begin"):
+                    named.add(node.args[0].value)
+    assert set(STEPS) == named
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_valid_on_37(path: Path) -> None:
+    """Each file parses as Python 3.7 and imports the standard library, numpy, the SDK and itself only."""
+    module = ast.parse(path.read_text(encoding="utf-8"), feature_version=(3, 7))
+    imported = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            imported.add(str(node.module).split(".")[0])
+    assert set() == imported - set(sys.stdlib_module_names) - {"numpy", "magicmind"}
+
+
+def test_without_the_sdk(tmp_path: Path) -> None:
+    """Under an interpreter without the SDK it says so in one line, and prints nothing else."""
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps({"graphs": []}))
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(PROGRAM), str(request)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process:
+        events = [json.loads(line) for line in process.stdout]
+        assert "" == process.stderr.read()
+    assert 1 == process.returncode
+    assert {"op": "failed", "step": "import", "message": "No module named 'magicmind'"} == events[-1]
+
+
+def test_ends_with_its_builder(tmp_path: Path) -> None:
+    """It ends when its standard input does: the builder has died, and nobody waits for the result."""
+    fifo = tmp_path / "request.json"
+    subprocess.run(["mkfifo", str(fifo)], check=True)  # reading the request never ends
+    process = subprocess.Popen([sys.executable, str(PROGRAM), str(fifo)], stdin=subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert 1 == process.wait(timeout=60)

@@ -1,0 +1,67 @@
+"""Codes of the driver."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanserve.device.host.driver_codes import driver_code, explain
+from spanserve.device.host.sdk_calls import check, made
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param("cnQueueSync returned 100124 CN_INVOKE_ERROR", 100124, id="inside"),
+        pytest.param("error code: 100100", 100100, id="end"),
+        pytest.param("[632008] no memory", 632008, id="cnrt"),
+        pytest.param("all fine", None, id="none"),
+        pytest.param("address 0x7f1001244000, size 1001240", None, id="longer-numbers"),
+    ],
+)
+def test_code(text: str, code: int | None) -> None:
+    """A code is six digits that stand alone."""
+    assert code == driver_code(text)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(100004, 100005, 100006, 100053, 100060, 100061, 100100, 100101, 100120, 100121, 100122),
+        *(100124, 100130, 100131, 100200, 100201, 632008, 632009),
+    ],
+)
+def test_known(code: int) -> None:
+    """Every code of the public header that was met comes with what can be done; the text is kept."""
+    text = f"sync returned {code}"
+    assert explain(text).startswith(text + " (")
+
+
+def test_unknown() -> None:
+    """A code that is not known stays as it is."""
+    assert "sync returned 100999" == explain("sync returned 100999")
+
+
+class Status:
+    """As the SDK's."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+
+    def ok(self) -> bool:
+        return not self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def test_results() -> None:
+    """A failing Status, a None, and a Status in place of an object are errors that name the step."""
+    check(Status(), "sync")
+    with pytest.raises(RuntimeError, match=r"^sync: 100004 \(the driver sees no card"):
+        check(Status("100004"), "sync")
+    things = [1, 2]
+    assert things is made(things, "create_inputs")
+    with pytest.raises(RuntimeError, match="create_inputs: the SDK gave none; try again"):
+        made(None, "create_inputs", "try again")
+    with pytest.raises(RuntimeError, match="create_inputs: lost"):
+        made(Status("lost"), "create_inputs")

@@ -1,0 +1,153 @@
+"""How fast is a device by itself? Counted and timed as `mm_run`, the SDK's own benchmark, does.
+
+Throughput is windows per second of wall time, several batches in flight. The inputs are valid token ids:
+ids outside the vocabulary would be read outside a card's memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spanserve.device.errors import DeviceError
+from spanserve.device.handle import Device, Slot
+
+#: Defaults of mm_run: a warm-up, then at least so long and at least so many batches.
+WARMUP_S, DURATION_S, ITERATIONS = 0.2, 3.0, 100
+#: Seconds a batch may run.
+_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latencies:
+    """What a list of times, in seconds, looks like."""
+
+    min: float
+    max: float
+    mean: float
+    median: float
+    p90: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Latencies:
+        """Summarise at least one time."""
+        median, p90, p95, p99 = (float(value) for value in np.percentile(seconds, (50, 90, 95, 99)))
+        mean = float(np.mean(seconds))
+        return cls(min=min(seconds), max=max(seconds), mean=mean, median=median, p90=p90, p95=p95, p99=p99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One shape on one device."""
+
+    batch: int
+    length: int
+    #: Batches run, and the seconds from the first one's submission to the last one's end.
+    iterations: int
+    wall_s: float
+    #: In the host, from taking a batch to its logits: copies to and from a card are in it.
+    device: Latencies
+    #: From submitting a batch to its end, waiting behind the others included.
+    round_trip: Latencies
+    #: Writing the inputs into shared memory, and reading the logits out of it.
+    copy_in: Latencies
+    copy_out: Latencies
+
+    @property
+    def throughput(self) -> float:
+        """Windows per second; mm_run calls it qps."""
+        return self.iterations * self.batch / self.wall_s
+
+
+@dataclass(slots=True)
+class _Times:
+    device: list[float] = field(default_factory=list)
+    round_trip: list[float] = field(default_factory=list)
+    copy_in: list[float] = field(default_factory=list)
+    copy_out: list[float] = field(default_factory=list)
+
+
+def measure_device(
+    device: Device,
+    batch: int,
+    length: int,
+    *,
+    warmup_s: float = WARMUP_S,
+    duration_s: float = DURATION_S,
+    iterations: int = ITERATIONS,
+) -> Measured:
+    """Run batches of one shape, every slot of the device in flight.
+
+    Args:
+        device: started, with no slot in use.
+        warmup_s: seconds of batches that are not counted; at least one is run.
+        duration_s, iterations: both are met before it ends.
+
+    Raises:
+        DeviceError: the shape does not fit, or the device failed.
+    """
+    manifest = device.bundle.manifest
+    if not (0 < batch <= device.max_batch and 0 < length <= manifest.max_seq_length):
+        raise DeviceError(
+            f"batch {batch} x {length} does not fit bundle {manifest.name!r}: "
+            f"at most {device.max_batch} x {manifest.max_seq_length}"
+        )
+    generator = np.random.default_rng(0)
+    ids = generator.integers(0, manifest.model.vocab_size, (batch, length), np.int32)
+    _pump(device, ids, warmup_s, 1, _Times())
+    times = _Times()
+    wall_s = _pump(device, ids, duration_s, iterations, times)
+    return Measured(
+        batch=batch,
+        length=length,
+        iterations=len(times.device),
+        wall_s=wall_s,
+        device=Latencies.of(times.device),
+        round_trip=Latencies.of(times.round_trip),
+        copy_in=Latencies.of(times.copy_in),
+        copy_out=Latencies.of(times.copy_out),
+    )
+
+
+def _pump(device: Device, ids: NDArray[np.int32], duration_s: float, iterations: int, times: _Times) -> float:
+    """Keep the device busy. Returns the seconds it took until nothing was in flight any more."""
+    batch, length = ids.shape
+    flying: deque[tuple[Slot, Future[float], float]] = deque()
+    began = time.perf_counter()
+    while True:
+        enough = len(times.copy_in) >= iterations and time.perf_counter() - began >= duration_s
+        slot = None if enough else device.acquire()
+        if slot is not None:
+            before = time.perf_counter()
+            arrays = slot.arrays(batch, length)
+            arrays.ids[:] = ids
+            arrays.mask[:] = 1
+            arrays.types[:] = 0
+            now = time.perf_counter()
+            times.copy_in.append(now - before)
+            flying.append((slot, slot.submit(batch, length, _TIMEOUT_S), now))
+        elif flying:
+            _land(*flying.popleft(), (batch, length), times)
+        else:
+            return time.perf_counter() - began
+
+
+def _land(slot: Slot, future: Future[float], submitted: float, shape: tuple[int, int], times: _Times) -> None:
+    """Wait for a batch and give its slot back."""
+    try:
+        times.device.append(future.result())
+        ended = time.perf_counter()
+        times.round_trip.append(ended - submitted)
+        arrays = slot.arrays(*shape)
+        _ = arrays.start.copy(), arrays.end.copy()
+        times.copy_out.append(time.perf_counter() - ended)
+    finally:
+        slot.release()

@@ -1,0 +1,149 @@
+"""`spanserve bench device`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+import rich
+import typer
+from rich.table import Table
+
+from spanserve.bundle import Bundle
+from spanserve.device.bench import DURATION_S, ITERATIONS, WARMUP_S, Latencies, Measured, measure_device
+from spanserve.device.environment import read_environment
+from spanserve.device.handle import Device
+from spanserve.device.spec import DeviceSpec
+
+app = typer.Typer(add_completion=False)
+
+#: Of the public sample's benchmark/perf.sh.
+_BATCHES = (1, 16, 32)
+_LENGTH = 384
+
+_EXAMPLES = """\b
+Examples:
+  spanserve bench device
+  spanserve bench device bert.bundle --batch-size 8 --length 176
+  spanserve bench device bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
+\b
+Exit status: 0 measured, 2 bad options, bundle or device.
+"""
+
+
+@app.callback()
+def bench() -> None:
+    """Measure."""
+
+
+@app.command("device", epilog=_EXAMPLES)
+def bench_device(
+    bundles: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of bundles. Default: the built-in model.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="cpu, mlu:N, or sim:fixed?latency_ms=N. Default: what the bundle is for.")
+    ] = "",
+    batch_size: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1, help="Windows in a batch; repeat for several. Default: 1, 16 and 32, or what it fits."
+        ),
+    ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Tokens of every window.")] = _LENGTH,
+    slots: Annotated[int, typer.Option(min=1, help="Batches in flight; mm_run: infer_depth.")] = 2,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
+    duration: Annotated[float, typer.Option(min=0, help="Seconds at least.")] = DURATION_S,
+    iterations: Annotated[int, typer.Option(min=1, help="Batches at least.")] = ITERATIONS,
+    magicmind_python: Annotated[
+        str | None,
+        typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Interpreter that has the SDK, for mlu:N."),
+    ] = None,
+    device_env: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_DEVICE_ENV", help="File of KEY=VALUE lines for the device host."),
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="One JSON object per shape.")] = False,
+) -> None:
+    """Run one shape after another on the bare device, and print what mm_run prints.
+
+    No text, no tokens, no network: what a worker can at best give on this device.
+    """
+    for path in bundles or [Path(str(files("spanserve.demo").joinpath("bundle")))]:
+        bundle = Bundle.open(path)
+        name = device or {"cpu": "cpu", "magicmind": "mlu:0"}[bundle.manifest.target]
+        handle = Device(
+            bundle,
+            DeviceSpec.parse(name),
+            slots=slots,
+            python=magicmind_python if name.startswith("mlu") else None,
+            environment=read_environment(device_env) if device_env else None,
+        )
+        with closing(handle):
+            handle.start()
+            for batch in batch_size or _batches(bundle):
+                tokens = bundle.manifest.padded_length(length)
+                measured = measure_device(
+                    handle, batch, tokens, warmup_s=warmup, duration_s=duration, iterations=iterations
+                )
+                (_print_json if json_output else _print)(bundle, name, slots, measured)
+
+
+def _batches(bundle: Bundle) -> list[int]:
+    """Those of the public sample that the bundle takes; a graph of a fixed batch has that one only."""
+    manifest = bundle.manifest
+    if manifest.magicmind is not None and not manifest.magicmind.dynamic:
+        return [manifest.max_batch_size]
+    return [batch for batch in _BATCHES if batch <= manifest.max_batch_size]
+
+
+def _print_json(bundle: Bundle, device: str, slots: int, measured: Measured) -> None:
+    facts: dict[str, Any] = {
+        "bundle": bundle.manifest.name,
+        "precision": bundle.manifest.precision,
+        "device": device,
+        "slots": slots,
+        "batch": measured.batch,
+        "length": measured.length,
+        "iterations": measured.iterations,
+        "wall_s": measured.wall_s,
+        "throughput": measured.throughput,
+        "latency_s": {label: dataclasses.asdict(found) for label, found in _latencies(measured).items()},
+    }
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+def _print(bundle: Bundle, device: str, slots: int, measured: Measured) -> None:
+    manifest = bundle.manifest
+    rich.print(
+        f"[bold]{manifest.name}[/] ({manifest.precision}) on {device}: "
+        f"batch {measured.batch} x {measured.length}, {slots} in flight"
+    )
+    totals = Table(box=None, show_header=False, padding=(0, 2))
+    totals.add_row("Total iterations", str(measured.iterations))
+    totals.add_row("Host wall time (s)", f"{measured.wall_s:.3f}")
+    totals.add_row("Throughput (qps)", f"{measured.throughput:.2f} samples/s")
+    rich.print(totals)
+    columns = [column.name for column in dataclasses.fields(Latencies)]
+    table = Table(box=None, padding=(0, 1))
+    table.add_column("ms", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for label, found in _latencies(measured).items():
+        table.add_row(label, *(f"{getattr(found, column) * 1000:.2f}" for column in columns))
+    rich.print(table)
+
+
+def _latencies(measured: Measured) -> dict[str, Latencies]:
+    return {
+        "device": measured.device,
+        "round trip": measured.round_trip,
+        "copy in": measured.copy_in,
+        "copy out": measured.copy_out,
+    }

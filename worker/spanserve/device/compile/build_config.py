@@ -1,0 +1,37 @@
+"""The builder's settings, as the JSON texts that `BuilderConfig.parse_from_string` takes one after the other.
+
+Successive calls merge and the later one wins. Names, values and order are those of `get_builder_config` in
+Cambricon's magicmind_cloud 1.7, `buildin/python_common/model_process.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+#: Inputs of the network; every one gets the same range of shapes.
+INPUT_COUNT = 3
+_QUANTISATION = ("weight_quant_granularity", "activation_quant_algo")
+_OPTIMISATION = ("type64to32_conversion", "conv_scale_fold")
+
+
+def steps(config: dict[str, Any], dim_range: dict[str, list[int]] | None) -> list[str]:
+    """The texts, first to last.
+
+    Args:
+        config: precision, weight_quant_granularity, activation_quant_algo, archs ([[name, [clusters]]]),
+            computation_preference, type64to32_conversion, conv_scale_fold, extra (merged last, or null).
+        dim_range: smallest and largest shape of an input; None for a shape that cannot change.
+    """
+    parts: list[dict[str, Any]] = [{"precision_config": {"precision_mode": config["precision"]}}]
+    if "int" in config["precision"]:
+        parts += [{"precision_config": {key: config[key]}} for key in _QUANTISATION]
+    parts.append({"archs": [{name: clusters} for name, clusters in config["archs"]]})
+    parts.append({"graph_shape_mutable": dim_range is not None})
+    if dim_range is not None:
+        parts.append({"dim_range": {str(index): dim_range for index in range(INPUT_COUNT)}})
+    parts.append({"computation_preference": config["computation_preference"]})
+    parts += [{"opt_config": {key: config[key]}} for key in _OPTIMISATION]
+    if config["extra"] is not None:
+        parts.append(config["extra"])
+    return [json.dumps(part) for part in parts]

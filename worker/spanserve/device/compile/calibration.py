@@ -1,0 +1,82 @@
+"""Calibration: the ranges of a quantised network, measured on windows of real text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import magicmind.python.runtime as mm
+import numpy as np
+
+from .failure import StepFailed, check
+
+
+class Samples(mm.CalibDataInterface):  # type: ignore[misc]
+    """One input's batches, handed to the SDK one after the other.
+
+    Args:
+        batches: int32 [N, B, S].
+    """
+
+    def __init__(self, batches: Any) -> None:
+        super().__init__()
+        self._batches = batches
+        self._next = 0
+
+    def get_shape(self) -> Any:
+        """Shape of a batch."""
+        return mm.Dims(list(self._batches.shape[1:]))
+
+    def get_data_type(self) -> Any:
+        """Type of the values."""
+        return mm.DataType.INT32
+
+    def get_sample(self) -> Any:
+        """The batch that `next` went to."""
+        return self._batches[self._next - 1]
+
+    def next(self) -> Any:
+        """Go to the next batch."""
+        if self._next == len(self._batches):
+            return mm.Status(mm.Code.OUT_OF_RANGE, "no more calibration text")
+        self._next += 1
+        return mm.Status.OK()
+
+    def reset(self) -> Any:
+        """Go back to before the first batch."""
+        self._next = 0
+        return mm.Status.OK()
+
+
+def calibrate(network: Any, config: Any, files: list[str], request: dict[str, Any]) -> None:
+    """Measure the ranges, on a card of this machine or of another one.
+
+    Args:
+        network: parsed, with its shapes and types set.
+        files: .npy files, one per input.
+        request: `remote` ("ip:port" of a calibration server, or None) and `device` (number of the card).
+
+    Raises:
+        StepFailed: no such card, or the SDK refused.
+    """
+    samples = [Samples(np.load(file)) for file in files]
+    calibrator = mm.Calibrator(samples)
+    algorithm = mm.QuantizationAlgorithm.LINEAR_ALGORITHM
+    check("calibrate", "algorithm", calibrator.set_quantization_algorithm(algorithm))
+    if request["remote"] is not None:
+        remote = mm.RemoteConfig()
+        remote.address = request["remote"]
+        check("connect", request["remote"], calibrator.set_remote(remote))
+    else:
+        _activate(request["device"])
+    check("calibrate", "calibrator", calibrator.calibrate(network, config))
+
+
+def _activate(number: int) -> None:
+    """Make a card the one that this thread works with; what was made stays valid behind the `with`."""
+    with mm.System() as system:
+        count = system.device_count()
+        if number >= count:
+            raise StepFailed("activate", f"there is no card {number}, the SDK sees {count}")
+        device = mm.Device()
+        device.id = number
+        check("activate", f"card {number}", device.active())

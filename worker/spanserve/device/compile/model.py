@@ -1,0 +1,95 @@
+"""One MagicMind model from one network: parse, set the inputs, configure, calibrate, build, serialise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import magicmind.python.runtime as mm
+from magicmind.python.runtime.parser import Parser
+
+from .build_config import INPUT_COUNT, steps
+from .failure import StepFailed, check
+
+#: Start and end logits.
+OUTPUT_COUNT = 2
+#: The samples' own name for every model.
+_NAME = "magicmind_model_name"
+
+
+def make_model(
+    request: dict[str, Any], graph: dict[str, Any], on_step: Callable[[str], None]
+) -> dict[str, Any]:
+    """Build one graph and write it to its file.
+
+    Args:
+        request, graph: as in the package's description.
+        on_step: called with the name of every step.
+
+    Returns:
+        What the model says of itself: name, type and shape of inputs and outputs.
+
+    Raises:
+        StepFailed: with the step and the SDK's message.
+    """
+    dtypes = [getattr(mm.DataType, name) for name in request["input_dtypes"]]
+    on_step("parse")
+    network = _parse(request, dtypes)
+    on_step("shape")
+    for index, dtype in enumerate(dtypes):
+        tensor = network.get_input(index)
+        check("shape", f"shape of input {index}", tensor.set_dimension(mm.Dims(list(graph["shape"]))))
+        check("shape", f"type of input {index}", tensor.set_data_type(dtype))
+    on_step("configure")
+    config = mm.BuilderConfig()
+    config.mlu_archs = [name for name, _ in request["config"]["archs"]]
+    for text in steps(request["config"], graph["dim_range"]):
+        check("configure", text, config.parse_from_string(text))
+    if request["calibration"] is not None:
+        from .calibration import calibrate
+
+        on_step("calibrate")
+        calibrate(network, config, graph["samples"], request["calibration"])
+    on_step("build")
+    model = mm.Builder().build_model(_NAME, network, config)
+    if model is None:
+        raise StepFailed("build", "build_model gave no model")
+    on_step("serialise")
+    check("serialise", graph["output"], model.serialize_to_file(graph["output"]))
+    return _described(model, request["input_dtypes"])
+
+
+def _parse(request: dict[str, Any], dtypes: list[Any]) -> Any:
+    """The network in the request's file."""
+    if request["parser"] == "pytorch":
+        parser = Parser(mm.ModelKind.kPytorch)
+        check("parse", "pytorch-input-dtypes", parser.set_model_param("pytorch-input-dtypes", dtypes))
+    else:
+        parser = Parser(mm.ModelKind.kOnnx)
+    network = mm.Network()
+    check("parse", request["parser"], parser.parse(network, request["network"]))
+    found = (network.get_input_count(), network.get_output_count())
+    if found != (INPUT_COUNT, OUTPUT_COUNT):
+        raise StepFailed("parse", f"inputs and outputs are {found}, not {(INPUT_COUNT, OUTPUT_COUNT)}")
+    return network
+
+
+def _described(model: Any, input_dtypes: list[str]) -> dict[str, Any]:
+    """What the built model says of itself, checked where the worker depends on it."""
+    types = model.get_input_data_types()
+    wanted = [getattr(mm.DataType, name) for name in input_dtypes]
+    if list(types) != wanted:
+        raise StepFailed("check", f"the model wants inputs of {types}, not {input_dtypes}")
+    return {
+        "inputs": _tensors(model.get_input_names(), types, model.get_input_dimensions()),
+        "outputs": _tensors(
+            model.get_output_names(), model.get_output_data_types(), model.get_output_dimensions()
+        ),
+    }
+
+
+def _tensors(names: Any, types: Any, shapes: Any) -> list[dict[str, Any]]:
+    return [
+        {"name": str(name), "type": str(dtype), "shape": [int(size) for size in shape.GetDims()]}
+        for name, dtype, shape in zip(names, types, shapes)
+    ]

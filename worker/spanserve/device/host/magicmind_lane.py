@@ -1,0 +1,136 @@
+"""One batch at a time through the contexts of one queue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .backend import DeviceLost
+from .driver_codes import driver_code, explain
+from .sdk_calls import check, made
+from .ticker import Ticker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .ring import Arrays
+
+
+class Graph(NamedTuple):
+    """A compiled graph on a card."""
+
+    engine: Any
+    #: Longest window it takes.
+    max_length: int
+    #: Most windows it takes.
+    max_batch: int
+    #: Whether it takes smaller batches and shorter windows; if not they are padded.
+    dynamic: bool
+
+
+class Lane:
+    """A queue, and a context of every graph. Made and used by one thread, after that has activated the card.
+
+    Args:
+        device: the SDK's Device.
+        graphs: ascending by `max_length`.
+        limits: ids, mask and types have to be below these.
+    """
+
+    def __init__(self, device: Any, graphs: list[Graph], limits: tuple[int, int, int]) -> None:
+        self._device = device
+        self._graphs = graphs
+        self._limits = limits
+        self._queue = made(device.create_queue(), "create_queue")
+        self._contexts = [made(graph.engine.create_i_context(), "create_i_context") for graph in graphs]
+        self._inputs = [made(context.create_inputs(), "create_inputs") for context in self._contexts]
+
+    def run(self, arrays: Arrays) -> None:
+        """Compute the logits of a batch.
+
+        Raises:
+            DeviceLost: the batch was on the card and failed: nothing is known to work after that.
+            Exception: it was refused before it reached the card.
+        """
+        batch, length = arrays.ids.shape
+        index = self._fitting(batch, length)
+        inputs: tuple[NDArray[np.int32], ...] = (arrays.ids, arrays.mask, arrays.types)
+        self._check_ids(inputs)
+        graph = self._graphs[index]
+        if not graph.dynamic:
+            inputs = tuple(_padded(array, graph.max_batch, graph.max_length) for array in inputs)
+        outputs = self._compute(index, inputs)
+        for logits, found in zip((arrays.start, arrays.end), outputs):
+            logits[:] = found[:batch, :length]
+
+    def warm_up(self, batch: int) -> dict[str, Any]:
+        """Run the largest batch through every graph, so that memory is taken and kernels are ready.
+
+        Returns:
+            How long the largest batch took, and whether other threads could run meanwhile.
+        """
+        facts: dict[str, Any] = {}
+        for index, graph in enumerate(self._graphs):
+            shape = (batch if graph.dynamic else graph.max_batch, graph.max_length)
+            zeros, ones = np.zeros(shape, np.int32), np.ones(shape, np.int32)
+            with Ticker() as ticker:
+                self._compute(index, (zeros, ones, zeros))
+            facts = {"warm_up_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
+        return facts
+
+    def _fitting(self, batch: int, length: int) -> int:
+        """The smallest graph that takes a batch."""
+        for index, graph in enumerate(self._graphs):
+            if length <= graph.max_length and batch <= graph.max_batch:
+                return index
+        raise ValueError(
+            f"a batch of {batch} x {length} is over the graph's {graph.max_batch} x {graph.max_length}"
+        )
+
+    def _check_ids(self, inputs: tuple[NDArray[np.int32], ...]) -> None:
+        """What is outside its table would be read outside the card's memory, and end the process."""
+        for name, array, limit in zip(("token id", "mask", "token type"), inputs, self._limits):
+            lowest, highest = int(array.min()), int(array.max())
+            if lowest < 0 or highest >= limit:
+                wrong = lowest if lowest < 0 else highest
+                raise ValueError(f"{name} {wrong} is outside 0 to {limit - 1}")
+
+    def _compute(self, index: int, inputs: tuple[Any, ...]) -> list[Any]:
+        return self._sync(self._enqueue(index, inputs), inputs[0].shape)
+
+    def _enqueue(self, index: int, inputs: tuple[Any, ...]) -> list[Any]:
+        """Start a batch; returns the tensors that will hold its logits."""
+        for tensor, array in zip(self._inputs[index], inputs):
+            check(tensor.from_numpy(array), "from_numpy")
+            check(tensor.to(self._device), "to")
+        outputs: list[Any] = []  # a fresh one: the SDK would use those of another shape again
+        status = self._contexts[index].enqueue(self._inputs[index], outputs, self._queue)
+        if not status.ok() and driver_code(str(status)):
+            raise DeviceLost("enqueue: " + explain(str(status)))
+        check(status, "enqueue")
+        return outputs
+
+    def _sync(self, outputs: list[Any], shape: tuple[int, ...]) -> list[Any]:
+        """Wait for a batch; returns start and end logits."""
+        lost = f"a batch of {shape[0]} x {shape[1]} was lost"
+        try:
+            status = self._queue.sync()
+            logits = [tensor.asnumpy() for tensor in outputs] if status.ok() else []
+        except Exception as error:
+            raise DeviceLost(f"{lost}: {explain(str(error))}") from error
+        if not status.ok():
+            raise DeviceLost(f"{lost}: sync: {explain(str(status))}")
+        found = [(array.dtype.name, array.shape) for array in logits]
+        if found != [("float32", shape)] * 2:
+            raise DeviceLost(f"the graph gave {found} instead of two float32 outputs of {shape}")
+        return logits
+
+
+def _padded(array: NDArray[np.int32], batch: int, length: int) -> NDArray[np.int32]:
+    """The array with zeros behind it: a static graph takes exactly its own shape. Zeros in the mask hide them."""
+    if array.shape == (batch, length):
+        return array
+    padded = np.zeros((batch, length), np.int32)
+    padded[: array.shape[0], : array.shape[1]] = array
+    return padded
