@@ -8,27 +8,32 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from spanserve.builder.checkpoint import LoadedModel, find_checkpoint, load_model
 from spanserve.builder.errors import BuildError
-from spanserve.builder.export import export_onnx
 from spanserve.builder.goldens import choose_goldens
+from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
-from spanserve.builder.samples import Inputs, as_inputs, demo_tasks, one_by_one, read_tasks, windows
-from spanserve.builder.targets import TARGETS, Target
+from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
+from spanserve.builder.targets import Compiled, Job, Target
 from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
-from spanserve.builder.verify import compare, judge
-from spanserve.bundle import Bundle, Graph, Manifest, Verification, write_bundle
+from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
+from spanserve.bundle import Bundle, CostTable, Manifest, Verification, write_bundle
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.bundle.manifest import COST_NAME, GOLDENS_NAME, MANIFEST_NAME, TOKENIZER_NAME
-from spanserve.device import Device, DeviceSpec
-from spanserve.qa import Encoder
+from spanserve.contract import Task
+from spanserve.device import Device, DeviceError
+from spanserve.qa import Encoder, Window
 
 #: Questions that the compiled graph must answer like the checkpoint.
 VERIFIED_QUESTIONS = 100
 #: Windows that calibration looks at.
 CALIBRATION_WINDOWS = 300
+#: In the manifest of a bundle that was not run by its builder.
+NOT_RUN = Verification(windows=0, max_logit_error=0, mean_logit_error=0, answer_agreement=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +43,9 @@ class Recipe:
     #: Folder or hub id.
     checkpoint: str
     output: Path
-    target: str
-    precision: str
+    target: Target
+    #: None: the target's first.
+    precision: str | None = None
     max_batch_size: int = 16
     #: Tokens of the longest window.
     max_seq_length: int = 384
@@ -61,6 +67,15 @@ class Built:
     lower_case_reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What running the graph has shown, or what stands in its place."""
+
+    verification: Verification
+    asked: list[Asked]
+    cost: CostTable
+
+
 def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) -> Built:
     """Build, verify and write a bundle.
 
@@ -73,7 +88,7 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
         DeviceError: the device of the target failed.
     """
     _check_output(recipe)
-    target = _target(recipe)
+    precision = _precision(recipe)
     on_step("loading the checkpoint")
     checkpoint = find_checkpoint(recipe.checkpoint)
     model = load_model(checkpoint)
@@ -86,57 +101,77 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
     )
     on_step(f"tokenizer {'lowers' if tokenizer.info.lower_case else 'keeps'} case: {tokenizer.reason}")
     with tempfile.TemporaryDirectory(prefix="spanserve-build-") as folder:
-        bundle = _build_in(Path(folder), recipe, target, model, tokenizer, on_step)
+        bundle = _build_in(Path(folder), recipe, precision, model, tokenizer, on_step)
     return Built(bundle, tokenizer.reason)
 
 
 def _build_in(
     work: Path,
     recipe: Recipe,
-    target: Target,
+    precision: str,
     model: LoadedModel,
     tokenizer: LoadedTokenizer,
     on_step: Callable[[str], None],
 ) -> Bundle:
     (work / TOKENIZER_NAME).write_text(tokenizer.text, encoding="utf-8")
-    draft = _draft(recipe, target, model, tokenizer)
     encoder = Encoder(
         work / TOKENIZER_NAME,
-        draft.tokenizer,
-        vocab_size=draft.model.vocab_size,
-        max_seq_length=draft.max_seq_length,
+        tokenizer.info,
+        vocab_size=model.info.vocab_size,
+        max_seq_length=recipe.max_seq_length,
     )
-    on_step("exporting to ONNX")
-    onnx = work / "model.onnx"
-    export_onnx(model.module, onnx)
-    calibration: list[Inputs] = []
-    if recipe.precision in target.calibrated:
-        calibration = _calibration(recipe, encoder, draft)
-        on_step(f"compiling for {target.name}, {recipe.precision}, calibrated on {len(calibration)} windows")
+    target = recipe.target
+    calibration: list[Window] = []
+    if precision in target.calibrated:
+        calibration = _calibration(recipe, encoder)
+        on_step(f"calibration text: {len(calibration)} windows")
+    compiled = target.compile(
+        Job(
+            model=model,
+            tokenizer=tokenizer.info,
+            precision=precision,
+            max_batch_size=recipe.max_batch_size,
+            max_seq_length=recipe.max_seq_length,
+            calibration=calibration,
+            folder=work,
+            on_step=on_step,
+        )
+    )
+    draft = _draft(recipe, precision, model, tokenizer, compiled)
+    device = target.open(Bundle(work, draft))
+    if device is None:
+        on_step("asking the checkpoint for goldens; the graph itself is not run")
+        asked = ask_checkpoint(model.module, encoder, _questions(), draft.length_multiple)
+        proof = _Proof(NOT_RUN, asked, prior_cost(draft))
     else:
-        on_step(f"compiling for {target.name}, {recipe.precision}")
-    files = target.compile(onnx, recipe.precision, calibration, work)
-    draft = draft.model_copy(update={"graphs": (Graph(max_length=recipe.max_seq_length, file=files[0]),)})
-    device = Device(Bundle(work, draft), DeviceSpec.parse(target.device), slots=1)
-    with closing(device):
-        device.start()
-        on_step("comparing its answers with the checkpoint's")
-        questions = one_by_one(demo_tasks(), VERIFIED_QUESTIONS)
-        verification, asked = compare(model.module, device, encoder, questions)
-        judge(verification, recipe.precision)
-        on_step("measuring the cost of batches")
-        cost = measure(device)
+        with closing(device):
+            proof = _prove(device, model.module, encoder, precision, on_step)
     on_step("writing the bundle")
     return write_bundle(
         recipe.output,
         {
-            **{name: work / name for name in (*files, TOKENIZER_NAME)},
-            GOLDENS_NAME: goldens_to_json(choose_goldens(asked)),
-            COST_NAME: cost.to_json(),
+            **{name: work / name for name in (*compiled.files, TOKENIZER_NAME)},
+            GOLDENS_NAME: goldens_to_json(choose_goldens(proof.asked)),
+            COST_NAME: proof.cost.to_json(),
         },
-        draft.model_copy(update={"verification": verification}),
+        draft.model_copy(update={"verification": proof.verification}),
         replace=recipe.force,
     )
+
+
+def _prove(
+    device: Device, model: Any, encoder: Encoder, precision: str, on_step: Callable[[str], None]
+) -> _Proof:
+    try:
+        device.start()
+    except DeviceError as error:
+        without = "; --no-verify builds without running it" if device.spec.backend == "mlu" else ""
+        raise DeviceError(f"{error}{without}") from None
+    on_step("comparing its answers with the checkpoint's")
+    verification, asked = compare(model, device, encoder, _questions())
+    judge(verification, precision)
+    on_step("measuring the cost of batches")
+    return _Proof(verification, asked, measure(device))
 
 
 def _check_output(recipe: Recipe) -> None:
@@ -147,46 +182,50 @@ def _check_output(recipe: Recipe) -> None:
         raise BuildError(f"{recipe.output} exists already: {hint}")
 
 
-def _target(recipe: Recipe) -> Target:
-    target = TARGETS.get(recipe.target)
-    if target is None:
-        raise BuildError(f"target {recipe.target!r} is not known, only {', '.join(TARGETS)}")
-    if recipe.precision not in target.precisions:
+def _precision(recipe: Recipe) -> str:
+    """The precision, once it and the other options are found to fit the target."""
+    target = recipe.target
+    precision = recipe.precision or target.precisions[0]
+    if precision not in target.precisions:
         known = ", ".join(target.precisions)
-        raise BuildError(f"precision {recipe.precision!r} does not exist for {target.name}, only {known}")
-    if recipe.calibration is not None and recipe.precision not in target.calibrated:
-        raise BuildError(f"{recipe.precision} needs no calibration: leave --calibration out")
-    if recipe.max_seq_length % target.length_multiple:
-        raise BuildError(f"max_seq_length {recipe.max_seq_length} is no multiple of {target.length_multiple}")
-    target.check(recipe.precision)
-    return target
+        raise BuildError(f"precision {precision!r} does not exist for {target.name}, only {known}")
+    if recipe.calibration is not None and precision not in target.calibrated:
+        raise BuildError(f"{precision} needs no calibration: leave --calibration out")
+    target.check(precision, recipe.max_seq_length)
+    return precision
 
 
-def _draft(recipe: Recipe, target: Target, model: LoadedModel, tokenizer: LoadedTokenizer) -> Manifest:
-    """The manifest before graph and verification are known."""
+def _draft(
+    recipe: Recipe, precision: str, model: LoadedModel, tokenizer: LoadedTokenizer, compiled: Compiled
+) -> Manifest:
+    """The manifest before verification."""
     source = model.info.source
     return Manifest(
-        name=recipe.name or f"{source.rsplit('/', 1)[-1]}-{recipe.precision}",
+        name=recipe.name or f"{source.rsplit('/', 1)[-1]}-{precision}",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         builder=version("spanserve"),
-        target=target.name,
-        precision=recipe.precision,
+        target=recipe.target.name,
+        precision=precision,
         max_seq_length=recipe.max_seq_length,
         max_batch_size=recipe.max_batch_size,
-        length_multiple=target.length_multiple,
-        runtime=target.runtime(),
+        length_multiple=recipe.target.length_multiple(recipe.max_seq_length),
+        runtime=compiled.runtime,
         model=model.info,
         tokenizer=tokenizer.info,
-        graphs=(Graph(max_length=recipe.max_seq_length, file="model"),),
-        verification=Verification(windows=0, max_logit_error=0, mean_logit_error=0, answer_agreement=0),
+        graphs=compiled.graphs,
+        verification=NOT_RUN,
         files=(),
+        magicmind=compiled.magicmind,
     )
 
 
-def _calibration(recipe: Recipe, encoder: Encoder, manifest: Manifest) -> list[Inputs]:
+def _questions() -> list[Task]:
+    return one_by_one(demo_tasks(), VERIFIED_QUESTIONS)
+
+
+def _calibration(recipe: Recipe, encoder: Encoder) -> list[Window]:
     tasks = read_tasks(recipe.calibration) if recipe.calibration else demo_tasks()
-    mixed = windows(one_by_one(tasks, CALIBRATION_WINDOWS), encoder)
-    inputs = [as_inputs(window, manifest) for window in mixed][:CALIBRATION_WINDOWS]
-    if not inputs:
+    mixed = list(islice(windows(one_by_one(tasks, CALIBRATION_WINDOWS), encoder), CALIBRATION_WINDOWS))
+    if not mixed:
         raise BuildError(f"no question of the calibration text fits max_seq_length {recipe.max_seq_length}")
-    return inputs
+    return mixed

@@ -1,4 +1,4 @@
-"""The model as an ONNX file: one graph for every batch and length."""
+"""The model as a file for a compiler: one graph for every batch and length."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from spanserve.builder.targets.target import INPUTS, OUTPUTS
 
 #: Added to the attention scores of padding: exp() of it is exactly 0, in bfloat16 too.
 _MASKED = -10000.0
-_OPSET = 17
 
 
-class _Spans(torch.nn.Module):  # type: ignore[misc]
-    """The model with its mask made here: given four dimensions, transformers takes it as it is.
+class Spans(torch.nn.Module):  # type: ignore[misc]
+    """A model of transformers with its mask made here: given four dimensions, it takes it as it is.
 
     What is left in the graph is one broadcast addition per layer, in which a row depends on itself only.
     """
@@ -31,8 +30,13 @@ class _Spans(torch.nn.Module):  # type: ignore[misc]
         return out.start_logits, out.end_logits
 
 
-def export_onnx(model: Any, path: Path) -> None:
-    """Write `model`, batch and length free, weights included, to `path`."""
+def export_onnx(network: Any, path: Path, *, opset: int) -> None:
+    """Write a network, batch and length free, weights included, to `path`.
+
+    Args:
+        network: torch module that takes INPUTS and gives OUTPUTS.
+        opset: version of the ONNX operators.
+    """
     example = torch.zeros((2, 32), dtype=torch.int32)
     axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *OUTPUTS)}
     with torch.no_grad(), warnings.catch_warnings():
@@ -40,12 +44,27 @@ def export_onnx(model: Any, path: Path) -> None:
         warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
         warnings.filterwarnings("ignore", "The feature will be removed", DeprecationWarning)
         torch.onnx.export(
-            _Spans(model).eval(),
+            network.eval(),
             (example, torch.ones_like(example), example),
             path,
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
             dynamic_axes=axes,
-            opset_version=_OPSET,
+            opset_version=opset,
             dynamo=False,
         )
+
+
+def export_trace(network: Any, path: Path, *, length: int) -> None:
+    """Write a network's trace to `path`; batch and length stay free.
+
+    Traced as Cambricon's sample does: int64 inputs in the order of INPUTS, a tuple as output.
+
+    Args:
+        length: tokens of the example that is traced.
+    """
+    example = torch.zeros((1, length), dtype=torch.int64)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.", DeprecationWarning)
+        trace = torch.jit.trace(network.eval(), (example, torch.ones_like(example), example))
+        torch.jit.save(trace, path)

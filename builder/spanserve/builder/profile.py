@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import median
 
 import numpy as np
@@ -23,7 +24,9 @@ def measure(device: Device) -> CostTable:
     """
     manifest = device.bundle.manifest
     batches = _up_to(manifest.max_batch_size, [2**power for power in range(10)])
-    lengths = _up_to(manifest.max_seq_length, _LENGTHS)
+    # A graph may take a few lengths only: those that a worker pads to.
+    padded = sorted({manifest.padded_length(length) for length in _LENGTHS})
+    lengths = _up_to(manifest.max_seq_length, padded)
     return CostTable(
         batches,
         lengths,
@@ -31,7 +34,7 @@ def measure(device: Device) -> CostTable:
     )
 
 
-def _up_to(limit: int, points: tuple[int, ...] | list[int]) -> tuple[int, ...]:
+def _up_to(limit: int, points: Sequence[int]) -> tuple[int, ...]:
     return (*(point for point in points if point < limit), limit)
 
 

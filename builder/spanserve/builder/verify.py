@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,21 +87,38 @@ def compare(
     return verification, asked
 
 
+def ask_checkpoint(model: Any, encoder: Encoder, tasks: Iterable[Task], length_multiple: int) -> list[Asked]:
+    """Ask the checkpoint alone, where the compiled graph cannot be run.
+
+    Raises:
+        BuildError: no question fits.
+    """
+    run = _runner(model)
+    asked = []
+    for task in tasks:
+        with contextlib.suppress(Refusal):
+            asked.append(
+                Asked(task, ask(encoder, task, run, length_multiple=length_multiple)[0], agreed=True)
+            )
+    if not asked:
+        raise BuildError(f"no question of the verification text fits max_seq_length {encoder.max_seq_length}")
+    return asked
+
+
 def judge(verification: Verification, precision: str) -> None:
     """Refuse a graph that is not the checkpoint any more.
 
     Raises:
         BuildError: with what was found and what is needed.
     """
-    exact = precision == "float32"
-    needed = MIN_FLOAT32_AGREEMENT if exact else MIN_AGREEMENT
+    needed = MIN_FLOAT32_AGREEMENT if precision in ("float32", "force_float32") else MIN_AGREEMENT
     if verification.answer_agreement < needed:
         raise BuildError(
             f"the {precision} graph gives the checkpoint's answer to only "
             f"{verification.answer_agreement:.1%} of the questions, needed are {needed:.0%}"
         )
-    # `not <=` refuses NaN as well.
-    if exact and not verification.max_logit_error <= MAX_FLOAT32_ERROR:
+    # How near a card's own float32 comes is not known. `not <=` refuses NaN as well.
+    if precision == "float32" and not verification.max_logit_error <= MAX_FLOAT32_ERROR:
         raise BuildError(
             f"the float32 graph's logits are up to {verification.max_logit_error:.2g} off the checkpoint's, "
             f"allowed is {MAX_FLOAT32_ERROR:g}"

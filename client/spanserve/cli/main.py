@@ -31,10 +31,18 @@ COMMANDS = {
     "merge": Command(
         "spanserve.client.commands.merge", "app", "client", "Put the outputs of shards together."
     ),
+    "queue": Command("spanserve.client.commands.queue", "app", "client", "Look after a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "app", "worker", "Serve a bundle on one device."),
+    "plan": Command(
+        "spanserve.worker.plan.commands", "app", "worker", "Find how many cards answer questions in time."
+    ),
+    "up": Command(
+        "spanserve.worker.up.commands", "app", "worker", "Run a worker on every device of this host."
+    ),
     "build": Command(
         "spanserve.builder.commands.build", "app", "builder", "Turn a checkpoint into a bundle."
     ),
+    "bench": Command("spanserve.device.commands", "app", "cpu", "Measure a bare device (`bench device`)."),
     "inspect": Command(
         "spanserve.bundle.commands", "app", "worker", "Check a bundle and show what is in it."
     ),

@@ -8,14 +8,18 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import rich
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from spanserve.builder.targets import TARGETS
+from spanserve.builder.commands import options
+from spanserve.builder.errors import BuildError
+from spanserve.builder.targets import CpuTarget, MagicMindOptions, MagicMindTarget, Target
+from spanserve.bundle import Verification
+from spanserve.device import read_environment
 
 # They are imported by the build itself, `--help` is quicker without; here only their absence matters.
 for _package in ("torch", "transformers", "openvino", "nncf"):
@@ -24,13 +28,14 @@ for _package in ("torch", "transformers", "openvino", "nncf"):
 
 app = typer.Typer(add_completion=False)
 
-_PRECISIONS = list(dict.fromkeys(name for target in TARGETS.values() for name in target.precisions))
-
+_PRECISIONS = {target.name: target.precisions for target in (CpuTarget, MagicMindTarget)}
 _EXAMPLES = """\b
 Examples:
   spanserve build ./bert-squad --precision float32 -o bert.bundle
   spanserve build linfuyou/bert-squad-training --precision int8 --lower-case false -o bert.bundle
   spanserve build ./bert-squad --precision int8 --calibration train-v1.1.json --force -o bert.bundle
+  spanserve build ./bert-squad --target magicmind --precision force_float16 \\
+      --magicmind-python /usr/bin/python3.7 --device-env neuware.env -o bert-mlu.bundle
 \b
 Exit status: 0 built, 1 interrupted, 2 the checkpoint or an option is not fit; nothing is written then.
 """
@@ -46,6 +51,7 @@ class LowerCase(StrEnum):
 
 @app.command("build", epilog=_EXAMPLES)
 def build(
+    context: typer.Context,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle, made here.")],
     checkpoint: Annotated[
         str,
@@ -54,14 +60,17 @@ def build(
         ),
     ] = "linfuyou/bert-squad-training",
     target: Annotated[
-        str, typer.Option(envvar="SPANSERVE_TARGET", metavar="|".join(TARGETS), help="Kind of device.")
+        str, typer.Option(envvar="SPANSERVE_TARGET", metavar="|".join(_PRECISIONS), help="Kind of device.")
     ] = "cpu",
     precision: Annotated[
-        str,
+        str | None,
         typer.Option(
-            envvar="SPANSERVE_PRECISION", metavar="|".join(_PRECISIONS), help="Arithmetic of the graph."
+            envvar="SPANSERVE_PRECISION",
+            help="Arithmetic of the graph. "
+            + "; ".join(f"{target}: {', '.join(names)}" for target, names in _PRECISIONS.items())
+            + ". Default: the first.",
         ),
-    ] = "float32",
+    ] = None,
     max_batch_size: Annotated[
         int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", min=1, max=1024, help="Windows in a batch.")
     ] = 16,
@@ -77,11 +86,28 @@ def build(
     ] = LowerCase.AUTO,
     calibration: Annotated[
         Path | None,
-        typer.Option(help="SQuAD file whose text sets the ranges of int8. Default: the demo questions."),
+        typer.Option(
+            "--calibration",
+            "--calibration-file",
+            help="SQuAD file whose text sets the ranges of int8 and qint. Default: the demo questions.",
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name in the manifest. Default: checkpoint and precision.")
     ] = None,
+    magicmind_python: options.MagicMindPython = None,
+    device_env: options.DeviceEnv = None,
+    device: options.CardName = "mlu:0",
+    verify: options.Verify = True,
+    parser: options.Parser = "pytorch",
+    dynamic_shape: options.DynamicShape = True,
+    length_buckets: options.LengthBuckets = None,
+    cluster_num: options.ClusterNum = None,
+    mlu_arch: options.MluArch = "mtp_372",
+    type64to32_conversion: options.Type64to32 = True,
+    computation_preference: options.ComputationPreference = "auto",
+    build_config: options.BuildConfig = None,
+    calibration_remote: options.CalibrationRemote = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Result and errors as JSON.")] = False,
 ) -> None:
@@ -89,6 +115,27 @@ def build(
 
     The bundle is checked against the checkpoint on the very device before it is written.
     """
+    kind: Target
+    if target == MagicMindTarget.name:
+        kind = MagicMindTarget(
+            MagicMindOptions(
+                python=magicmind_python,
+                environment=read_environment(device_env) if device_env else {},
+                device=device,
+                verify=verify,
+                parser=parser,
+                dynamic=dynamic_shape,
+                length_buckets=options.numbers("length_buckets", length_buckets),
+                arch=mlu_arch,
+                clusters=options.numbers("cluster_num", cluster_num or ["6,8"]),
+                type64to32_conversion=type64to32_conversion,
+                computation_preference=computation_preference,
+                build_config=build_config,
+                calibration_remote=calibration_remote,
+            )
+        )
+    else:
+        kind = _cpu(target, context)
     began = time.monotonic()
     console = Console(stderr=True, quiet=json_output)
 
@@ -102,7 +149,7 @@ def build(
         Recipe(
             checkpoint=checkpoint,
             output=output,
-            target=target,
+            target=kind,
             precision=precision,
             max_batch_size=max_batch_size,
             max_seq_length=max_seq_length,
@@ -123,8 +170,7 @@ def build(
         "lower_case": manifest.tokenizer.lower_case,
         "lower_case_reason": built.lower_case_reason,
         "bytes": sum(entry.size for entry in manifest.files),
-        "max_logit_error": manifest.verification.max_logit_error,
-        "answer_agreement": manifest.verification.answer_agreement,
+        **_verified(manifest.verification),
         "seconds": round(time.monotonic() - began, 1),
     }
     if json_output:
@@ -136,3 +182,26 @@ def build(
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
     rich.print(table)
+
+
+def _verified(found: Verification) -> dict[str, Any]:
+    """What running the graph has shown; nothing where it was not run."""
+    if not found.windows:
+        return {"verified_windows": 0}
+    return {
+        "verified_windows": found.windows,
+        "max_logit_error": found.max_logit_error,
+        "answer_agreement": found.answer_agreement,
+    }
+
+
+def _cpu(target: str, context: typer.Context) -> Target:
+    """The target called `cpu`, once nothing was asked for that it does not have."""
+    if target != CpuTarget.name:
+        raise BuildError(f"target {target!r} is not known, only {', '.join(_PRECISIONS)}")
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and getattr(option, "rich_help_panel", None) == options.PANEL:
+            raise BuildError(f"{option.name} is for --target {MagicMindTarget.name} only")
+    return CpuTarget()

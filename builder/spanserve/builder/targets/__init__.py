@@ -1,8 +1,7 @@
-"""Kinds of device that a bundle can be built for: one module each, listed here."""
+"""Kinds of device that a bundle can be built for: one module each."""
 
 from spanserve.builder.targets.cpu import CpuTarget
-from spanserve.builder.targets.target import Target
+from spanserve.builder.targets.magicmind import MagicMindOptions, MagicMindTarget
+from spanserve.builder.targets.target import Compiled, Job, Target
 
-TARGETS: dict[str, Target] = {target.name: target for target in (CpuTarget(),)}
-
-__all__ = ["TARGETS", "Target"]
+__all__ = ["Compiled", "CpuTarget", "Job", "MagicMindOptions", "MagicMindTarget", "Target"]

@@ -18,14 +18,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spanserve.builder.errors import BuildError
-from spanserve.builder.samples import Inputs
-from spanserve.builder.targets.target import INPUTS
-from spanserve.bundle import Runtime
+from spanserve.builder.samples import Inputs, as_inputs
+from spanserve.builder.targets.target import INPUTS, Compiled, Job
+from spanserve.bundle import Bundle, Graph, Runtime
+from spanserve.device import Device, DeviceSpec
 
+#: Measured for all three precisions: logits are bit-equal at multiples of 16, not at multiples of 1 or 8.
+_MULTIPLE = 16
+#: ONNX operators with a normalisation of layers among them, which OpenVINO runs as one.
+_OPSET = 17
 #: Names that OpenVINO gives by counting; those of the model hold slashes.
 _COUNTED = re.compile(r"\w+_\d+")
 
-# openvino and nncf are imported where they are used: `spanserve build --help` needs neither.
+# openvino, nncf and torch are imported where they are used: `spanserve build --help` needs none of them.
 
 
 class CpuTarget:
@@ -34,20 +39,15 @@ class CpuTarget:
     name: Literal["cpu"] = "cpu"
     precisions = ("float32", "bfloat16", "int8")
     calibrated = frozenset({"int8"})
-    device = "cpu"
-    #: Measured for all three precisions: logits are bit-equal at multiples of 16, not at multiples of 1 or 8.
-    length_multiple = 16
 
-    def runtime(self) -> Runtime:
+    def length_multiple(self, max_seq_length: int) -> int:
+        return _MULTIPLE
+
+    def check(self, precision: str, max_seq_length: int) -> None:
         import openvino as ov
 
-        release = ov.__version__.split("-")[0]  # 2026.4.1-22982-abcdef
-        year, month = release.split(".")[:2]
-        return Runtime(name="openvino", version=release, accepts=(f"{year}.{month}", str(int(year) + 1)))
-
-    def check(self, precision: str) -> None:
-        import openvino as ov
-
+        if max_seq_length % _MULTIPLE:
+            raise BuildError(f"max_seq_length {max_seq_length} is no multiple of {_MULTIPLE}")
         if precision == "bfloat16" and "BF16" not in ov.Core().get_property(
             "CPU", "OPTIMIZATION_CAPABILITIES"
         ):
@@ -56,21 +56,49 @@ class CpuTarget:
                 "timed here: build it on one that has (AVX512_BF16 or AMX), or take float32 or int8"
             )
 
-    def compile(
-        self, onnx: Path, precision: str, calibration: Sequence[Inputs], folder: Path
-    ) -> tuple[str, ...]:
+    def compile(self, job: Job) -> Compiled:
         import openvino as ov
 
+        from spanserve.builder.export import Spans, export_onnx
+
+        job.on_step("exporting to ONNX")
+        onnx = job.folder / "model.onnx"
+        export_onnx(Spans(job.model.module), onnx, opset=_OPSET)
+        job.on_step(f"compiling for the CPU, {job.precision}")
         try:
             graph = ov.convert_model(onnx)
-            if precision == "int8":
-                graph = _quantize(graph, calibration)
+            if job.precision == "int8":
+                graph = _quantize(graph, _inputs(job))
         except RuntimeError as error:
             raise BuildError(f"OpenVINO cannot compile the graph: {error}") from None
-        file = folder / "model.xml"
+        file = job.folder / "model.xml"
         ov.save_model(graph, file, compress_to_fp16=False)
         _forget_origin(file)
-        return "model.xml", "model.bin"
+        return Compiled(
+            graphs=(Graph(max_length=job.max_seq_length, file=file.name),),
+            files=(file.name, "model.bin"),
+            runtime=_runtime(),
+        )
+
+    def open(self, bundle: Bundle) -> Device:
+        return Device(bundle, DeviceSpec.parse("cpu"), slots=1)
+
+
+def _runtime() -> Runtime:
+    import openvino as ov
+
+    release = ov.__version__.split("-")[0]  # 2026.4.1-22982-abcdef
+    year, month = release.split(".")[:2]
+    return Runtime(name="openvino", version=release, accepts=(f"{year}.{month}", str(int(year) + 1)))
+
+
+def _inputs(job: Job) -> list[Inputs]:
+    """The calibration windows one by one, padded as a worker pads a window on its own."""
+    lengths = [-(-window.tokens // _MULTIPLE) * _MULTIPLE for window in job.calibration]
+    return [
+        as_inputs([window], length, job.tokenizer)
+        for window, length in zip(job.calibration, lengths, strict=True)
+    ]
 
 
 def _quantize(graph: Any, calibration: Sequence[Inputs]) -> Any:

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from spanserve.builder.samples import Inputs
-from spanserve.bundle import Runtime
+from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime, TokenizerInfo
+from spanserve.device import Device
+from spanserve.qa import Window
 
-#: Inputs of the ONNX file and of every graph, int32 [B, S], in the order of the ring.
+if TYPE_CHECKING:  # torch and transformers take seconds, `spanserve build --help` needs neither
+    from spanserve.builder.checkpoint import LoadedModel
+
+#: Inputs of every graph, int32 [B, S], in the order of the ring.
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 #: Outputs, float32 [B, S].
 OUTPUTS = ("start_logits", "end_logits")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to compile."""
+
+    model: LoadedModel
+    tokenizer: TokenizerInfo
+    #: One of the target's.
+    precision: str
+    max_batch_size: int
+    max_seq_length: int
+    #: Windows of real text for a calibrated precision, else none.
+    calibration: Sequence[Window]
+    #: Where the files are made.
+    folder: Path
+    #: Called with a few words at the beginning of every step.
+    on_step: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """What came of it."""
+
+    #: Ascending by `max_length`; the last one takes the job's `max_seq_length`.
+    graphs: tuple[Graph, ...]
+    #: Names of all files of the graphs.
+    files: tuple[str, ...]
+    runtime: Runtime
+    magicmind: MagicMindInfo | None = None
 
 
 class Target(Protocol):
@@ -24,41 +59,31 @@ class Target(Protocol):
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What `--precision` may be; those that need calibration text are in `calibrated`."""
+        """What `--precision` may be, the default first; those that need calibration text are in `calibrated`."""
 
     @property
     def calibrated(self) -> frozenset[str]:
         """Precisions whose ranges are measured on text."""
 
-    @property
-    def device(self) -> str:
-        """The device that verifies, gives the goldens and is timed."""
-
-    @property
-    def length_multiple(self) -> int:
+    def length_multiple(self, max_seq_length: int) -> int:
         """Windows are padded to multiples of this: alone or in a batch, a row's logits are then the same."""
 
-    def runtime(self) -> Runtime:
-        """What will execute the graph."""
-
-    def check(self, precision: str) -> None:
-        """See whether this machine can build and verify this precision.
+    def check(self, precision: str, max_seq_length: int) -> None:
+        """See whether this machine can build and verify such a bundle, before minutes of work.
 
         Raises:
             BuildError: it cannot.
         """
 
-    def compile(
-        self, onnx: Path, precision: str, calibration: Sequence[Inputs], folder: Path
-    ) -> tuple[str, ...]:
-        """Turn the ONNX file into the graph's files in `folder`.
-
-        Args:
-            calibration: windows for a calibrated precision, else unused.
-
-        Returns:
-            Names of the files, the one to load first.
+    def compile(self, job: Job) -> Compiled:
+        """Turn the model into graphs in the job's folder.
 
         Raises:
-            BuildError: the runtime's compiler refuses the graph.
+            BuildError: the runtime's compiler refuses the model.
+        """
+
+    def open(self, bundle: Bundle) -> Device | None:
+        """The device, not started, that verifies the bundle, gives its goldens and is timed.
+
+        None where the bundle is not to be run by the builder.
         """

@@ -1,0 +1,136 @@
+"""Starts the compile step under the SDK's Python, and says in words what it did not manage."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import spanserve.device
+from spanserve.builder.errors import BuildError
+from spanserve.device.environment import child_environment
+
+#: Folder that is started as the compile program.
+PROGRAM = Path(spanserve.device.__file__).parent / "compile"
+#: Lines of what the SDK printed that an error quotes.
+_TAIL_LINES = 8
+
+
+class Step(NamedTuple):
+    """What a step does, and what a person can try when it fails."""
+
+    does: str
+    hint: str
+
+
+#: Steps of the compile program, in their order.
+STEPS = {
+    "import": Step(
+        "load the SDK",
+        "see that --magicmind-python is the interpreter that the SDK's wheel is installed for, and that "
+        "--device-env gives its libraries (LD_LIBRARY_PATH=/usr/local/neuware/lib64:"
+        "/usr/local/neuware/lib/llvm-mm/lib)",
+    ),
+    "parse": Step("parse the network", "try the other parser: --parser pytorch or --parser onnx"),
+    "shape": Step("set shape and type of the inputs", "try --parser onnx, or another --max-batch-size"),
+    "configure": Step(
+        "take the build configuration",
+        "this version of the SDK may not know a name or value in it: see --build-config, --precision, "
+        "--mlu-arch and --cluster-num",
+    ),
+    "connect": Step(
+        "reach the calibration server",
+        "see that --calibration-remote is its ip:port and that the server runs",
+    ),
+    "activate": Step(
+        "use the card for calibration",
+        "see `cnmon` and --device; without a card here give --calibration-remote, or take force_float16",
+    ),
+    "calibrate": Step(
+        "calibrate the network", "try a smaller --max-batch-size, or a precision without calibration"
+    ),
+    "build": Step(
+        "compile the network",
+        "try --length-buckets 128,256,384 (then only the batch varies), --static-shape, or --parser onnx",
+    ),
+    "serialise": Step("write the model", "see that the folder for temporary files has room (TMPDIR)"),
+    "check": Step("check the compiled model", "try --type64to32-conversion"),
+}
+
+
+def compile_graphs(
+    request: dict[str, Any],
+    *,
+    python: str,
+    environment: Mapping[str, str],
+    folder: Path,
+    on_step: Callable[[str], None],
+) -> dict[str, Any]:
+    """Let the SDK make every graph of a request.
+
+    Args:
+        request: see `spanserve.device.compile`.
+        python: the SDK's interpreter.
+        environment: variables that only the compile step gets.
+        folder: for the request and for what the SDK prints.
+
+    Returns:
+        What the compile step reports at its end.
+
+    Raises:
+        BuildError: a step failed, with the SDK's message and what to try; or the step died.
+    """
+    file, log = folder / "compile-request.json", folder / "compile.log"
+    file.write_text(json.dumps(request), encoding="utf-8")
+    last: dict[str, Any] = {"op": "step", "step": "import", "graph": 0}
+    with log.open("wb") as errors:
+        try:
+            process = subprocess.Popen(
+                [python, str(PROGRAM), str(file)],
+                stdin=subprocess.PIPE,  # its end tells the child that we are gone
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=child_environment(environment),
+                text=True,
+            )
+        except OSError as error:
+            raise BuildError(f"the compile step cannot be started: {error}; {STEPS['import'].hint}") from None
+        with process:
+            try:
+                assert process.stdout is not None
+                for line in process.stdout:
+                    event = json.loads(line)
+                    if event["op"] == "step" and event["step"] != "import":
+                        on_step(f"MagicMind: {_where(request, event)}")
+                    last = {**last, **event}
+            except BaseException:
+                process.kill()
+                raise
+    if last["op"] == "done":
+        return last
+    message = last.get("message") or f"the compile step ended with {_ending(process.returncode)}"
+    step = STEPS[last["step"]]
+    raise BuildError(
+        f"MagicMind could not {_where(request, last)}: {message}. What to try: {step.hint}{_tail(log)}"
+    )
+
+
+def _where(request: dict[str, Any], event: dict[str, Any]) -> str:
+    """What a step does, and to which graph if there are several."""
+    does = STEPS[event["step"]].does
+    if len(request["graphs"]) == 1:
+        return does
+    return f"{does}, length {request['graphs'][event['graph']]['shape'][1]}"
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+
+def _tail(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    printed = [line for line in lines if line][-_TAIL_LINES:]
+    return "; it printed last: " + " | ".join(printed) if printed else ""

@@ -1,0 +1,261 @@
+"""Cambricon MLU cards, through MagicMind.
+
+The SDK is never imported here: a program of its own compiles under the SDK's Python (see
+`spanserve.device.compile`). Names, values and defaults of the options are those of Cambricon's sample
+bert_squad_pytorch where it has them.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from spanserve.builder.errors import BuildError
+from spanserve.builder.json_file import read_object
+from spanserve.builder.samples import as_inputs
+from spanserve.builder.targets.compiler import compile_graphs
+from spanserve.builder.targets.target import INPUTS, Compiled, Job
+from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime
+from spanserve.device import Device, DeviceSpec
+from spanserve.qa import Window
+
+PARSERS = ("pytorch", "onnx")
+PREFERENCES = ("auto", "fast", "high_precision")
+#: Of the graph's inputs; nothing else is offered to a device.
+_DTYPES = ("INT32",) * len(INPUTS)
+#: Lengths of a graph whose length may vary: a row's logits may depend on how far it is padded.
+_MULTIPLE = 16
+#: The version of ONNX that a public sample's BERT was parsed from (roberta_pytorch in magicmind_cloud).
+_OPSET = 11
+
+# torch is imported where it is used: `spanserve build --help` does not need it.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MagicMindOptions:
+    """How to compile, and where to run."""
+
+    #: The interpreter that has the SDK; None: none was named.
+    python: str | None = None
+    #: Variables for children under that interpreter only, such as LD_LIBRARY_PATH.
+    environment: Mapping[str, str] = field(default_factory=dict)
+    #: The card that calibrates, verifies and is timed.
+    device: str = "mlu:0"
+    #: Whether to run the result on the card; calibration needs a card all the same.
+    verify: bool = True
+    parser: str = "pytorch"
+    #: Whether the batch may be anything up to the largest, and without buckets the length as well.
+    dynamic: bool = True
+    #: One graph for each of these lengths instead of one for all.
+    length_buckets: tuple[int, ...] = ()
+    arch: str = "mtp_372"
+    #: Numbers of clusters to compile for: 6 is an MLU370-S4, 8 an X4.
+    clusters: tuple[int, ...] = (6, 8)
+    type64to32_conversion: bool = True
+    computation_preference: str = "auto"
+    #: JSON file of the SDK's builder settings; merged last, so it wins.
+    build_config: Path | None = None
+    #: "ip:port" of a calibration server on a machine with a card.
+    calibration_remote: str | None = None
+
+
+class MagicMindTarget:
+    """`--target magicmind`."""
+
+    name: Literal["magicmind"] = "magicmind"
+    precisions = (
+        "force_float32",
+        "force_float16",
+        "qint8_mixed_float16",
+        "qint8_mixed_float32",
+        "qint16_mixed_float16",
+        "qint16_mixed_float32",
+    )
+    calibrated = frozenset(name for name in precisions if name.startswith("qint"))
+
+    def __init__(self, options: MagicMindOptions) -> None:
+        self.options = options
+
+    def length_multiple(self, max_seq_length: int) -> int:
+        if self.options.length_buckets:
+            return math.gcd(*self.options.length_buckets)
+        return _MULTIPLE if self.options.dynamic else max_seq_length
+
+    def check(self, precision: str, max_seq_length: int) -> None:
+        options = self.options
+        if options.python is None:
+            raise BuildError(
+                "target magicmind compiles under the SDK's Python: name that interpreter by "
+                "--magicmind-python or SPANSERVE_MAGICMIND_PYTHON"
+            )
+        if shutil.which(options.python) is None:
+            raise BuildError(f"magicmind_python {options.python} is not there, or is no program")
+        for name, value, known in (
+            ("parser", options.parser, PARSERS),
+            ("computation_preference", options.computation_preference, PREFERENCES),
+        ):
+            if value not in known:
+                raise BuildError(f"{name} {value!r} is not known, only {', '.join(known)}")
+        if not options.clusters or min(options.clusters) < 1:
+            raise BuildError(f"cluster_num {list(options.clusters)}: at least one number from 1 is needed")
+        if options.calibration_remote is not None and precision not in self.calibrated:
+            raise BuildError(f"{precision} needs no calibration: leave --calibration-remote out")
+        self._check_lengths(max_seq_length)
+        self._extra()
+        if DeviceSpec.parse(options.device).backend != "mlu":
+            raise BuildError(f"device {options.device!r} is no card: target magicmind needs mlu:N")
+
+    def compile(self, job: Job) -> Compiled:
+        options = self.options
+        network = self._export(job)
+        lengths = options.length_buckets or (job.max_seq_length,)
+        graphs = [self._graph(job, length, several=len(lengths) > 1) for length in lengths]
+        assert options.python is not None
+        done = compile_graphs(
+            {
+                "parser": options.parser,
+                "network": str(network),
+                "input_dtypes": _DTYPES,
+                "config": self.config(job.precision),
+                "calibration": self._calibration(job.precision),
+                "graphs": graphs,
+            },
+            python=options.python,
+            environment=options.environment,
+            folder=job.folder,
+            on_step=job.on_step,
+        )
+        files = tuple(Path(graph["output"]).name for graph in graphs)
+        return Compiled(
+            graphs=tuple(
+                Graph(max_length=length, file=file) for length, file in zip(lengths, files, strict=True)
+            ),
+            files=files,
+            runtime=_runtime(done["sdk_version"]),
+            magicmind=MagicMindInfo(
+                sdk_version=done["sdk_version"],
+                archs=((options.arch, options.clusters),),
+                dynamic=options.dynamic,
+                precision_mode=job.precision,
+                input_dtypes=_DTYPES,
+            ),
+        )
+
+    def open(self, bundle: Bundle) -> Device | None:
+        options = self.options
+        if not options.verify:
+            return None
+        assert options.python is not None
+        return Device(
+            bundle,
+            DeviceSpec.parse(options.device),
+            slots=1,
+            python=options.python,
+            environment=options.environment,
+        )
+
+    def config(self, precision: str) -> dict[str, Any]:
+        """The builder's settings as the compile step takes them; what has no option has the sample's default."""
+        options = self.options
+        return {
+            "precision": precision,
+            "weight_quant_granularity": "per_tensor",
+            "activation_quant_algo": "symmetric",
+            "archs": [[options.arch, list(options.clusters)]],
+            "computation_preference": options.computation_preference,
+            "type64to32_conversion": options.type64to32_conversion,
+            "conv_scale_fold": False,
+            "extra": self._extra(),
+        }
+
+    def _check_lengths(self, max_seq_length: int) -> None:
+        buckets = self.options.length_buckets
+        if not buckets:
+            multiple = self.length_multiple(max_seq_length)
+            if max_seq_length % multiple:
+                raise BuildError(f"max_seq_length {max_seq_length} is no multiple of {multiple}")
+            return
+        if list(buckets) != sorted(set(buckets)) or buckets[0] < _MULTIPLE or buckets[-1] != max_seq_length:
+            raise BuildError(
+                f"length_buckets {list(buckets)}: needed are ascending lengths from {_MULTIPLE} up to "
+                f"max_seq_length {max_seq_length}"
+            )
+        step = math.gcd(*buckets)
+        if self.options.dynamic and list(buckets) != list(range(step, max_seq_length + 1, step)):
+            # A worker pads to multiples of the step, and each must be the length of a graph.
+            raise BuildError(
+                f"length_buckets {list(buckets)} are not the multiples of one length, as 128,256,384 are; "
+                "others need --static-shape"
+            )
+
+    def _extra(self) -> dict[str, Any] | None:
+        path = self.options.build_config
+        if path is None:
+            return None
+        content = read_object(path)
+        if content is None:
+            raise BuildError(f"build_config {path} does not exist")
+        return content
+
+    def _export(self, job: Job) -> Path:
+        from spanserve.builder.bert import plain_bert
+        from spanserve.builder.export import export_onnx, export_trace
+
+        job.on_step(f"exporting for MagicMind's {self.options.parser} parser")
+        network = plain_bert(job.model.module)
+        if self.options.parser == "onnx":
+            path = job.folder / "network.onnx"
+            export_onnx(network, path, opset=_OPSET)
+        else:
+            path = job.folder / "network.pt"
+            export_trace(network, path, length=job.max_seq_length)
+        return path
+
+    def _graph(self, job: Job, length: int, *, several: bool) -> dict[str, Any]:
+        """One graph of the request, with its calibration samples on disk."""
+        largest = [job.max_batch_size, length]
+        shortest = length if self.options.length_buckets else _MULTIPLE
+        return {
+            "shape": largest,
+            "dim_range": {"min": [1, shortest], "max": largest} if self.options.dynamic else None,
+            "output": str(job.folder / (f"model-{length}.mm" if several else "model.mm")),
+            "samples": _write_samples(job, length),
+        }
+
+    def _calibration(self, precision: str) -> dict[str, Any] | None:
+        if precision not in self.calibrated:
+            return None
+        index = DeviceSpec.parse(self.options.device).index
+        return {"remote": self.options.calibration_remote, "device": index}
+
+
+def _write_samples(job: Job, length: int) -> list[str]:
+    """Calibration batches for a graph, int32 [N, B, S] per input; rows are repeated to fill the last batch."""
+    if not job.calibration:
+        return []
+    rows: Sequence[Window] = [window for window in job.calibration if window.tokens <= length]
+    if not rows:
+        raise BuildError(f"no question of the calibration text fits a length of {length} tokens")
+    size = job.max_batch_size
+    count = -(-len(rows) // size)
+    filled = [rows[index % len(rows)] for index in range(count * size)]
+    files = []
+    for name, batch in zip(INPUTS, as_inputs(filled, length, job.tokenizer), strict=True):
+        file = job.folder / f"{name}-{length}.npy"
+        np.save(file, batch.reshape(count, size, length))
+        files.append(str(file))
+    return files
+
+
+def _runtime(version: str) -> Runtime:
+    """A model is taken by releases of the minor version that compiled it; others are not known to take it."""
+    major, minor = version.split(".")[:2]
+    return Runtime(
+        name="magicmind", version=version, accepts=(f"{major}.{minor}", f"{major}.{int(minor) + 1}")
+    )

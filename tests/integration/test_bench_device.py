@@ -1,0 +1,89 @@
+"""`spanserve bench device`: the bare device, counted as mm_run counts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spanserve.bundle import Bundle
+from spanserve.cli.main import main
+from spanserve.device import Device, DeviceError
+from spanserve.device.bench import Latencies, measure_device
+from tests.emulated import make_mlu_bundle, write_environment
+
+QUICK = ("--warmup", "0", "--duration", "0", "--iterations", "7")
+
+
+def bench(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    """Exit status, and what `--json` prints."""
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "device", *arguments, *QUICK, "--json"])
+    assert isinstance(end.value.code, int)
+    return end.value.code, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_latencies() -> None:
+    """A list of times is summed up by its extremes, mean and percentiles."""
+    found = Latencies.of([float(number) for number in range(1, 101)])
+    assert (1.0, 100.0, 50.5, 50.5) == (found.min, found.max, found.mean, found.median)
+    assert (90.1, 95.05, 99.01) == pytest.approx((found.p90, found.p95, found.p99))
+
+
+def test_counts(open_device: Callable[..., Device]) -> None:
+    """Throughput is windows per second of wall time; every batch counted is timed, and no slot is kept."""
+    device = open_device("sim:fixed?latency_ms=2", slots=3)
+    device.start()
+    found = measure_device(device, 4, 32, warmup_s=0, duration_s=0, iterations=9)
+    assert 9 == found.iterations
+    assert 9 * 4 / found.wall_s == found.throughput
+    assert 0.002 <= found.device.min <= found.device.median <= found.device.max
+    assert found.device.min <= found.round_trip.max
+    assert [device.acquire() for _ in range(4)][3] is None
+
+
+@pytest.mark.parametrize(("batch", "length"), [(17, 384), (0, 384), (1, 385)])
+def test_shape_that_does_not_fit(open_device: Callable[..., Device], batch: int, length: int) -> None:
+    """A shape over the bundle's is refused with both."""
+    device = open_device()
+    device.start()
+    with pytest.raises(DeviceError, match=f"{batch} x {length} does not fit.*at most 16 x 384"):
+        measure_device(device, batch, length)
+
+
+def test_default_shapes(sim_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    """By default it runs the public sample's batches of 384 tokens, as far as the bundle takes them."""
+    status, found = bench(capsys, str(sim_bundle.path), "--device", "sim:fixed")
+    assert 0 == status
+    assert [(1, 384, 7), (16, 384, 7)] == [
+        (entry["batch"], entry["length"], entry["iterations"]) for entry in found
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dynamic", "expected"), [pytest.param(True, [1], id="dynamic"), pytest.param(False, [2], id="static")]
+)
+def test_card(tmp_path: Path, capsys: pytest.CaptureFixture[str], dynamic: bool, expected: list[int]) -> None:
+    """On a card a graph of a fixed batch is run with that batch only."""
+    make_mlu_bundle(tmp_path / "b", dynamic=dynamic, max_batch_size=2)
+    environment = write_environment(tmp_path / "env")
+    python = ("--magicmind-python", sys.executable, "--device-env", str(environment))
+    status, found = bench(capsys, str(tmp_path / "b"), *python)
+    assert 0 == status
+    assert expected == [entry["batch"] for entry in found]
+    assert {"mlu:0"} == {entry["device"] for entry in found}
+
+
+def test_for_people(sim_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --json it prints the lines that mm_run prints."""
+    arguments = [str(sim_bundle.path), "--device", "sim:fixed", "--batch-size", "2", *QUICK]
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "device", *arguments])
+    assert 0 == end.value.code
+    printed = capsys.readouterr().out
+    for text in ("Total iterations", "Throughput (qps)", "median", "p99", "round trip"):
+        assert text in printed

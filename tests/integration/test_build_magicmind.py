@@ -1,0 +1,338 @@
+"""`spanserve build --target magicmind` on the emulated SDK, on a small seeded checkpoint."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spanserve.builder.errors import BuildError
+from spanserve.builder.samples import demo_tasks, one_by_one
+from spanserve.builder.targets.compiler import compile_graphs
+from spanserve.bundle import Bundle
+from spanserve.cli.main import main
+from spanserve.device import Device, DeviceSpec
+from spanserve.qa import Encoder
+from spanserve.qa.direct import ask
+from tests.checkpoints import make_checkpoint
+from tests.emulated import emulator_environment, write_environment
+
+Build = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def on_cpu(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, int]]:
+    """The spans that the CPU float32 bundle of the checkpoint gives."""
+    path = tmp_path_factory.mktemp("bundles") / "cpu"
+    assert 0 == run_build(checkpoint, path)
+    bundle = Bundle.open(path)
+    return spans(bundle, Device(bundle, DeviceSpec.parse("cpu"), slots=1))
+
+
+def run_build(checkpoint: Path, output: Path, *arguments: str) -> int:
+    """Exit status of `spanserve build --json`."""
+    with pytest.raises(SystemExit) as end:
+        main(["build", str(checkpoint), "-o", str(output), "--json", "--max-batch-size", "4", *arguments])
+    assert isinstance(end.value.code, int)
+    return end.value.code
+
+
+def spans(bundle: Bundle, device: Device) -> list[tuple[int, int]]:
+    """Answers to some of the demo questions."""
+    manifest = bundle.manifest
+    encoder = Encoder(
+        bundle.tokenizer_path,
+        manifest.tokenizer,
+        vocab_size=manifest.model.vocab_size,
+        max_seq_length=manifest.max_seq_length,
+    )
+    try:
+        device.start()
+        found = []
+        for task in one_by_one(demo_tasks(), 20):
+            best = ask(encoder, task, device.compute, length_multiple=manifest.length_multiple)[0].best
+            found.append((best.start, best.end))
+    finally:
+        device.close()
+    return found
+
+
+def on_card(bundle: Bundle, python: str = sys.executable) -> list[tuple[int, int]]:
+    """Answers of the emulated card."""
+    device = Device(
+        bundle, DeviceSpec.parse("mlu:0"), slots=1, python=python, environment=emulator_environment()
+    )
+    return spans(bundle, device)
+
+
+@pytest.fixture
+def build(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Builds `tmp_path / "b"` for the emulated card; keywords become MM_EMULATOR_ variables."""
+    monkeypatch.setattr("spanserve.builder.build.VERIFIED_QUESTIONS", 20)
+
+    def run(*arguments: str, python: str = sys.executable, **told: object) -> int:
+        file = write_environment(tmp_path / "neuware.env", **told)
+        target = ("--target", "magicmind", "--magicmind-python", python, "--device-env", str(file))
+        return run_build(checkpoint, tmp_path / "b", *target, *arguments)
+
+    return run
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    """A small SQuAD file to calibrate on."""
+    paragraphs = [
+        {"context": task.context, "qas": [{"id": "1", "question": task.questions[0].text}]}
+        for task in demo_tasks()[:8]
+    ]
+    file = tmp_path / "squad.json"
+    file.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lengths", "multiple", "dynamic"),
+    [
+        pytest.param((), (384,), 16, True, id="dynamic"),
+        pytest.param(("--static-shape",), (384,), 384, False, id="static"),
+        pytest.param(
+            ("--length-buckets", "128,256,384"), (128, 256, 384), 128, True, id="only-the-batch-varies"
+        ),
+        pytest.param(
+            ("--length-buckets", "192 384", "--static-shape"), (192, 384), 192, False, id="static-buckets"
+        ),
+        pytest.param(("--parser", "onnx"), (384,), 16, True, id="onnx"),
+    ],
+)
+def test_answers_as_the_cpu(
+    build: Build,
+    on_cpu: list[tuple[int, int]],
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    lengths: tuple[int, ...],
+    multiple: int,
+    dynamic: bool,
+) -> None:
+    """A bundle for the card answers as the CPU float32 bundle of the same checkpoint, and says what it is."""
+    varying = 1 if "--length-buckets" in arguments else 2
+    assert 0 == build(*arguments, varying_dims=varying)
+    bundle = Bundle.open(tmp_path / "b")
+    manifest = bundle.manifest
+    assert ("magicmind", "tiny-force_float32") == (manifest.target, manifest.name)
+    assert (lengths, multiple) == (
+        tuple(graph.max_length for graph in manifest.graphs),
+        manifest.length_multiple,
+    )
+    assert manifest.magicmind is not None
+    assert ("1.7.0", (("mtp_372", (6, 8)),), dynamic, "force_float32") == (
+        manifest.magicmind.sdk_version,
+        manifest.magicmind.archs,
+        manifest.magicmind.dynamic,
+        manifest.magicmind.precision_mode,
+    )
+    assert 1.0 == manifest.verification.answer_agreement
+    assert on_cpu == on_card(bundle)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("--precision", "qint8_mixed_float16"), id="int8"),
+        pytest.param(
+            ("--precision", "qint16_mixed_float32", "--static-shape", "--length-buckets", "128,256,384"),
+            id="int16-static-buckets",
+        ),
+    ],
+)
+def test_quantised(build: Build, tmp_path: Path, text: Path, arguments: tuple[str, ...]) -> None:
+    """A quantised bundle is calibrated on the text of a file, on the card that --device names."""
+    assert 0 == build(*arguments, "--calibration-file", str(text), "--device", "mlu:1", cards=2)
+    manifest = Bundle.open(tmp_path / "b").manifest
+    assert arguments[1] == manifest.precision
+    assert manifest.verification.windows > 0
+
+
+def test_remote_calibration(build: Build, tmp_path: Path, text: Path) -> None:
+    """With a calibration server no card is needed here."""
+    arguments = ("--precision", "qint8_mixed_float16", "--calibration-remote", "10.0.0.1:9009")
+    assert 0 == build(*arguments, "--calibration-file", str(text), "--no-verify", cards=0)
+    assert 0 == Bundle.open(tmp_path / "b").manifest.verification.windows
+
+
+def test_without_a_card(
+    build: Build, on_cpu: list[tuple[int, int]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no card, --no-verify builds all the same, and manifest and `inspect` say so."""
+    assert 2 == build(cards=0)
+    assert "--no-verify" in json.loads(capsys.readouterr().err)["message"]
+    assert not (tmp_path / "b").exists()
+    assert 0 == build("--no-verify", cards=0)
+    assert 0 == json.loads(capsys.readouterr().out)["verified_windows"]
+    bundle = Bundle.open(tmp_path / "b")
+    assert 0 == bundle.manifest.verification.windows
+    assert 5 == len(bundle.goldens())
+    with pytest.raises(SystemExit):
+        main(["inspect", str(tmp_path / "b")])
+    assert "not run" in capsys.readouterr().out
+    assert on_cpu == on_card(bundle)
+
+
+def test_build_config_wins(build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of builder settings is merged last; what the SDK does not know in it is named."""
+    extra = tmp_path / "extra.json"
+    extra.write_text('{"archs": [{"mtp_592": [1]}]}')
+    assert 2 == build("--build-config", str(extra))
+    assert "mtp_592" in json.loads(capsys.readouterr().err)["message"]
+    extra.write_text('{"no_such_key": 1}')
+    assert 2 == build("--build-config", str(extra))
+    assert "no_such_key" in json.loads(capsys.readouterr().err)["message"]
+
+
+def test_nothing_is_left(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that fails leaves no bundle, whole or half, and no temporary folder."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    assert 2 == build("--length-buckets", "128,256,384", fail="serialize_to_file@2")
+    assert {"neuware.env", "tmp"} == {path.name for path in tmp_path.iterdir()}
+    assert [] == list((tmp_path / "tmp").iterdir())
+
+
+def test_two_interpreters(
+    build: Build, on_cpu: list[tuple[int, int]], tmp_path: Path, python37_onnx: str
+) -> None:
+    """Compile step and device host run under a real Python 3.7, the builder under this one."""
+    assert 0 == build("--parser", "onnx", python=python37_onnx)
+    assert on_cpu == on_card(Bundle.open(tmp_path / "b"), python37_onnx)
+
+
+# --- how each step fails ----------------------------------------------------------------------------------
+
+
+def compile_hash(folder: Path, calibration: dict[str, Any] | None = None, **told: object) -> None:
+    """Compile a network without weights for two lengths."""
+    network = folder / "network.json"
+    network.write_text(json.dumps({"emulator": "hash", "vocab_size": 100}))
+    samples = [str(folder / f"{index}.npy") for index in range(3)]
+    for file in samples:
+        np.save(file, np.zeros((2, 4, 32), np.int32))
+    compile_graphs(
+        {
+            "parser": "pytorch",
+            "network": str(network),
+            "input_dtypes": ["INT32"] * 3,
+            "config": {
+                "precision": "qint8_mixed_float16" if calibration else "force_float16",
+                "weight_quant_granularity": "per_tensor",
+                "activation_quant_algo": "symmetric",
+                "archs": [["mtp_372", [6, 8]]],
+                "computation_preference": "auto",
+                "type64to32_conversion": True,
+                "conv_scale_fold": False,
+                "extra": None,
+            },
+            "calibration": calibration,
+            "graphs": [
+                {"shape": [4, length], "dim_range": None, "output": str(folder / name), "samples": samples}
+                for length, name in ((32, "a.mm"), (64, "b.mm"))
+            ],
+        },
+        python=sys.executable,
+        environment=emulator_environment(**told),
+        folder=folder,
+        on_step=lambda step: None,
+    )
+
+
+LOCAL = {"remote": None, "device": 0}
+
+
+@pytest.mark.parametrize(
+    ("calibration", "told", "messages"),
+    [
+        pytest.param(None, {"fail": "import@1"}, ("load the SDK", "--magicmind-python"), id="import"),
+        pytest.param(None, {"fail": "set_model_param@1"}, ("parse the network", "--parser"), id="param"),
+        pytest.param(
+            None, {"fail": "parse@2"}, ("parse the network, length 64: pytorch", "--parser"), id="parse"
+        ),
+        pytest.param(None, {"fail": "set_dimension@2"}, ("length 32: shape of input 1",), id="shape"),
+        pytest.param(None, {"fail": "set_data_type@3"}, ("length 32: type of input 2",), id="type"),
+        pytest.param(
+            None,
+            {"fail": "parse_from_string@2"},
+            ("take the build configuration", '{"archs": [{"mtp_372": [6, 8]}]}', "--cluster-num"),
+            id="configure",
+        ),
+        pytest.param(
+            LOCAL, {"cards": 0}, ("use the card", "the SDK sees 0", "--calibration-remote"), id="card"
+        ),
+        pytest.param(LOCAL, {"fail": "active@1"}, ("use the card", "card 0", "cnmon"), id="activate"),
+        pytest.param(
+            {"remote": "nowhere", "device": 0},
+            {},
+            ("reach the calibration server", "nowhere", "--calibration-remote"),
+            id="remote",
+        ),
+        pytest.param(
+            LOCAL,
+            {"fail": "set_quantization_algorithm@1"},
+            ("calibrate the network", "algorithm"),
+            id="algorithm",
+        ),
+        pytest.param(LOCAL, {"fail": "calibrate@1"}, ("calibrate the network", "precision"), id="calibrate"),
+        pytest.param(
+            None,
+            {"fail": "build_model@1"},
+            ("compile the network", "gave no model", "--length-buckets", "told to fail in build_model"),
+            id="build",
+        ),
+        pytest.param(
+            None, {"fail": "serialize_to_file@1"}, ("write the model", "a.mm", "TMPDIR"), id="serialise"
+        ),
+        pytest.param(
+            None,
+            {"fail": "abort:build_model@1"},
+            ("compile the network", "signal SIGABRT", "told to abort"),
+            id="abort",
+        ),
+    ],
+)
+def test_failing_step(
+    tmp_path: Path, calibration: dict[str, Any] | None, told: dict[str, object], messages: tuple[str, ...]
+) -> None:
+    """Whatever the SDK refuses, the error names the step, quotes the SDK, and says what to try."""
+    with pytest.raises(BuildError) as caught:
+        compile_hash(tmp_path, calibration, **told)
+    text = str(caught.value)
+    assert text.startswith("MagicMind could not ")
+    assert "What to try: " in text
+    assert [] == [message for message in messages if message not in text], text
+
+
+@pytest.mark.parametrize("calibration", [None, LOCAL], ids=["float", "quantised"])
+def test_steps_succeed(tmp_path: Path, calibration: dict[str, Any] | None) -> None:
+    """Without a fault every graph is written."""
+    compile_hash(tmp_path, calibration)
+    assert (tmp_path / "a.mm").stat().st_size > 0
+    assert (tmp_path / "b.mm").stat().st_size > 0
+
+
+def test_no_interpreter(tmp_path: Path) -> None:
+    """An interpreter that cannot be started is said so."""
+    with pytest.raises(BuildError, match="cannot be started"):
+        compile_graphs(
+            {"graphs": []},
+            python=str(tmp_path / "python"),
+            environment={},
+            folder=tmp_path,
+            on_step=lambda step: None,
+        )

@@ -1,0 +1,69 @@
+"""docs/magicmind.md and docs/magicmind.zh.md: the same page twice, with options that exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from spanserve.builder.commands.build import app as build_app
+from spanserve.device.commands import app as bench_app
+from spanserve.worker.commands import app as worker_app
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("magicmind.md", "magicmind.zh.md")}
+
+#: build_param.py of magicmind_cloud 1.7.
+SAMPLE = """input_dims batch_size rgb2bgr mlu_arch cluster_num precision means vars toolchain_path input_layout
+output_layout dim_range_min dim_range_max build_config dynamic_shape computation_preference
+type64to32_conversion conv_scale_fold device_id random_calib_range file_list calibration_data_path calibration
+rpc_server calibration_algo weight_quant_granularity activation_quant_algo input_dtypes output_dtypes
+magicmind_model plugin_path tf_pb input_names output_names pytorch_pt pt_input_dtypes onnx prototxt caffemodel"""
+
+
+def blocks(text: str) -> list[str]:
+    """Code blocks without their comments."""
+    return [re.sub(r" +# .*", "", block) for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)]
+
+
+def table_codes(text: str) -> list[list[str]]:
+    """What is code in each row of the tables; the order within a row is that of the language."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return [sorted(re.findall(r"`([^`]+)`", row)) for row in rows]
+
+
+def test_same_page() -> None:
+    """Both languages have the same headings, commands and tables."""
+    english, chinese = PAGES.values()
+    assert blocks(english) == blocks(chinese)
+    assert table_codes(english) == table_codes(chinese)
+    levels = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in (english, chinese)]
+    assert levels[0] == levels[1]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_parameter_of_the_sample(name: str) -> None:
+    """The page says of every parameter of the sample where it went."""
+    assert [] == [option for option in SAMPLE.split() if f"`--{option}" not in PAGES[name]]
+
+
+def test_options_exist() -> None:
+    """Every option in a command of the page is one of that command's."""
+    known = {}
+    for command, app, name in (
+        ("build", build_app, None),
+        ("worker", worker_app, None),
+        ("bench device", bench_app, "device"),
+    ):
+        click = typer.main.get_command(app)
+        if name is not None:
+            click = click.commands[name]  # type: ignore[attr-defined]
+        known[command] = {text for option in click.params for text in (*option.opts, *option.secondary_opts)}
+    text = "\n".join(blocks(PAGES["magicmind.md"])).replace("\\\n", " ")
+    found = re.findall(r"spanserve (build|worker|bench device)([^\n]*)", text)
+    assert len(found) >= 4
+    for command, arguments in found:
+        given = set(re.findall(r"(?<!\S)--?[a-z][\w-]*", arguments))
+        assert set() == given - known[command], command
