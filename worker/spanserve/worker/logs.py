@@ -10,8 +10,11 @@ import structlog
 from spanserve.worker.settings import SettingsError
 
 
-def configure_logs(level: str = "info") -> None:
+def configure_logs(level: str = "info", device: str = "") -> None:
     """Set up structlog for this process, once, in `main`.
+
+    Args:
+        device: put into every line, where several processes write to one log.
 
     Raises:
         SettingsError: no such level.
@@ -19,10 +22,17 @@ def configure_logs(level: str = "info") -> None:
     levels = logging.getLevelNamesMapping()
     if level.upper() not in levels:
         raise SettingsError(f"log_level is {level!r}: use debug, info, warning or error")
+
+    def with_device(
+        logger: object, name: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        return {**event, "device": device} if device else event
+
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        with_device,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if sys.stdout.isatty():

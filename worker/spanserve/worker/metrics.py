@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from spanserve.contract import TaskResult
+from spanserve.queue import JobState
 
 if TYPE_CHECKING:
     from spanserve.worker.batcher import Batch
@@ -71,6 +72,12 @@ class Metrics:
         )
         self.queue_leases_lost = counter("queue_leases_lost_total", "Leases that went to another worker.")
         self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many dead letters stop claims.")
+        # There from the start: what appears with its first 1 is no increase to Prometheus.
+        for state in JobState:
+            if state is not JobState.QUEUED:
+                self.queue_ended.labels(state.value, "ok")
+        for kind in ("orphan", "leftover", "trimmed"):
+            self.queue_put_aside.labels(kind)
         self._stages = {
             stage: self.stage_seconds.labels(stage)
             for stage in ("queue", "tokenise", "wait", "device", "decode")

@@ -12,6 +12,8 @@ from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.worker.service import SERVICE_NAME, Service
 from spanserve.worker.settings import Settings, SettingsError
 
+#: Health of this name says that the process moves, whatever the device, the model and Redis do: for liveness probes.
+LIVE = "live"
 #: Streams one connection may open.
 MAX_STREAMS = 256
 
@@ -46,6 +48,7 @@ class Server:
             SettingsError: the address is in use or cannot be bound.
         """
         await self.set_serving(False)
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
         if self._settings.reflection:
             from grpc_reflection.v1alpha import reflection
 
@@ -55,7 +58,7 @@ class Server:
             if self._settings.tls_cert is None:
                 port = self._server.add_insecure_port(listen)
             else:
-                port = self._server.add_secure_port(listen, _credentials(self._settings))
+                port = self._server.add_secure_port(listen, server_credentials(self._settings))
         except RuntimeError as error:
             raise SettingsError(f"cannot listen on {listen}: {error}") from None
         if not listen.startswith("unix:"):
@@ -77,7 +80,12 @@ class Server:
         await self._server.stop(grace_s)
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials:
+def server_credentials(settings: Settings) -> grpc.ServerCredentials:
+    """Those of the TLS files in the settings.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
     assert settings.tls_key is not None
     assert settings.tls_cert is not None
     client_ca = _read(settings.tls_client_ca) if settings.tls_client_ca else None

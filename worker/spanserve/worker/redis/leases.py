@@ -89,7 +89,8 @@ class LeaseKeeper:
         try:
             while not await asyncio.to_thread(self._stopping.wait, pause):
                 # By our own pauses, not by the clock: a process that was frozen as a whole has not stalled.
-                stalled_s = stalled_s + pause if self._touches == seen else 0.0
+                # While the model loads nothing is held, and nobody touches us, for as long as that takes.
+                stalled_s = stalled_s + pause if len(self._held) and self._touches == seen else 0.0
                 seen = self._touches
                 if stalled_s > STALL_S:
                     _give_up()

@@ -1,0 +1,198 @@
+"""deploy/redis on real servers: what the users may do, and what they may not."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import NoPermissionError
+
+from spanserve.queue import (
+    Consumer,
+    End,
+    Ended,
+    JobId,
+    JobState,
+    Keys,
+    Lease,
+    Producer,
+    QueueConfig,
+    QueueError,
+    RedisSettings,
+    configure,
+    dead_letters,
+    live_jobs,
+    overview,
+    pending,
+    provision,
+    purge,
+    workers_seen,
+)
+from tests.processes import PATIENCE_S, WorkerProcess
+from tests.queue_rig import queued_task, result_of
+from tests.redis_server import Executable, RedisServer
+
+DEPLOY = Path(__file__).parents[3] / "deploy" / "redis"
+USERS = ("producer", "worker", "admin")
+#: Where the data is, and how the server is reached: not the same in a test.
+PLACES = ("dir", "aclfile", "bind", "port", "protected-mode", "save")
+REFUSED = (
+    ("KEYS", "*"),
+    ("FLUSHALL",),
+    ("FLUSHDB",),
+    ("CONFIG", "SET", "maxmemory", "1"),
+    ("EVAL", "return 1", "0"),
+    ("SCRIPT", "FLUSH"),
+    ("ACL", "LIST"),
+    ("SHUTDOWN", "NOSAVE"),
+    ("HGET", "other:config", "lease_ms"),
+    ("XADD", "{q", "*", "task", "x"),
+)
+
+#: What the servers say of a command or a key that a script may not use.
+REFUSAL = r"can't run this command|no permissions"
+
+
+@pytest.fixture
+def server(
+    start_redis: Callable[..., RedisServer], redis_executable: Executable, tmp_path: Path
+) -> RedisServer:
+    """A Redis with our redis.conf and users; the password of each is in a file of its name."""
+    for name in USERS:
+        (tmp_path / name).write_text(f"password of {name}\n")
+    made = subprocess.run([DEPLOY / "make-users.sh", tmp_path], check=True, capture_output=True, text=True)
+    lines = (DEPLOY / "redis.conf").read_text(encoding="utf-8").splitlines()
+    directives = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
+    config = {name: value for name, value in directives if name not in PLACES}
+    return start_redis(redis_executable, config=config, acl=made.stdout.splitlines())
+
+
+@asynccontextmanager
+async def connected(server: RedisServer, folder: Path, user: str) -> AsyncIterator[Redis]:
+    redis = settings_of(server, folder, user).connect()
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+def settings_of(server: RedisServer, folder: Path, user: str) -> RedisSettings:
+    return RedisSettings(url=server.url, username=user, password_file=folder / user)
+
+
+async def test_life_of_a_task(server: RedisServer, tmp_path: Path) -> None:
+    """A producer submits, withdraws and fetches; a worker makes the queue, claims, keeps, ends and gives back."""
+    keys = Keys("squad")
+    async with (
+        connected(server, tmp_path, "worker") as mine,
+        connected(server, tmp_path, "producer") as theirs,
+    ):
+        await provision(mine, keys, QueueConfig(lease_ms=100, max_tenant_tasks=10))
+        producer, consumer = Producer(theirs, keys), Consumer(mine, keys, "w:1")
+        done, dead, back, withdrawn = (queued_task(name) for name in ("done", "dead", "back", "withdrawn"))
+        assert ["queued"] * 4 == list(await producer.submit([done, dead, back, withdrawn]))
+        assert ["known"] == list(await producer.submit([done]))
+        assert ["cancelled"] == await producer.cancel([JobId.of(withdrawn)])
+        entries = (await consumer.claim(3, 3)).entries
+        leases = [Lease(entry.number, entry.id, entry.job) for entry in entries]
+        assert (set(), set()) == await consumer.renew(leases)
+        assert 3 == len(await consumer.owned())
+        await consumer.reclaim(3)
+        await consumer.beat({"name": "w", "questions_per_s": "1.0"})
+        assert 3 == await consumer.questions()
+        assert ["w:1"] == [worker.consumer for worker in await workers_seen(theirs, keys)]
+        ends = [
+            End(leases[0], JobState.DONE, result_of(done).to_bytes()),
+            End(leases[1], JobState.DEAD, b"", reason="because", model="m"),
+        ]
+        assert [Ended.OK, Ended.OK] == await consumer.end(ends)
+        assert [True] == await consumer.release({leases[2].place: 0})
+        await consumer.leave()
+        assert ["withdrawn", "done", "dead"] == [event.task_id for event in await producer.events("", "r")]
+        assert result_of(done) == (await producer.results("", "r", ["done"]))["done"]
+        assert JobState.QUEUED is await producer.state(JobId.of(back))
+
+
+async def test_admin(server: RedisServer, tmp_path: Path) -> None:
+    """An admin looks at a queue, changes its limits, and replays, purges and withdraws what is in it."""
+    keys = Keys("squad")
+    async with (
+        connected(server, tmp_path, "worker") as worker,
+        connected(server, tmp_path, "producer") as producer,
+        connected(server, tmp_path, "admin") as admin,
+    ):
+        await provision(worker, keys, QueueConfig())
+        await Producer(producer, keys).submit([queued_task("a"), queued_task("b"), queued_task("c")])
+        consumer = Consumer(worker, keys, "w:1")
+        await consumer.beat({"name": "w"})
+        for entry in (await consumer.claim(2, 2)).entries:
+            end = End(Lease(entry.number, entry.id, entry.job), JobState.DEAD, b"", reason="because")
+            await consumer.end([end])
+        seen = await overview(admin, keys)
+        assert (1, 2, ["w:1"]) == (seen.waiting, seen.dead, [one.consumer for one in seen.workers])
+        assert seen.max_memory is not None
+        first, second = await dead_letters(admin, keys, 10)
+        assert first.job is not None
+        assert "queued" == await Producer(admin, keys).replay(first.entry, first.job)
+        assert 1 == await purge(admin, keys, [second.entry])
+        assert 10 == (await configure(admin, keys, max_tasks=10)).max_tasks
+        await consumer.claim(1, 1)
+        assert 1 == len(await pending(admin, keys, 10))
+        jobs = await live_jobs(admin, keys, "", "r")
+        assert 2 == len(jobs)
+        assert {"cancelled", "flagged"} == set(await Producer(admin, keys).cancel(jobs))
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_refused(server: RedisServer, tmp_path: Path, user: str) -> None:
+    """No user may list keys, empty or reconfigure the server, run its own scripts, or leave the queues."""
+    async with connected(server, tmp_path, user) as redis:
+        client: Any = redis
+        for command in REFUSED:
+            with pytest.raises(NoPermissionError):
+                await client.execute_command(*command)
+
+
+async def test_roles(server: RedisServer, tmp_path: Path) -> None:
+    """A producer cannot lease; an outsider's keys are refused to scripts too; a password fits its user only."""
+    async with (
+        connected(server, tmp_path, "worker") as worker,
+        connected(server, tmp_path, "producer") as producer,
+    ):
+        await provision(worker, Keys("squad"), QueueConfig())
+        await Producer(producer, Keys("squad")).submit([queued_task()])
+        with pytest.raises(QueueError, match=REFUSAL):
+            await Consumer(producer, Keys("squad"), "thief").claim(1, 1)
+        outside = Keys("squad")
+        outside.config = "other:config"
+        with pytest.raises(QueueError, match=REFUSAL):
+            await provision(worker, outside, QueueConfig())
+    wrong = RedisSettings(url=server.url, username="admin", password_file=tmp_path / "producer").connect()
+    with pytest.raises(QueueError, match="does not let us in"):
+        await provision(wrong, Keys("squad"), QueueConfig())
+    await wrong.aclose()
+
+
+async def test_worker_process(
+    server: RedisServer, start_worker: Callable[..., WorkerProcess], tmp_path: Path
+) -> None:
+    """A real worker lives with the rights of `worker`: it answers what a `producer` submits, and leaves in order."""
+    password = str(tmp_path / "worker")
+    arguments = ("--redis", server.url, "--redis-username", "worker", "--redis-password-file", password)
+    worker = await asyncio.to_thread(lambda: start_worker(*arguments, "--queue", "squad").wait_ready())
+    async with connected(server, tmp_path, "producer") as redis:
+        producer = Producer(redis, Keys("squad"))
+        assert ["queued"] == list(await producer.submit([queued_task()]))
+        async with asyncio.timeout(PATIENCE_S):
+            while not (events := await producer.events("", "r", block_ms=1000)):
+                pass
+        assert [JobState.DONE] == [event.state for event in events]
+    worker.process.terminate()
+    assert 0 == await asyncio.to_thread(worker.wait)
+    assert not [line for line in worker.lines if "NOPERM" in line or "permission" in line.lower()]

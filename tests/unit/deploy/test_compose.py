@@ -1,0 +1,97 @@
+"""compose.yaml: valid by the Compose specification, and consistent with the images, the users and the settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.deployed import DEPLOY, UNFORESEEN_S, probe_place, variables
+
+FILE = DEPLOY / "compose.yaml"
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    """The file with its defaults in place of ${NAME:-default}."""
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", FILE.read_text(encoding="utf-8"))
+    assert "${" not in text
+    made: dict[str, Any] = yaml.safe_load(text)
+    return made
+
+
+def test_specification(compose: dict[str, Any]) -> None:
+    """The Compose specification knows every field."""
+    specification = pytest.importorskip("compose_spec")
+    parsed = specification.PyCompose.from_json(json.dumps(compose))
+    assert {"redis", "worker", "client", "admin"} == set(parsed.service_names())
+
+
+def test_docker_compose() -> None:
+    """`docker compose config` takes the file."""
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("docker compose is not installed")
+    ran = subprocess.run(
+        [docker, "compose", "-f", FILE, "config"], check=False, capture_output=True, text=True
+    )
+    assert 0 == ran.returncode, ran.stderr
+
+
+def test_variables(compose: dict[str, Any]) -> None:
+    """Every variable is read by the command that the service runs."""
+    commands = {"worker": ("worker",), "client": ("eval",), "admin": ("queue status",)}
+    for service, names in commands.items():
+        assert set(compose["services"][service]["environment"]) <= variables(*names)
+
+
+def test_users(compose: dict[str, Any]) -> None:
+    """Every service comes to Redis as a user that is there, and sees the password of that user only."""
+    users = re.findall(
+        r"^user (\w+) on", (DEPLOY / "redis" / "users.acl.in").read_text("utf-8"), re.MULTILINE
+    )
+    assert sorted(users) == sorted(compose["secrets"]) == sorted(compose["services"]["redis"]["secrets"])
+    for service in ("worker", "client", "admin"):
+        env = compose["services"][service]["environment"]
+        user = env["SPANSERVE_REDIS_USERNAME"]
+        assert user in users
+        assert f"/run/secrets/{user}" == env["SPANSERVE_REDIS_PASSWORD_FILE"]
+        assert [user] == compose["services"][service]["secrets"]
+
+
+def test_guards(compose: dict[str, Any]) -> None:
+    """Every service has a root it cannot write to and no rights; none is reached from outside."""
+    for service in compose["services"].values():
+        assert service["read_only"]
+        assert ["ALL"] == service["cap_drop"]
+        assert ["no-new-privileges:true"] == service["security_opt"]
+        assert "ports" not in service
+        assert ["queue"] == service["networks"]
+    assert compose["networks"]["queue"]["internal"]
+
+
+def test_files(compose: dict[str, Any]) -> None:
+    """What is built and mounted exists, and the probe is where the image has it."""
+    build = compose["services"]["worker"]["build"]
+    assert (FILE.parent / build["context"] / build["dockerfile"]).is_file()
+    assert probe_place() == compose["services"]["worker"]["healthcheck"]["test"][-1]
+    for name in ("make-users.sh", "users.acl.in", "redis.conf"):
+        assert (FILE.parent / "redis" / name).is_file()
+    conf = (FILE.parent / "redis" / "redis.conf").read_text("utf-8")
+    made = re.search(r">(\S+)", compose["services"]["redis"]["command"][2])
+    assert made is not None
+    assert f"aclfile {made[1]}" in conf
+
+
+def test_end(compose: dict[str, Any]) -> None:
+    """A worker has the time that its drain may take at worst, held tasks 20 s of it."""
+    grace = compose["services"]["worker"]["stop_grace_period"]
+    assert int(grace.removesuffix("s")) >= 20 + UNFORESEEN_S

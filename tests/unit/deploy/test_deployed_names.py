@@ -1,0 +1,100 @@
+"""Every name that deploy/ uses is one of ours: variables, options, metrics and their labels."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import Counter, Histogram
+
+from spanserve.worker.metrics import Metrics
+from tests.deployed import DEPLOY, options, texts, variables
+
+#: Labels that Prometheus puts to every metric.
+SCRAPED = {"namespace", "instance", "job", "pod"}
+MONITORING = ("rules.yml", "rules_test.yml", "dashboard.json")
+
+
+def metrics() -> dict[str, set[str]]:
+    """Name of every series of a worker -> its labels."""
+    found: dict[str, set[str]] = {}
+    for metric in vars(Metrics()).values():
+        if not hasattr(metric, "_labelnames"):
+            continue
+        name, labels = metric._name, set(metric._labelnames)
+        if isinstance(metric, Histogram):
+            found |= {f"{name}_bucket": labels | {"le"}, f"{name}_sum": labels, f"{name}_count": labels}
+        else:
+            found[f"{name}_total" if isinstance(metric, Counter) else name] = labels
+    return found
+
+
+def selectors(text: str) -> Iterator[tuple[str, set[str]]]:
+    """Metrics in an expression, each with the labels it is asked for."""
+    for name, labels in re.findall(r"\b(spanserve_[a-z_]+)(?:\{([^}]*)\})?", text):
+        yield name, set(re.findall(r"(\w+)\s*(?:=~|!=|!~|=)\s*\"", labels))
+
+
+def test_variables() -> None:
+    """Every SPANSERVE_ variable is one that a command reads."""
+    unknown = {
+        (path, name)
+        for path, text in texts()
+        for name in re.findall(r"\bSPANSERVE_[A-Z_]+\b", text)
+        if name not in variables()
+    }
+    assert set() == unknown
+
+
+def test_options() -> None:
+    """Every command that is quoted exists and has the options that are quoted with it."""
+    names = sorted(options(), key=len, reverse=True)  # `queue status` before `queue`
+    pattern = re.compile(rf"spanserve ({'|'.join(names)})\b([^`\n#;|]*)")
+    quoted = [(path, *match) for path, text in texts() for match in pattern.findall(text)]
+    assert len(quoted) > 5
+    unknown = [
+        (path, command, option)
+        for path, command, rest in quoted
+        for option in re.findall(r"--[a-z-]+", rest)
+        if option not in options()[command].names
+    ]
+    assert [] == unknown
+
+
+@pytest.mark.parametrize("name", MONITORING)
+def test_metrics(name: str) -> None:
+    """Every metric in rules and dashboard is one that a worker has, with the labels it is asked for."""
+    text = (DEPLOY / "monitoring" / name).read_text(encoding="utf-8").replace('\\"', '"')
+    known = metrics()
+    found = list(selectors(text))
+    assert found
+    assert set() == {metric for metric, _ in found} - set(known)
+    assert [] == [(metric, labels) for metric, labels in found if labels - known[metric] - SCRAPED]
+
+
+def test_recorded() -> None:
+    """What a dashboard or an autoscaler takes from the rules is recorded there."""
+    rules = (DEPLOY / "monitoring" / "rules.yml").read_text(encoding="utf-8")
+    recorded = set(re.findall(r"record: (\S+)", rules))
+    used = {name for _, text in texts() for name in re.findall(r"\bspanserve:[a-z_]*_[a-z_]+\b", text)}
+    assert {"spanserve:queue_seconds", "spanserve:questions_per_second"} == recorded
+    assert used <= recorded
+
+
+def test_dashboard() -> None:
+    """The dashboard asks something in every panel, overlaps none, and names no data source of its own."""
+    board = json.loads((DEPLOY / "monitoring" / "dashboard.json").read_text(encoding="utf-8"))
+    panels = [panel for panel in board["panels"] if panel["type"] != "row"]
+    assert all(target["expr"] for panel in panels for target in panel["targets"])
+    assert {"${source}"} == {panel["datasource"]["uid"] for panel in panels}
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in board["panels"])
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24

@@ -1,0 +1,70 @@
+"""deploy/wheelhouse: every package of `[worker]` has a wheel that a host with glibc 2.27 can use."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+CHECK = Path(__file__).parents[3] / "deploy" / "wheelhouse" / "check.py"
+
+
+def checked(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """A run of the check; skips the test where pip finds no package index."""
+    probe = [sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--ignore-installed", "idna"]
+    if subprocess.run(probe, check=False, capture_output=True).returncode:
+        pytest.skip("pip reaches no package index")
+    command = [sys.executable, str(CHECK), *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def check() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("wheelhouse_check", CHECK)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="pip reads conditions for the Python it runs on")
+@pytest.mark.parametrize(
+    ("extra", "status"),
+    [
+        pytest.param("worker", 0, id="worker"),
+        pytest.param("cpu", 1, id="OpenVINO needs a newer glibc, and the check sees it"),
+    ],
+)
+def test_wheels(extra: str, status: int) -> None:
+    """What a worker on a card needs resolves to wheels for glibc 2.27 alone; OpenVINO does not."""
+    assert status == checked("--extra", extra).returncode
+
+
+def test_platforms(check: ModuleType) -> None:
+    """A host takes its own glibc and older, under their new and their old names; nothing newer."""
+    tags = check.platforms(27, "x86_64")
+    assert "manylinux_2_27_x86_64" == tags[0]
+    assert {"manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"} <= set(tags)
+    assert not [tag for tag in tags if tag.startswith("manylinux_2_2") and tag > "manylinux_2_27_x86_64"]
+
+
+@pytest.mark.parametrize(
+    ("library", "faults"),
+    [
+        pytest.param(b"GLIBC_2.2.5 GLIBC_2.27", 0, id="as old as the host"),
+        pytest.param(b"GLIBC_2.2.5 GLIBC_2.28", 1, id="newer than its tag says"),
+        pytest.param(b"GLIBCXX_3.4.30", 0, id="no symbol of glibc"),
+    ],
+)
+def test_symbols(check: ModuleType, tmp_path: Path, library: bytes, faults: int) -> None:
+    """A library that wants a newer glibc than the host's is found, whatever the tag of its wheel says."""
+    wheel = tmp_path / "made-1-cp311-cp311-manylinux2014_x86_64.whl"
+    with zipfile.ZipFile(wheel, "w") as content:
+        content.writestr("made/inner.cpython-311-x86_64-linux-gnu.so", library)
+    assert faults == len(list(check.too_new(wheel, 27)))
