@@ -85,17 +85,31 @@ async def read_config(redis: Redis, keys: Keys) -> QueueConfig:
 
 
 async def configure(redis: Redis, keys: Keys, **changes: int) -> QueueConfig:
-    """Change settings of a queue. A new lease is taken up by workers when they start.
+    """Change settings of a queue; workers take them up within seconds.
 
     Raises:
         NoQueue: there is none of this name.
+        QueueError: a shorter lease while workers are seen: they would take each other's tasks before all of
+            them know.
         Refusal: a value out of its range.
     """
     current = await read_config(redis, keys)
     merged = {name: getattr(current, name) for name in QueueConfig.names()} | changes
     changed = QueueConfig(**merged)
+    if changed.lease_ms < current.lease_ms and await _workers_seen(redis, keys, 3 * current.lease_ms):
+        raise QueueError(
+            f"the lease of queue {keys.name} is {current.lease_s:g} s: a shorter one ({changed.lease_s:g} s) can "
+            "only be set while no worker is seen"
+        )
     if changes:
         await guarded(
             lambda: redis.hset(keys.config, items=[part for pair in changes.items() for part in pair])
         )
     return changed
+
+
+async def _workers_seen(redis: Redis, keys: Keys, within_ms: int) -> int:
+    """How many workers have shown themselves within so many milliseconds."""
+    seconds, micros = await guarded(redis.time)
+    since = seconds * 1000 + micros // 1000 - within_ms
+    return int(await guarded(lambda: redis.zcount(keys.workers, since, "+inf")))

@@ -17,6 +17,7 @@ from redis import exceptions
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.credentials import CredentialProvider
 
 from spanserve.queue.errors import QueueError, QueueFull, QueueUnavailable
 
@@ -97,13 +98,10 @@ class RedisSettings:
                 )
                 if path is not None
             }
-        if self.username:
-            options["username"] = self.username
         if self.password_file is not None:
-            try:
-                options["password"] = self.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise QueueError(f"{self.password_file} cannot be read: {error}") from None
+            options["credential_provider"] = _PasswordFile(self.username, self.password_file)
+        elif self.username:
+            options["username"] = self.username
         try:
             return Redis.from_url(
                 self.url,
@@ -115,6 +113,23 @@ class RedisSettings:
             )
         except ValueError as error:
             raise QueueError(f"{self.safe_url} is not an address of a Redis: {error}") from None
+
+
+class _PasswordFile(CredentialProvider):
+    """Reads the password anew for every connection."""
+
+    def __init__(self, username: str, path: Path) -> None:
+        self._username = username or "default"
+        self._path = path
+
+    def get_credentials(self) -> tuple[str, str]:
+        try:
+            return self._username, self._path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise exceptions.AuthenticationError(f"{self._path} cannot be read: {error}") from None
+
+    async def get_credentials_async(self) -> tuple[str, str]:
+        return self.get_credentials()
 
 
 async def guarded(call: Callable[[], Awaitable[_T]]) -> _T:

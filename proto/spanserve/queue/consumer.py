@@ -172,11 +172,15 @@ class Consumer:
             found |= {(number, p["message_id"].decode()): p["times_delivered"] for p in pending}
         return found
 
-    async def beat(self, facts: Mapping[str, str | int]) -> None:
-        """Say that the worker is alive, and how it is."""
+    async def mark(self, jobs: Sequence[JobId]) -> None:
+        """Note that jobs have been alone on the device."""
+        await run_all(self._redis, [Call("mark", (self.keys.job(job),), ()) for job in jobs])
+
+    async def beat(self, facts: Mapping[str, str | int]) -> int:
+        """Say that the worker is alive, and how it is; returns the lease in force, in milliseconds."""
         keys = (self.keys.workers, self.keys.worker(self.name), self.keys.config, *self.keys.streams)
         flat = [part for pair in facts.items() for part in pair]
-        await run(self._redis, Call("beat", keys, (self.name, *flat)))
+        return int(await run(self._redis, Call("beat", keys, (self.name, *flat))))
 
     async def questions(self) -> int:
         """Questions of all live tasks of the queue, waiting and leased."""

@@ -29,21 +29,24 @@ class Entry:
     data: bytes
     crc: str
     cancelled: bool
+    #: It has been alone on a device before.
+    ran: bool
 
     @classmethod
     def parse(cls, reply: list[Any]) -> Entry:
-        """Read one entry of a reply of claim or reclaim."""
-        number, id_, deliveries, remaining, version, job, data, crc, cancelled = reply
+        """Read one entry of a reply of claim or reclaim. Whatever a producer wrote into it, it can be read."""
+        number, id_, deliveries, remaining, version, job, data, crc, cancelled, ran = reply
         return cls(
             number=number,
             id=id_.decode(),
             deliveries=deliveries,
             remaining_ms=None if remaining < 0 else remaining,
-            version=version.decode(),
-            job=JobId.parse(job.decode()),
+            version=version.decode(errors="replace"),
+            job=JobId.parse(job.decode(errors="surrogateescape")),
             data=data,
-            crc=crc.decode(),
+            crc=crc.decode(errors="replace"),
             cancelled=bool(cancelled),
+            ran=bool(ran),
         )
 
     @property

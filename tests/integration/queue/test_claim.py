@@ -137,11 +137,7 @@ async def test_cancelled_while_released(rig: QueueRig) -> None:
 async def test_damaged(rig: QueueRig) -> None:
     """An entry whose bytes do not match their checksum is told from one that does."""
     await rig.submit(queued_task())
-    ((first, fields),) = rig.plain.xrange(rig.keys.stream(2))
-    fields[b"crc"] = b"00000000"
-    rig.plain.xdel(rig.keys.stream(2), first)
-    entry_id = rig.plain.xadd(rig.keys.stream(2), fields)
-    rig.plain.hset(rig.keys.job(job("t")), "entry", entry_id)
+    rig.damage(queued_task())
     (entry,) = (await rig.consumer().claim(8, 8)).entries
     with pytest.raises(Refusal, match="damaged"):
         entry.task()
@@ -150,10 +146,7 @@ async def test_damaged(rig: QueueRig) -> None:
 async def test_another_version(rig: QueueRig) -> None:
     """An entry of a version that this package does not speak says so, and can be given back as it was."""
     await rig.submit(queued_task())
-    ((first, fields),) = rig.plain.xrange(rig.keys.stream(2))
-    rig.plain.xdel(rig.keys.stream(2), first)
-    entry_id = rig.plain.xadd(rig.keys.stream(2), {**fields, b"v": b"2"})
-    rig.plain.hset(rig.keys.job(job("t")), "entry", entry_id)
+    rig.damage(queued_task(), v="2")
     (entry,) = (await rig.consumer().claim(8, 8)).entries
     assert not entry.known_version
     assert await rig.release(lease_of(entry), entry.deliveries - 1) is True

@@ -73,6 +73,8 @@ class Engine:
         self.state = State.STARTING
         #: Called after every change of `state`.
         self.on_state: Callable[[State], None] = lambda state: None
+        #: Called with a job that has the device for itself.
+        self.on_alone: Callable[[Job], None] = lambda job: None
         #: Set when the engine holds nothing.
         self.idle = asyncio.Event()
         self.idle.set()
@@ -255,6 +257,8 @@ class Engine:
         future = slot.submit(len(rows), batch.length, max(BATCH_TIMEOUT_S, BATCH_TIMEOUT_FACTOR * estimate))
         self._in_flight += 1
         self._exclusive = batch.exclusive
+        if batch.exclusive:
+            self.on_alone(rows[0].ask.job)
         self.batches += 1
         self.useful_tokens += sum(row.window.tokens for row in rows)
         self.padded_tokens += len(rows) * batch.length
@@ -374,10 +378,10 @@ class Engine:
 
     def give_up(self, reason: str) -> None:
         """The device is of no use any more: end every job, and take none again."""
-        log.error("device given up", reason=reason)
         self._device_up = False
         self.set_state(State.FAILED)
         self.abandon(Refusal(ErrorCode.UNAVAILABLE, "the device failed", retry_after_ms=1000))
+        log.error("device given up", reason=reason)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
@@ -40,7 +42,23 @@ def configure_logs(level: str = "info", device: str = "") -> None:
     else:
         processors.append(structlog.processors.format_exc_info)
     structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(_Unbreakable(sys.stdout)),  # type: ignore[arg-type]  # its calls
         processors=[*processors, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(levels[level.upper()]),
         cache_logger_on_first_use=True,
     )
+
+
+class _Unbreakable:
+    """Writes to a stream as long as that goes: who listens to the log must not decide over the worker."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()

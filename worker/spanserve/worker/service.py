@@ -92,7 +92,8 @@ class Service:
                 raise Refusal(
                     ErrorCode.UNAVAILABLE, f"the worker is {engine.state.value}", retry_after_ms=1000
                 )
-            if engine.held_windows >= engine.capacity_windows:
+            # One batch more than the streams and the queue fill: who asks for one answer gets in beside them.
+            if engine.held_windows >= engine.capacity_windows + engine.batcher.max_batch:
                 raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full", retry_after_ms=100)
             if not request.task.HasField("timeout_ms"):
                 request.task.timeout_ms = ANSWER_TIMEOUT_MS

@@ -1,4 +1,4 @@
--- A worker is alive, and says how it is. Sweeps the names of workers long gone.
+-- A worker is alive, and says how it is; it is told the lease in force. Sweeps the names of workers long gone.
 -- KEYS: workers, worker, config, interactive, bulk. ARGV: consumer, field value ...
 local KEEP_MS = 24 * 3600 * 1000
 local now = now_ms()
@@ -16,3 +16,4 @@ for i = 4, 5 do
     end
   end
 end
+return configured(KEYS[3], 'lease_ms')

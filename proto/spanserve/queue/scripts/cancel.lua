@@ -6,6 +6,7 @@ if not record then return { 'unknown' } end
 if record.state ~= 'queued' then return { 'ended', record.state } end
 local owner = lease(record.stream, record.entry)
 if owner and owner ~= RELEASED then
+  redis.call('HDEL', keys.job, 'cancel') -- first: it is allowed at maxmemory
   redis.call('HSET', keys.job, 'cancel', 1)
   return { 'flagged' }
 end

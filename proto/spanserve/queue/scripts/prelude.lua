@@ -48,19 +48,22 @@ local function count_in(tenant, load, job, bytes, questions)
   redis.call('HINCRBY', load, 'questions', questions)
 end
 
+-- An empty queue has no load, whatever went astray in the counting.
+local function settle(load, streams)
+  if redis.call('XLEN', streams[1]) + redis.call('XLEN', streams[2]) == 0 then redis.call('DEL', load) end
+end
+
 local function count_out(tenant, load, job, bytes, questions, streams)
   redis.call('ZREM', tenant, job)
   redis.call('HINCRBY', load, 'bytes', -bytes)
   redis.call('HINCRBY', load, 'questions', -questions)
-  for _, stream in ipairs(streams) do
-    if redis.call('XLEN', stream) > 0 then return end
-  end
-  redis.call('DEL', load) -- an empty queue has no load, whatever went astray in the counting
+  settle(load, streams)
 end
 
 -- The keys of one job, in the order in which every script about a job gets them; its name and its task's id.
 local function job_keys()
-  local job, id = string.match(KEYS[1], '}:job:(.*/([^/]*))$')
+  local job, id = string.match(KEYS[1], '}:job:([^/]*/[^/]*/([^/]+))$')
+  if not job then error('the key of a job does not end in tenant/run/task') end
   return {
     job_id = job, task_id = id, job = KEYS[1], streams = { KEYS[2], KEYS[3] }, results = KEYS[4], events = KEYS[5],
     tenant = KEYS[6], load = KEYS[7], dead = KEYS[8], config = KEYS[9],
@@ -83,7 +86,7 @@ local function finish(keys, record, entry, state, by, blob)
   if record.entry ~= entry then drop(record.stream, record.entry) end
   local ttl = configured(keys.config, 'result_ttl_ms')
   redis.call('HSET', keys.job, 'state', state, 'by', by)
-  redis.call('HDEL', keys.job, 'entry', 'deadline', 'cancel')
+  redis.call('HDEL', keys.job, 'entry', 'deadline', 'cancel', 'ran')
   redis.call('PEXPIRE', keys.job, 2 * ttl)
   if blob ~= '' then
     redis.call('HSETNX', keys.results, keys.task_id, blob)
@@ -113,10 +116,12 @@ local function sorter(tag, streams)
   local sorted = { {}, 0, 0 }
   local function take(class, entry, raw, deliveries)
     local fields = fields_of(raw)
-    local record = redis.call('HMGET', tag .. ':job:' .. (fields.job or ''), 'state', 'entry', 'deadline', 'cancel')
-    if not record[1] then
+    local job = string.match(fields.job or '', '^[^/]*/[^/]*/[^/]+$')
+    local record = job and redis.call('HMGET', tag .. ':job:' .. job, 'state', 'entry', 'deadline', 'cancel', 'ran')
+    if not job or not record[1] then
       drop(streams[class], entry)
-      bury(tag .. ':dead', fields, 'no job record', '', '', deliveries)
+      bury(tag .. ':dead', fields, job and 'no job record' or 'no job', '', '', deliveries)
+      settle(tag .. ':load', streams)
       sorted[2] = sorted[2] + 1
     elseif record[1] ~= 'queued' or record[2] ~= entry then
       drop(streams[class], entry)
@@ -124,8 +129,8 @@ local function sorter(tag, streams)
     else
       local remaining = -1
       if record[3] then remaining = math.max(0, tonumber(record[3]) - now) end
-      table.insert(sorted[1], { class, entry, deliveries, remaining, fields.v or '', fields.job, fields.task or '',
-        fields.crc or '', record[4] and 1 or 0 })
+      table.insert(sorted[1], { class, entry, deliveries, remaining, fields.v or '', job, fields.task or '',
+        fields.crc or '', record[4] and 1 or 0, record[5] and 1 or 0 })
     end
   end
   return sorted, take

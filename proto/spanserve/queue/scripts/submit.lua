@@ -25,6 +25,7 @@ local function add()
     questions)
 end
 
+if not string.match(crc, '^%x%x%x%x%x%x%x%x$') then return redis.error_reply('ERR crc is not 8 hexadecimal digits') end
 if redis.call('EXISTS', stream) == 0 then return { 'missing' } end -- a typo must not make a queue
 if record then
   if record.digest ~= digest then return { 'conflict' } end
@@ -42,7 +43,7 @@ end
 local limits = redis.call('HMGET', keys.config, 'max_tasks', 'max_bytes', 'max_tenant_tasks')
 local tasks = redis.call('XLEN', keys.streams[1]) + redis.call('XLEN', keys.streams[2])
 if tasks >= tonumber(limits[1]) then return { 'busy', 'max_tasks', tasks, tonumber(limits[1]) } end
-local bytes = tonumber(redis.call('HGET', keys.load, 'bytes') or 0)
+local bytes = tasks > 0 and tonumber(redis.call('HGET', keys.load, 'bytes') or 0) or 0
 if bytes + #task > tonumber(limits[2]) then return { 'busy', 'max_bytes', bytes, tonumber(limits[2]) } end
 local quota = tonumber(limits[3])
 if quota > 0 then
@@ -53,6 +54,7 @@ end
 
 -- The first write is one that Redis refuses at maxmemory, so that nothing is done by half.
 redis.call('HSET', keys.job, 'state', 'queued', 'digest', digest, 'class', class, 'bytes', #task, 'questions', questions)
+if tasks == 0 then redis.call('DEL', keys.load) end
 local entry = add()
 redis.call('HSET', keys.job, 'entry', entry)
 if timeout_ms ~= '' then redis.call('HSET', keys.job, 'deadline', now_ms() + tonumber(timeout_ms)) end

@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import random
 import secrets
-import socket
 import time
 from collections.abc import Callable, Coroutine
-from importlib.metadata import version
 from typing import Any
 
 import structlog
@@ -23,7 +21,6 @@ from spanserve.queue import (
     Ended,
     JobState,
     Keys,
-    Lease,
     QueueConfig,
     QueueError,
     QueueUnavailable,
@@ -32,12 +29,14 @@ from spanserve.queue import (
 )
 from spanserve.worker.credit import CreditPool
 from spanserve.worker.engine import Engine
+from spanserve.worker.redis.beat import Pulse
 from spanserve.worker.redis.breaker import Breaker
 from spanserve.worker.redis.finisher import LONGEST_PAUSE_S, Finisher
-from spanserve.worker.redis.held import HeldTasks
+from spanserve.worker.redis.held import Held, HeldTasks
 from spanserve.worker.redis.intake import Intake
 from spanserve.worker.redis.leases import LeaseKeeper
 from spanserve.worker.redis.share import Share
+from spanserve.worker.redis.strange import Strange
 from spanserve.worker.state import State
 
 #: Milliseconds a read waits for something new.
@@ -87,7 +86,8 @@ class RedisDoor:
         self._reader = Consumer(self._redis, self.keys, self.consumer)
         self._writer = Consumer(self._control, self.keys, self.consumer)
         self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
-        self._intake = Intake(engine, pool, self.held, self._finisher)
+        self._strange = Strange(self._finisher.release)
+        self._intake = Intake(engine, pool, self.held, self._finisher, self._strange)
         self._share = Share()
         self._keeper: LeaseKeeper | None = None
         self._reading = False
@@ -96,8 +96,11 @@ class RedisDoor:
         self._fenced = False
         self._verified = clock()
         self._next_reclaim = 0.0
+        self._next_reconcile = clock() + config.lease_s
+        self._lease_s = config.lease_s
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._reader_task: asyncio.Task[None] | None = None
 
     async def check(self) -> None:
         """Look whether the queue can be used, before anything is loaded.
@@ -115,23 +118,24 @@ class RedisDoor:
         self._reading = True
         for work in (self._read(), self._finisher.run(), self._watch(), self._beat()):
             self._tasks.append(asyncio.create_task(self._guard(work)))
+        self._reader_task = self._tasks[0]
 
     def give_back(self) -> None:
         """Claim no more, and release all that has not been on the device; the rest is finished."""
         self._reading = False
         self._wake.set()
-        self._engine.resume(self.held.jobs())  # nothing waits for leases any more
-        for held in self.held.all():
-            if held.job is not None and not held.job.started and not held.job.ended:
-                held.job.cancelled = True
-                self.held.remove(held.lease)
-                self._finisher.release(held.lease, held.deliveries - 1)
+        self._strange.give_back()
+        self._intake.give_back_unstarted()
 
     async def close(self, timeout_s: float) -> None:
         """Bring what has ended to Redis, and leave. What cannot be brought in time others compute again."""
         self._reading = False
-        with contextlib.suppress(TimeoutError):
+        self._wake.set()
+        with contextlib.suppress(TimeoutError, QueueError):
             async with asyncio.timeout(timeout_s):
+                if self._reader_task is not None:
+                    await asyncio.wait((self._reader_task,))  # a claim may be on its way
+                self.give_back()
                 await self._finisher.idle.wait()
                 await self._writer.leave()
         for task in self._tasks:
@@ -148,27 +152,36 @@ class RedisDoor:
         try:
             await work
         except Exception as error:
-            log.error("redis door failed", exc_info=error)
             self._engine.give_up("a fault inside the Redis door")
+            log.error("redis door failed", exc_info=error)
 
     async def _provision(self) -> None:
         config = await provision(self._control, self.keys, self._config)
         if config != self._config:
             log.info("the queue has its own settings", asked=repr(self._config), found=repr(config))
+        self._config = config
+        self._use_lease(config.lease_ms)
         if self._keeper is None:
-            self._config = config
             self._keeper = LeaseKeeper(
                 self._settings,
                 self.keys,
                 self.consumer,
                 self.held,
-                lease_s=config.lease_s,
+                lease_s=self._lease_s,
                 loop=asyncio.get_running_loop(),
                 renewed=self._renewed,
+                failed=self._engine.give_up,
             )
             self._keeper.start()
         self._provisioned = True
         log.info("queue", queue=self.keys.name, redis=self._settings.safe_url, consumer=self.consumer)
+
+    def _use_lease(self, lease_ms: int) -> None:
+        """Keep to the lease in force."""
+        self._lease_s = lease_ms / 1000
+        self._strange.pause_s = self._lease_s / 2
+        if self._keeper is not None:
+            self._keeper.lease_s = self._lease_s
 
     async def _read(self) -> None:
         """Claim until told to stop."""
@@ -188,23 +201,30 @@ class RedisDoor:
 
     async def _round(self) -> None:
         """Claim what there is room for; wait for a change if nothing was there."""
-        room = self.breaker.room(self._intake.room(), len(self.held))
-        serving = self._engine.state in (State.READY, State.SUSPECT)
-        if not serving or self._fenced or not room:
+        room = self._room()
+        if not self._serving or self._fenced or not room:
             await self._sleep(BLOCK_MS / 1000)
             return
-        if self._doubtful:
+        if self._doubtful or self._clock() >= self._next_reconcile:
             await self._reconcile()
         if not self.held:
             self._verified = self._clock()
         claimed = await self._reader.claim(room, self._share.of(room))
         self._take(claimed, "new")
-        if self._clock() >= self._next_reclaim:
+        room = self._room()
+        if room and self._clock() >= self._next_reclaim:
             self._next_reclaim = self._clock() + RECLAIM_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            again = await self._reader.reclaim(room)
-            self._take(again, "reclaimed")
+            self._take(await self._reader.reclaim(room), "reclaimed")
         if claimed.last and self._reading:
             await self._reader.wait(claimed.last, BLOCK_MS)
+
+    def _room(self) -> int:
+        """How many tasks may be claimed now."""
+        return self.breaker.room(self._intake.room(), len(self.held))
+
+    @property
+    def _serving(self) -> bool:
+        return self._reading and self._engine.state in (State.READY, State.SUSPECT)
 
     def _take(self, claimed: Claimed, how: str) -> None:
         metrics = self._engine.metrics
@@ -214,43 +234,47 @@ class RedisDoor:
         metrics.queue_put_aside.labels("trimmed").inc(claimed.trimmed)
         if claimed.orphans or claimed.trimmed:
             log.warning("entries put aside", orphans=claimed.orphans, trimmed=claimed.trimmed)
-        if claimed.entries:
-            if how == "reclaimed":
-                log.info("reclaimed", tasks=len(claimed.entries))
-            if self._reading:
-                self._intake.take(claimed.entries)
-            else:  # told to stop while the claim was on its way
-                self._intake.give_back(claimed.entries)
+        if claimed.entries and how == "reclaimed":
+            log.info("reclaimed", tasks=len(claimed.entries))
+        if self._serving:
+            self._intake.take(claimed.entries)
+        else:  # told to stop, or the device has died, while the claim was on its way
+            self._intake.give_back(claimed.entries)
         metrics.queue_held.set(len(self.held))
 
     async def _reconcile(self) -> None:
-        """Give back what was leased to us by a claim whose reply was lost."""
+        """Give back what is leased to us and we do not have: the reply that brought it was lost."""
         owned = await self._reader.owned()
         known = {held.lease.place for held in self.held.all()}
-        stranded = {place: count - 1 for place, count in owned.items() if place not in known}
+        stranded = {
+            place: count - 1
+            for place, count in owned.items()
+            if place not in known and place not in self._strange
+        }
         if stranded:
-            log.warning("given back what a lost reply had leased to us", tasks=len(stranded))
-            await self._reader.release(stranded)
+            log.warning("given back what is leased to us and we do not have", tasks=len(stranded))
+            for reply in await self._reader.release(stranded):
+                if isinstance(reply, QueueError):
+                    raise reply
         self._doubtful = False
+        self._next_reconcile = self._clock() + self._lease_s
 
-    def _renewed(self, sent: float, lost: set[Lease], cancelled: set[Lease]) -> None:
+    def _renewed(self, sent: float, lost: list[Held], cancelled: list[Held]) -> None:
         """A renewal has succeeded."""
         self._verified = max(self._verified, sent)
-        for lease in lost:
-            held = self.held.get(lease)
-            if held is not None and held.job is not None and not held.job.ended:
-                log.warning("lease lost", job=str(lease.job), started=held.job.started)
+        for held in lost:
+            if held in self.held and held.job is not None and not held.job.ended:
                 self._engine.metrics.queue_leases_lost.inc()
                 held.lost = True
                 self._engine.cancel(held.job)  # of no effect on what is on the device
-        for lease in cancelled:
-            held = self.held.get(lease)
-            if held is not None and held.job is not None:
+                log.warning("lease lost", job=str(held.lease.job), started=held.job.started)
+        for held in cancelled:
+            if held in self.held and held.job is not None:
                 self._engine.cancel(held.job)
         if self._fenced:
             self._fenced = False
-            log.info("leases verified")
             self._engine.resume(self.held.jobs())
+            log.info("leases verified")
 
     async def _watch(self) -> None:
         """Show the lease thread that the loop moves, and start nothing on leases that may have run out."""
@@ -259,7 +283,7 @@ class RedisDoor:
             if self._keeper is not None:
                 self._keeper.touch()
             self._show_breaker()
-            stale = self._clock() - self._verified > FENCE * self._config.lease_s
+            stale = self._clock() - self._verified > FENCE * self._lease_s
             if stale and not self._fenced and self.held:
                 self._fenced = True
                 log.warning("leases in doubt", tasks=len(self.held))
@@ -267,46 +291,20 @@ class RedisDoor:
 
     async def _beat(self) -> None:
         """Say now and then how we are."""
-        before, then = self._engine.ended_questions, self._clock()
-        rate = 0.0
+        pulse = Pulse(self._engine, self._clock)
         while True:
             await asyncio.sleep(BEAT_S)
-            now, ended = self._clock(), self._engine.ended_questions
-            rate += 0.3 * ((ended - before) / (now - then) - rate)
-            before, then = ended, now
+            facts = pulse.facts(breaker_closed=self.breaker.closed, held_tasks=len(self.held))
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
-                    await self._writer.beat(self._facts(rate))
+                    self._use_lease(await self._writer.beat(facts))
                     self._engine.metrics.queue_questions.set(await self._writer.questions())
 
-    def _facts(self, rate: float) -> dict[str, str | int]:
-        engine = self._engine
-        return {
-            "name": engine.name,
-            "host": socket.gethostname(),
-            "version": version("spanserve"),
-            "state": engine.state.value if self.breaker.closed else "breaker open",
-            "device": engine.device.spec.text,
-            "model": engine.manifest.name,
-            "model_digest": engine.model_digest,
-            "precision": engine.manifest.precision,
-            "max_seq_length": engine.manifest.max_seq_length,
-            "max_batch_size": engine.batcher.max_batch,
-            "questions_per_s": f"{rate:.1f}",
-            "held_tasks": len(self.held),
-            "ended_questions": engine.ended_questions,
-            "useful_tokens": engine.useful_tokens,
-            "padded_tokens": engine.padded_tokens,
-            "host_restarts": max(0, engine.device.starts - 1),
-        }
-
-    def _ended(self, end: End, outcome: Ended | None) -> None:
+    def _ended(self, held: Held, end: End, outcome: Ended | None) -> None:
         """Redis knows the end of a task."""
-        held = self.held.get(end.lease)
-        if held is not None:
-            self._intake.drop(held)
+        self._intake.drop(held)
         self._engine.metrics.queue_ended.labels(end.state.value, outcome or "refused").inc()
-        if outcome is Ended.OK:
+        if outcome is Ended.OK and end.state in (JobState.DONE, JobState.FAILED, JobState.DEAD):
             self.breaker.note(dead=end.state is JobState.DEAD)
             self._show_breaker()
         self._wake.set()
@@ -319,10 +317,8 @@ class RedisDoor:
             self._engine.metrics.queue_breaker_open.set(not closed)
             self._engine.set_state(State.READY if closed else State.SUSPECT)
 
-    def _released(self, lease: Lease) -> None:
-        held = self.held.get(lease)
-        if held is not None:
-            self._intake.drop(held)
+    def _released(self, held: Held) -> None:
+        self._intake.drop(held)
         self._wake.set()
 
     async def _sleep(self, seconds: float) -> None:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from spanserve.contract.backoff import Backoff
-from spanserve.queue import Consumer, End, Ended, Lease, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue import Consumer, End, Ended, JobId, QueueError, QueueFull, QueueUnavailable
 from spanserve.queue.calls import MAX_PIPELINE
+from spanserve.queue.consumer import Place
+from spanserve.worker.redis.held import Held
 
 #: Longest pause between two tries, in seconds.
 LONGEST_PAUSE_S = 5.0
@@ -23,35 +25,41 @@ class Finisher:
 
     Args:
         ended: called with every end that Redis has decided, and how; with None where it refused it for good.
-        released: called with every lease that has been given back.
+        released: called with every held task that has been given back.
     """
 
     def __init__(
         self,
         consumer: Consumer,
         *,
-        ended: Callable[[End, Ended | None], None],
-        released: Callable[[Lease], None],
+        ended: Callable[[Held, End, Ended | None], None],
+        released: Callable[[Held], None],
     ) -> None:
         self._consumer = consumer
         self._ended = ended
         self._released = released
-        self._ends: list[End] = []
-        self._releases: dict[Lease, int] = {}
+        self._marks: list[JobId] = []
+        self._ends: list[tuple[Held, End]] = []
+        self._releases: dict[Place, tuple[Held | None, int]] = {}
         self._something = asyncio.Event()
         #: Set while there is nothing left to send.
         self.idle = asyncio.Event()
         self.idle.set()
         self._backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
 
-    def end(self, end: End) -> None:
-        """End a job."""
-        self._ends.append(end)
+    def mark(self, job: JobId) -> None:
+        """Note that a job is alone on the device."""
+        self._marks.append(job)
         self._wake()
 
-    def release(self, lease: Lease, deliveries: int) -> None:
-        """Give a lease back, leaving so many deliveries behind."""
-        self._releases[lease] = deliveries
+    def end(self, held: Held, end: End) -> None:
+        """End a job."""
+        self._ends.append((held, end))
+        self._wake()
+
+    def release(self, place: Place, deliveries: int, held: Held | None = None) -> None:
+        """Give an entry back, leaving so many deliveries behind."""
+        self._releases[place] = held, deliveries
         self._wake()
 
     async def run(self) -> None:
@@ -59,11 +67,11 @@ class Finisher:
         while True:
             await self._something.wait()
             self._something.clear()
-            while self._ends or self._releases:
+            while self._marks or self._ends or self._releases:
                 try:
                     await self._send()
                     self._backoff.reset()
-                except QueueUnavailable as error:
+                except QueueError as error:  # whatever it is, what has ended must get there
                     log.warning("ends not sent", error=str(error), waiting=len(self._ends))
                     await asyncio.sleep(self._backoff.next_s())
             self.idle.set()
@@ -72,28 +80,47 @@ class Finisher:
         """Send one round.
 
         Raises:
-            QueueUnavailable: some or all of it is to be sent again.
+            QueueError: some or all of it is to be sent again.
         """
-        failed: QueueError | None = None
+        await self._send_marks()
+        failed = await self._send_ends() or await self._send_releases()
+        if failed is not None:
+            raise failed
+
+    async def _send_marks(self) -> None:
+        marks = self._marks[:MAX_PIPELINE]
+        await self._consumer.mark(marks)
+        del self._marks[: len(marks)]
+
+    async def _send_ends(self) -> QueueError | None:
         ends = self._ends[:MAX_PIPELINE]
-        for end, outcome in zip(ends, await self._consumer.end(ends), strict=True):
+        failed: QueueError | None = None
+        later = []
+        outcomes = await self._consumer.end([end for _, end in ends])
+        for (held, end), outcome in zip(ends, outcomes, strict=True):
             if isinstance(outcome, QueueUnavailable | QueueFull):
                 failed = outcome
+                later.append((held, end))
                 continue
-            self._ends.remove(end)
             if isinstance(outcome, QueueError):
                 log.error("end refused", job=str(end.lease.job), state=end.state, error=str(outcome))
-            self._ended(end, None if isinstance(outcome, QueueError) else outcome)
-        leases = list(self._releases)[:MAX_PIPELINE]
-        replies = await self._consumer.release({lease.place: self._releases[lease] for lease in leases})
-        for lease, reply in zip(leases, replies, strict=True):
-            if isinstance(reply, QueueUnavailable):
+            self._ended(held, end, None if isinstance(outcome, QueueError) else outcome)
+        self._ends[: len(ends)] = later
+        return failed
+
+    async def _send_releases(self) -> QueueError | None:
+        releases = dict(list(self._releases.items())[:MAX_PIPELINE])
+        failed: QueueError | None = None
+        replies = await self._consumer.release({place: count for place, (_, count) in releases.items()})
+        for (place, asked), reply in zip(releases.items(), replies, strict=True):
+            if isinstance(reply, QueueUnavailable | QueueFull):
                 failed = reply
                 continue
-            del self._releases[lease]
-            self._released(lease)
-        if failed is not None:
-            raise QueueUnavailable(str(failed))
+            if self._releases.get(place) == asked:
+                del self._releases[place]
+            if asked[0] is not None:
+                self._released(asked[0])
+        return failed
 
     def _wake(self) -> None:
         self.idle.clear()

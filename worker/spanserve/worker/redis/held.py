@@ -20,10 +20,18 @@ class Held:
     job: Job | None = None
     #: The lease has gone to another worker: the first result counts, anything else is for that one to say.
     lost: bool = False
+    #: Its part of the capacity is free again.
+    settled: bool = False
+    #: Redis has been told that it was alone on the device.
+    marked: bool = False
 
 
 class HeldTasks:
-    """Held tasks by lease. The event loop changes it, the lease thread reads it."""
+    """Held tasks by lease. The event loop changes it, the lease thread reads it.
+
+    The same entry can come back after its lease was lost: what is known of the old holding, an answer to a
+    renewal or the end of its job, must not be taken for the new one. So those are told apart by identity.
+    """
 
     def __init__(self) -> None:
         self._held: dict[Lease, Held] = {}
@@ -36,11 +44,16 @@ class HeldTasks:
         with self._lock:
             self._held[held.lease] = held
 
-    def remove(self, lease: Lease) -> Held | None:
+    def remove(self, held: Held) -> None:
         with self._lock:
-            return self._held.pop(lease, None)
+            if self._held.get(held.lease) is held:
+                del self._held[held.lease]
 
-    def get(self, lease: Lease) -> Held | None:
+    def __contains__(self, held: Held) -> bool:
+        return self._held.get(held.lease) is held
+
+    def of(self, lease: Lease) -> Held | None:
+        """Who holds it now."""
         return self._held.get(lease)
 
     def all(self) -> list[Held]:

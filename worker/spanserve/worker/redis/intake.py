@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 
 import structlog
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
 from spanserve.queue import End, Entry, JobState, Lease
 from spanserve.worker.credit import CreditPool
 from spanserve.worker.engine import Engine
+from spanserve.worker.job import Job
 from spanserve.worker.redis.finisher import Finisher
 from spanserve.worker.redis.held import Held, HeldTasks
 from spanserve.worker.redis.outcome import refused, state_of
+from spanserve.worker.redis.strange import Strange
 
 #: Weight of a new task in the moving average of questions per task.
 QUESTIONS_WEIGHT = 0.05
 #: Questions a task is thought to have before any was seen.
 FIRST_QUESTIONS = 8.0
-#: Seconds an entry that we do not understand is kept from us.
-STRANGE_S = 1.0
 #: Tasks claimed at a time, at most.
 MAX_CLAIM = 64
+#: A task that was delivered this often and yet never ran alone is given up all the same: what kills a worker
+#: before it can compute anything must end as well.
+MAX_DELIVERIES = 2 * MAX_ATTEMPTS
 
 log = structlog.get_logger(__name__)
 
@@ -35,13 +38,17 @@ class Intake:
     questions, and a claim in tasks, each estimated from those seen.
     """
 
-    def __init__(self, engine: Engine, pool: CreditPool, held: HeldTasks, finisher: Finisher) -> None:
+    def __init__(
+        self, engine: Engine, pool: CreditPool, held: HeldTasks, finisher: Finisher, strange: Strange
+    ) -> None:
         self._engine = engine
         self._pool = pool
         self._held = held
         self._finisher = finisher
+        self._strange = strange
         self._account = pool.open()
         self._questions_per_task = FIRST_QUESTIONS
+        engine.on_alone = self._alone
 
     def room(self) -> int:
         """How many tasks may be claimed now."""
@@ -55,33 +62,38 @@ class Intake:
         tasks: list[Task] = []
         held: list[Held] = []
         for entry in entries:
-            lease = Lease(entry.number, entry.id, entry.job)
             if not entry.known_version:
-                log.warning(
-                    "entry of an unknown version given back", job=str(entry.job), version=entry.version
-                )
-                # Not at once: we would be the first to claim it again.
-                give_back = partial(self._finisher.release, lease, entry.deliveries - 1)
-                asyncio.get_running_loop().call_later(STRANGE_S, give_back)
+                self._strange.park(entry)
                 continue
+            lease = Lease(entry.number, entry.id, entry.job)
             task = self._checked(entry, lease)
             if task is not None:
                 tasks.append(task)
-                held.append(Held(lease, entry.deliveries, len(task.questions)))
-        for one in held:
-            self._hold(one)
-        jobs = self._engine.submit(tasks, [partial(self._finished, one.lease) for one in held])
+                held.append(self._hold(lease, entry, len(task.questions)))
+        jobs = self._engine.submit(tasks, [partial(self._finished, one) for one in held])
         for one, job in zip(held, jobs, strict=True):
             one.job = job
 
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
         for entry in entries:
-            self._finisher.release(Lease(entry.number, entry.id, entry.job), entry.deliveries - 1)
+            self._finisher.release((entry.number, entry.id), entry.deliveries - 1)
+
+    def give_back_unstarted(self) -> None:
+        """Release all that has not been on the device, not charged."""
+        jobs = self._held.jobs()
+        for held in self._held.all():
+            if held.job is not None and not held.job.started and not held.job.ended:
+                held.job.cancelled = True
+                self.drop(held)
+                self._finisher.release(held.lease.place, held.deliveries - 1)
+        self._engine.resume(jobs)  # nothing waits for leases any more
 
     def drop(self, held: Held) -> None:
         """A task is no longer ours, or ended: what it held of the capacity is free."""
-        if self._held.remove(held.lease) is not None:
+        self._held.remove(held)
+        if not held.settled:
+            held.settled = True
             self._pool.settle(self._account, held.questions)
 
     def close(self) -> None:
@@ -93,48 +105,63 @@ class Intake:
         try:
             task = entry.task()
         except Refusal as refusal:
-            self._hold(Held(lease, entry.deliveries, 0))
-            self._finisher.end(End(lease, JobState.DEAD, b"", str(refusal), self._engine.model_digest))
+            held = self._hold(lease, entry, 0)
+            end = End(lease, JobState.DEAD, b"", str(refusal), self._engine.model_digest)
+            self._finisher.end(held, end)
             return None
+        # Only of what has been alone on a device may it be said that it is what fails.
+        proven = entry.ran or entry.deliveries > MAX_DELIVERIES
+        attempt = entry.deliveries if proven else min(entry.deliveries, MAX_ATTEMPTS)
         verdict = None
         if entry.cancelled:
             verdict = Refusal(ErrorCode.CANCELLED, "the client withdrew the task")
         elif entry.remaining_ms == 0:
-            verdict = Refusal(
-                ErrorCode.DEADLINE_EXCEEDED,
-                "not computed in time",
-                field="timeout_ms",
-                limit=f"{task.timeout_ms} ms",
-            )
-        task = replace(task, attempt=entry.deliveries, timeout_ms=entry.remaining_ms or None)
+            limit = f"{task.timeout_ms} ms"
+            message = "not computed in time"
+            verdict = Refusal(ErrorCode.DEADLINE_EXCEEDED, message, field="timeout_ms", limit=limit)
+        remaining_ms = None if entry.remaining_ms is None else min(max(1, entry.remaining_ms), MAX_TIMEOUT_MS)
+        task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
         if verdict is None:
             return task
-        held = Held(lease, entry.deliveries, len(task.questions))
-        self._hold(held)
         engine = self._engine
         result = refused(task, verdict, worker=engine.name, model_digest=engine.model_digest)
-        self._finished(lease, result)
+        self._finished(self._hold(lease, entry, len(task.questions)), result)
         return None
 
-    def _hold(self, held: Held) -> None:
+    def _hold(self, lease: Lease, entry: Entry, questions: int) -> Held:
+        earlier = self._held.of(lease)
+        if earlier is not None:  # lost and come back: its old job may still win, but speaks for nothing else
+            earlier.lost = True
+            self.drop(earlier)
+            if earlier.job is not None:
+                earlier.job.cancelled = True
+                self._engine.resume([earlier.job])
+        held = Held(lease, entry.deliveries, questions, marked=entry.ran)
         self._held.add(held)
-        self._pool.charge(self._account, held.questions)
+        self._pool.charge(self._account, questions)
+        return held
 
-    def _finished(self, lease: Lease, result: TaskResult) -> None:
+    def _alone(self, job: Job) -> None:
+        """A job is alone on the device."""
+        for held in self._held.all():
+            if held.job is job and not held.marked:
+                held.marked = True
+                self._finisher.mark(held.lease.job)
+
+    def _finished(self, held: Held, result: TaskResult) -> None:
         """The engine is done with a task."""
-        held = self._held.get(lease)
-        if held is None:  # given back meanwhile
-            return
-        self._observe(held)
         state = state_of(result)
+        if held not in self._held and state is not JobState.DONE:
+            return  # given back meanwhile
+        self._observe(held)
         if held.lost and state is not JobState.DONE:
             self.drop(held)  # whoever has it now says how it ends
         elif state is None:
-            self._finisher.release(lease, result.attempt - 1)
+            self._finisher.release(held.lease.place, result.attempt - 1, held)
         else:
             reason = next((str(q.error) for q in result.questions if q.error is not None), "")
             digest = self._engine.model_digest
-            self._finisher.end(End(lease, state, result.to_bytes(), reason, digest))
+            self._finisher.end(held, End(held.lease, state, result.to_bytes(), reason, digest))
 
     def _observe(self, held: Held) -> None:
         """Learn what tasks are like."""

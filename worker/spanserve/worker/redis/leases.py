@@ -7,6 +7,7 @@ and whoever comes after it should have the tasks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import os
 import random
@@ -18,8 +19,8 @@ from collections.abc import Callable
 import structlog
 
 from spanserve.contract.backoff import Backoff
-from spanserve.queue import Consumer, Keys, Lease, QueueError, RedisSettings
-from spanserve.worker.redis.held import HeldTasks
+from spanserve.queue import Consumer, Keys, QueueError, RedisSettings
+from spanserve.worker.redis.held import Held, HeldTasks
 
 #: Leases are renewed this many times within their length: two renewals may fail.
 RENEWALS = 3
@@ -30,8 +31,11 @@ EXIT_STALLED = 70
 
 log = structlog.get_logger(__name__)
 
+#: Seconds between two looks at the clock and at whether to stop.
+LOOK_S = 0.25
+
 #: Called in the event loop: when the renewal was sent (monotonic), what is lost, what is to be cancelled.
-Renewed = Callable[[float, set[Lease], set[Lease]], None]
+Renewed = Callable[[float, list[Held], list[Held]], None]
 
 
 class LeaseKeeper:
@@ -40,6 +44,7 @@ class LeaseKeeper:
     Args:
         held: what to renew.
         renewed: called in `loop` after every renewal that succeeded.
+        failed: called in `loop` if the thread cannot go on.
     """
 
     def __init__(
@@ -52,14 +57,16 @@ class LeaseKeeper:
         lease_s: float,
         loop: asyncio.AbstractEventLoop,
         renewed: Renewed,
+        failed: Callable[[str], None],
     ) -> None:
         self._settings = settings
         self._keys = keys
         self._consumer = consumer
         self._held = held
-        self._interval_s = lease_s / RENEWALS
+        self.lease_s = lease_s
         self._loop = loop
         self._renewed = renewed
+        self._failed = failed
         self._touches = 0
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
@@ -77,43 +84,59 @@ class LeaseKeeper:
         if self._thread.is_alive():
             self._thread.join()
 
+    @property
+    def _interval_s(self) -> float:
+        return self.lease_s / RENEWALS
+
     def _run(self) -> None:
-        asyncio.run(self._renew_on())
+        try:
+            asyncio.run(self._renew_on())
+        except BaseException as error:  # without renewals this worker only blocks what it holds
+            self._tell(self._failed, f"the lease thread ended: {error!r}")
 
     async def _renew_on(self) -> None:
-        redis = self._settings.connect(timeout_s=max(self._interval_s, 0.5))
-        consumer = Consumer(redis, self._keys, self._consumer)
         backoff = Backoff(random.Random(), longest_s=self._interval_s)  # noqa: S311 - jitter, no secret
-        pause = self._interval_s
+        # Two replies that never come must still leave time for a third try.
+        redis = self._settings.connect(timeout_s=max(self._interval_s / 2, 0.25))
+        consumer = Consumer(redis, self._keys, self._consumer)
+        renewed, pause = time.monotonic(), self._interval_s
         seen, stalled_s = self._touches, 0.0
         try:
-            while not await asyncio.to_thread(self._stopping.wait, pause):
-                # By our own pauses, not by the clock: a process that was frozen as a whole has not stalled.
+            while not await asyncio.to_thread(self._stopping.wait, LOOK_S):
+                # By our own looks, not by the clock: a process that was frozen as a whole has not stalled.
                 # While the model loads nothing is held, and nobody touches us, for as long as that takes.
-                stalled_s = stalled_s + pause if len(self._held) and self._touches == seen else 0.0
+                stalled_s = stalled_s + LOOK_S if len(self._held) and self._touches == seen else 0.0
                 seen = self._touches
                 if stalled_s > STALL_S:
                     _give_up()
+                if time.monotonic() - renewed < min(pause, self._interval_s):
+                    continue
+                renewed = time.monotonic()
                 try:
                     await self._renew(consumer)
                     backoff.reset()
                     pause = self._interval_s
                 except QueueError as error:
-                    log.warning("leases not renewed", error=str(error))
                     pause = backoff.next_s()
+                    log.warning("leases not renewed", error=str(error))
         finally:
             await redis.aclose()
 
     async def _renew(self, consumer: Consumer) -> None:
-        leases = [held.lease for held in self._held.all() if not held.lost]
+        held = {one.lease: one for one in self._held.all() if not one.lost}
         sent = time.monotonic()
-        lost, cancelled = await consumer.renew(leases)
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._renewed, sent, lost, cancelled)
+        lost, cancelled = await consumer.renew(list(held))
+        self._tell(self._renewed, sent, [held[lease] for lease in lost], [held[lease] for lease in cancelled])
+
+    def _tell(self, call: Callable[..., None], *arguments: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(call, *arguments)
 
 
 def _give_up() -> None:
     """End the process at once, with every thread's stack on standard error."""
-    log.error("the event loop stands still", seconds=STALL_S)
-    faulthandler.dump_traceback(sys.stderr)
-    os._exit(EXIT_STALLED)
+    try:
+        log.error("the event loop stands still", seconds=STALL_S)
+        faulthandler.dump_traceback(sys.stderr)
+    finally:
+        os._exit(EXIT_STALLED)

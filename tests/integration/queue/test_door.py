@@ -1,0 +1,216 @@
+"""The worker's door to a real Redis, inside the test's loop: what it takes in, gives back, and never mixes up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from spanserve.bundle import Bundle
+from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.queue import JobId, NoQueue, QueueConfig, QueueError, RedisSettings, configure
+from spanserve.queue.calls import Call, run
+from spanserve.worker.credit import CreditPool
+from spanserve.worker.redis.door import RedisDoor
+from tests.faults.serving import Rig
+from tests.faults.serving import rig as engine_rig
+from tests.faults.waiting import eventually
+from tests.queue_rig import QueueRig, queued_task
+
+LEASE_MS = 1000
+
+
+@dataclass(slots=True)
+class Served:
+    """A door on an engine, and the queue it serves."""
+
+    door: RedisDoor
+    engine: Rig
+    queue: QueueRig
+
+    async def ended(self, count: int = 1) -> dict[str, str]:
+        """Wait for so many ends; the state of each task."""
+
+        async def enough() -> bool:
+            return len(await self.queue.events()) >= count
+
+        await eventually(enough)
+        return dict(await self.queue.events())
+
+
+@asynccontextmanager
+async def served(queue: QueueRig, bundle: Bundle, lease_ms: int = LEASE_MS) -> AsyncIterator[Served]:
+    """A door that claims."""
+    async with engine_rig(bundle) as engine:
+        door = RedisDoor(
+            engine.engine,
+            CreditPool(engine.engine.capacity_windows, engine.batcher.max_batch),
+            RedisSettings(url=queue.server.url),
+            queue.keys.name,
+            QueueConfig(lease_ms=lease_ms),
+        )
+        await door.check()
+        door.start()
+        try:
+            yield Served(door, engine, queue)
+        finally:
+            await door.close(5.0)
+
+
+async def held(made: Served, count: int = 1) -> None:
+    await eventually(lambda: len(made.door.held) == count)
+
+
+async def test_answers(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """What is submitted is answered, and nothing of it stays in the streams."""
+    async with served(bare, sim_bundle) as made:
+        await bare.submit(*(queued_task(f"t{n}", questions=3) for n in range(50)))
+        assert {f"t{n}": "done" for n in range(50)} == await made.ended(50)
+        assert (0, 0) == bare.depth()
+    assert [] == bare.plain.zrange(bare.keys.workers, 0, -1)
+
+
+@pytest.mark.parametrize("damage", [{"crc": "0" * 8}, {"crc": "\ufffd"}], ids=["wrong", "unreadable"])
+async def test_a_damaged_entry_is_buried_alone(
+    rig: QueueRig, sim_bundle: Bundle, damage: dict[str, str]
+) -> None:
+    """An entry that cannot be read ends among the dead letters; those claimed with it are answered."""
+    tasks = [queued_task(f"t{n}") for n in range(9)]
+    await rig.submit(*tasks)
+    rig.damage(tasks[4], **damage)
+    async with served(rig, sim_bundle) as made:
+        states = await made.ended(9)
+    assert {f"t{n}": "dead" if n == 4 else "done" for n in range(9)} == states
+    assert 1 == len(rig.dead())
+
+
+async def test_an_unknown_version_is_left_for_others(rig: QueueRig, sim_bundle: Bundle) -> None:
+    """An entry in a newer version is not computed, not dead, and not charged."""
+    new, known = queued_task("new"), queued_task("known")
+    await rig.submit(new, known)
+    rig.damage(new, v="2")
+    async with served(rig, sim_bundle) as made:
+        assert {"known": "done"} == await made.ended(1)
+    assert "queued" == rig.state(new)
+    (entry,) = (await rig.consumer("newer").claim(8, 8)).entries
+    assert ("2", 1) == (entry.version, entry.deliveries)
+
+
+async def test_an_old_job_does_not_speak_for_a_new_lease(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """A task that was lost and comes back is answered, though its first job was withdrawn meanwhile."""
+    async with served(bare, sim_bundle) as made:
+        slots = made.engine.block()
+        await bare.submit(queued_task("t"))
+        await held(made)
+        (lease,) = [one.lease for one in made.door.held.all()]
+        stream = bare.keys.stream(lease.number)
+        bare.plain.xclaim(stream, "workers", "thief", 0, [lease.entry])
+        await eventually(lambda: all(one.lost for one in made.door.held.all()))
+        assert await bare.release(lease, 0, "thief") is True
+        await eventually(lambda: [False] == [one.lost for one in made.door.held.all()])
+        for slot in slots:
+            slot.release()
+        await bare.submit(queued_task("next"))  # what comes in makes the engine look at its slots
+        assert {"t": "done", "next": "done"} == await made.ended(2)
+        assert (0, 0) == bare.depth()
+        await eventually(made.engine.engine.idle.is_set)
+        assert 0 == made.engine.engine.held_windows
+
+
+async def test_what_a_lost_reply_leased_is_recovered(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """Entries leased under the door's name that it does not have are given back and done, while it lives."""
+    async with served(bare, sim_bundle) as made:
+        slots = made.engine.block()
+        await bare.submit(*(queued_task(f"t{n}") for n in range(3)))
+        await held(made, 3)
+        for lease in [one.lease for one in made.door.held.all()]:
+            (one,) = [one for one in made.door.held.all() if one.lease == lease]
+            made.door._intake.drop(one)  # as if the claim's reply had never come
+        for slot in slots:
+            slot.release()
+        assert {f"t{n}": "done" for n in range(3)} == await made.ended(3)
+
+
+@pytest.mark.parametrize(("ran", "state"), [(False, "done"), (True, "dead")], ids=["never-ran", "ran-alone"])
+async def test_only_what_ran_alone_is_given_up(
+    bare: QueueRig, sim_bundle: Bundle, ran: bool, state: str
+) -> None:
+    """A task that was with five workers that died is dead only if it was alone on a device."""
+    await bare.provision(lease_ms=LEASE_MS)
+    task, lease = await bare.submitted_and_claimed("gone")
+    if ran:
+        await bare.consumer("gone").mark([lease.job])
+    await bare.release(lease, MAX_ATTEMPTS, "gone")
+    async with served(bare, sim_bundle) as made:
+        assert {task.id: state} == await made.ended()
+
+
+async def test_alone_is_noted(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """A suspect that has the device for itself is marked in its record while it is computed."""
+    await bare.provision(lease_ms=60_000)
+    task, lease = await bare.submitted_and_claimed("gone")
+    await bare.release(lease, 2, "gone")
+    async with served(bare, sim_bundle) as made:
+        seen = []
+        mark = made.door._writer.mark
+
+        async def noted(jobs: object) -> None:
+            await mark(jobs)  # type: ignore[arg-type]  # passed through
+            seen.append(jobs)
+
+        made.door._writer.mark = noted  # type: ignore[method-assign]  # to see it pass
+        assert {task.id: "done"} == await made.ended()
+        await eventually(lambda: [lease.job] in seen)
+
+
+async def test_shutdown_without_redis(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """With Redis away the door closes in its time, and raises nothing."""
+    async with served(bare, sim_bundle) as made:
+        await bare.submit(queued_task("t"))
+        await made.ended()
+        with bare.server.frozen():
+            began = time.monotonic()
+            await made.door.close(0.5)
+            assert time.monotonic() - began < 30
+
+
+async def test_the_lease_is_not_shortened_under_workers(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """A shorter lease is refused while a worker is seen; a longer one it takes up."""
+    with pytest.raises(NoQueue):
+        await configure(bare.redis, bare.keys, lease_ms=2 * LEASE_MS)
+    async with served(bare, sim_bundle) as made:
+        await eventually(lambda: bool(bare.plain.zcard(bare.keys.workers)))
+        with pytest.raises(QueueError, match="only be set while no worker is seen"):
+            await configure(bare.redis, bare.keys, lease_ms=LEASE_MS // 2)
+        await configure(bare.redis, bare.keys, lease_ms=2 * LEASE_MS)
+        await eventually(lambda: 2 * LEASE_MS / 1000 == made.door._lease_s)
+    await configure(bare.redis, bare.keys, lease_ms=LEASE_MS)
+
+
+async def test_an_empty_queue_has_no_load(bare: QueueRig) -> None:
+    """Entries that somebody trimmed do not count against the limit for ever."""
+    await bare.provision(max_bytes=200)
+    first = queued_task("first", context="word " * 20)
+    assert ["queued"] == await bare.submit(first)
+    assert ["resource_exhausted max_bytes"] == await bare.submit(queued_task("second", context="word " * 20))
+    bare.trim(first)
+    assert ["queued"] == await bare.submit(queued_task("second", context="word " * 20))
+    assert 1 == bare.load()[1]
+
+
+async def test_a_key_that_names_no_job_is_refused(rig: QueueRig) -> None:
+    """A producer of its own making cannot queue what no worker could read."""
+
+    async def submit(job: str, crc: str) -> None:
+        keys = [f"{rig.keys.tag}:job:{job}", *rig.keys.of_job(JobId("", "r", "t"))[1:]]
+        await run(rig.redis, Call("submit", keys, (2, b"task", crc, 1, "", "1")))
+
+    for job in ("a/b/c/d", "a/b", "a/b/"):
+        with pytest.raises(QueueError, match="tenant/run/task"):
+            await submit(job, "00000000")
+    with pytest.raises(QueueError, match="8 hexadecimal digits"):
+        await submit("a/b/c", "0000")
+    assert (0, 0) == rig.depth()
