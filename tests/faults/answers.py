@@ -19,6 +19,7 @@ STATUS = {
     ErrorCode.CANCELLED: grpc.StatusCode.CANCELLED,
     ErrorCode.POISON: grpc.StatusCode.ABORTED,
     ErrorCode.INTERNAL: grpc.StatusCode.INTERNAL,
+    ErrorCode.RESULT_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 

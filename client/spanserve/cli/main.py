@@ -39,6 +39,9 @@ COMMANDS = {
     "up": Command(
         "spanserve.worker.up.commands", "app", "worker", "Run a worker on every device of this host."
     ),
+    "doctor": Command(
+        "spanserve.worker.doctor.commands", "app", "worker", "Look whether this machine can serve."
+    ),
     "build": Command(
         "spanserve.builder.commands.build", "app", "builder", "Turn a checkpoint into a bundle."
     ),

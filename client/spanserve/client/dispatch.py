@@ -77,6 +77,7 @@ class Dispatcher:
         if len(waiting) != len(todo):
             raise ClientError(f"{len(todo)} tasks have only {len(waiting)} different ids")
         self._pending.add(todo)
+        self._pending.complete()
         running = [asyncio.create_task(connection.run()) for connection in self.connections]
         following = asyncio.create_task(self._follow(running))
         try:

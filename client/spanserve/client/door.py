@@ -25,6 +25,10 @@ class Stream(Protocol):
     def shares(self) -> str:
         """Who did what, and what is waited for; for a progress line."""
 
+    @property
+    def copies(self) -> int:
+        """Tasks that a second worker took near the end."""
+
 
 class Door(Protocol):
     """One way to workers."""

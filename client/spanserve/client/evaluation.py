@@ -63,7 +63,8 @@ class Evaluation:
             todo = sorted((t for t in tasks if not results.has_task(t.id)), key=_length, reverse=True)
             progress = RunProgress(len(dataset.question_ids), sum(map(_weight, tasks)), console)
             progress.resume(before, sum(map(_weight, tasks)) - sum(map(_weight, todo)))
-            seconds, described, padding = asyncio.run(self._stream(todo, ledger, results, progress))
+            # Nothing is left of a run that was cut off between its last result and its report.
+            run = asyncio.run(self._stream(todo, ledger, results, progress)) if todo else _Run()
         scores = write_output(self.folder, dataset, results, no_answer_threshold=self.no_answer_threshold)
         summary = RunSummary(
             dataset=dataset,
@@ -71,11 +72,12 @@ class Evaluation:
             scores=scores,
             options=self.options,
             no_answer_threshold=self.no_answer_threshold,
-            wall_seconds=seconds or None,
+            wall_seconds=run.seconds,
             timed_questions=len(results) - before,
             finished=datetime.now(UTC),
-            workers=described,
-            padding=padding,
+            workers=run.workers,
+            padding=run.padding,
+            copies=run.copies,
             warnings=_warnings(results),
         )
         write_report(self.folder / "report.html", summary)
@@ -83,13 +85,11 @@ class Evaluation:
 
     async def _stream(
         self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
-    ) -> tuple[float, tuple[WorkerDescription, ...], Padding | None]:
-        """Send the tasks and record the results; returns seconds, and what the workers say of it.
+    ) -> _Run:
+        """Send the tasks and record the results.
 
         What is in a queue stays there if this is cut off: a resumed run finds it.
         """
-        if not todo:  # a run that was cut off between its last result and its report
-            return 0.0, (), None
         weights = {task.id: _weight(task) for task in todo}
         door = self.connect()
         try:
@@ -108,7 +108,17 @@ class Evaluation:
         finally:
             await door.close()
         padding = _padding(earlier, later, unique_names=door.unique_names)
-        return seconds, tuple(_description(found) for found in later.values()), padding
+        return _Run(seconds, tuple(_description(found) for found in later.values()), padding, stream.copies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is said of a stream of tasks besides its results; see `RunSummary`."""
+
+    seconds: float | None = None
+    workers: tuple[WorkerDescription, ...] = ()
+    padding: Padding | None = None
+    copies: int = 0
 
 
 def _length(task: Task) -> int:

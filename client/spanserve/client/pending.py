@@ -4,8 +4,8 @@
        ^--- give back ---'   |   ^
                              '---'  near the end: by a second worker as well
 
-Once nothing waits any more, a worker that holds nothing takes tasks that another one holds: that one may be slow, or
-stuck. The first result counts, and who still holds the task is told.
+Once nothing waits any more and nothing new will come, a worker that holds nothing takes tasks that another one
+holds: that one may be slow, or stuck. The first result counts, and who still holds the task is told.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class Pending:
         self._open: dict[str, _Open] = {}
         self._sent: dict[str, _Open] = {}  # what is held, by when it was taken
         self._takers: list[Taker] = []
+        self._complete = False
         self._closed = False
         #: Tasks that a second worker has taken.
         self.copies = 0
@@ -70,6 +71,11 @@ class Pending:
         for task in tasks:
             self._open[task.id] = _Open(task)
             self._waiting.append(task.id)
+        self._notify()
+
+    def complete(self) -> None:
+        """No new task will come: who has nothing to do may take what others hold."""
+        self._complete = True
         self._notify()
 
     def give_back(self, taker: Taker, tasks: Iterable[Task], *, suspect: bool) -> None:
@@ -95,10 +101,10 @@ class Pending:
     def take(self, taker: Taker, credit: int) -> list[tuple[Task, bytes]]:
         """Tasks for one frame, serialised, while credit (in questions) lasts and the frame has room.
 
-        When none wait, and the taker holds nothing: copies of what others hold. Of those without a copy it
-        gets every second one, the oldest first, so that the one that has them goes on with the others.
+        When none wait or will come, and the taker holds nothing: copies of what others hold. Of those without
+        a copy it gets every second one, the oldest first, so that the one that has them goes on with the others.
         """
-        copying = credit > 0 and not self._waiting and not taker.load
+        copying = self._complete and credit > 0 and not self._waiting and not taker.load
         lone = [name for name, held in self._sent.items() if len(held.holders) == 1] if copying else []
         source = deque(lone[::2]) if copying else self._waiting
         taken: list[tuple[Task, bytes]] = []
@@ -129,12 +135,12 @@ class Pending:
         return True
 
     def close(self) -> None:
-        """No task will come any more: every result is there, or nobody wants them."""
+        """Every result is there, or nobody wants them."""
         self._closed = True
         self._notify()
 
     def watch(self, taker: Taker) -> None:
-        """Wake this taker whenever something is added, given back or closed: who holds least comes first."""
+        """Wake this taker whenever there may be something for it to do: who holds least comes first."""
         self._takers.append(taker)
 
     def _notify(self) -> None:

@@ -67,7 +67,9 @@ class WorkersDoor:
                 return TaskResult.from_proto(response.result)
             except aio.AioRpcError as error:
                 refusal = _refusal(error)
-                if error.code() not in _RETRYABLE or self._clock() > give_up:
+                # A server that stops cancels calls that it has received and not looked at: no answer of a worker.
+                unseen = error.code() is grpc.StatusCode.CANCELLED and refusal is None
+                if not (unseen or error.code() in _RETRYABLE) or self._clock() > give_up:
                     if refusal is not None:
                         raise refusal from None
                     raise NoWorker(f"{address}: {error.code().name}: {error.details()}") from None

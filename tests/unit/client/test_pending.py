@@ -135,7 +135,7 @@ def test_attempts(attempt: int, suspect: bool, expected: int) -> None:
 
 
 def test_takers_hear_of_every_change() -> None:
-    """Adding, giving back and closing each wake everybody who watches."""
+    """Adding, giving back, completing and closing each wake everybody who watches."""
     pending = Pending()
     workers = [Worker(), Worker()]
     for worker in workers:
@@ -143,6 +143,7 @@ def test_takers_hear_of_every_change() -> None:
     changes: list[Callable[[], None]] = [
         lambda: pending.add([task("a")]),
         lambda: workers[0].lose(pending),
+        pending.complete,
         pending.close,
     ]
     for change in changes:
@@ -180,32 +181,36 @@ async def test_who_holds_least_is_asked_first() -> None:
 def near_the_end(count: int) -> tuple[Pending, Worker, Worker]:
     """Tasks t0, t1, ..., all with the first worker; the second has nothing."""
     pending = pending_of(*(task(f"t{number}") for number in range(count)))
+    pending.complete()
     one, other = Worker(), Worker()
     one.take(pending, count)
     return pending, one, other
 
 
 def test_an_idle_worker_takes_again() -> None:
-    """When nothing waits, a worker without work takes every second task that another holds, the oldest first."""
+    """When nothing waits or comes, a worker without work takes every second task of others, the oldest first."""
     pending, _, idle = near_the_end(5)
     assert ["t0", "t2", "t4"] == idle.take(pending, 10)
     assert 3 == pending.copies
 
 
-# Of six tasks one worker holds five; the other one may hold the last, and asks for more.
+# Of six tasks one worker holds some; the other one may hold one, and asks for more.
 NO_COPY = {
-    "something-waits": (0, 10, ["t5"]),  # what waits comes first, and then it has work
-    "has-work": (1, 10, []),
-    "no-credit": (0, 0, []),
+    "something-waits": (5, 0, 10, True, ["t5"]),  # what waits comes first, and then it has work
+    "has-work": (5, 1, 10, True, []),
+    "no-credit": (6, 0, 0, True, []),
+    "more-may-come": (6, 0, 10, False, []),
 }
 
 
-@pytest.mark.parametrize(("own", "credit", "expected"), NO_COPY.values(), ids=NO_COPY)
-def test_no_copy(own: int, credit: int, expected: list[str]) -> None:
-    """Nothing is taken twice while something waits, by a worker that has work, or without credit."""
+@pytest.mark.parametrize(("others", "own", "credit", "complete", "expected"), NO_COPY.values(), ids=NO_COPY)
+def test_no_copy(others: int, own: int, credit: int, complete: bool, expected: list[str]) -> None:
+    """Nothing is taken twice while something waits or may come, by a worker that has work, or without credit."""
     pending = pending_of(*(task(f"t{number}") for number in range(6)))
+    if complete:
+        pending.complete()
     one, other = Worker(), Worker()
-    one.take(pending, 5)
+    one.take(pending, others)
     other.take(pending, own)
     assert expected == other.take(pending, credit)
     assert 0 == pending.copies
@@ -271,6 +276,7 @@ def test_what_has_ended_does_not_come_back() -> None:
 def test_every_task_ends_once(data: st.DataObject) -> None:
     """Whatever workers take, lose and answer: each task has one first result, and nothing is left over."""
     pending = pending_of(*(task(f"t{number}") for number in range(data.draw(st.integers(1, 12)))))
+    pending.complete()
     workers = [Worker() for _ in range(3)]
     ended: list[str] = []
     for _ in range(data.draw(st.integers(0, 60))):

@@ -101,6 +101,7 @@ def summary(version: str = "1.1") -> RunSummary:
         finished=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         workers=(worker,),
         padding=Padding(900, 1000),
+        copies=12,
         warnings=(f"beware {HOSTILE}",),
     )
 
@@ -154,6 +155,7 @@ def test_header() -> None:
         assert figure in text
     assert "finished 2026-01-02 03:04 UTC" in text
     assert "90.0 % are text" in text
+    assert "12 tasks were taken by a second worker" in text
 
 
 def test_resumed_rate() -> None:

@@ -64,6 +64,7 @@ async def holding(bundle: Bundle, count: int) -> AsyncIterator[Setting]:
             client_name="test",
         )
         pending.add(make_tasks(count))
+        pending.complete()
         running = asyncio.create_task(connection.run())
         await served.rig.entered(count)
         assert count == connection.load

@@ -32,6 +32,8 @@ RESUBMIT_S = 30.0
 LONGEST_PAUSE_S = 5.0
 #: Seconds between two looks at whether any worker is there.
 WATCH_INTERVAL_S = 1.0
+#: Seconds between two reads of events: under load one read then tells of many ends.
+GATHER_S = 0.02
 #: Seconds without a worker or a result after which progress says so.
 LONELY_S = 2.0
 #: Seconds between two looks at whether there is something to submit, or to give up for.
@@ -210,6 +212,8 @@ class QueueDispatcher:
                 cursor = events[-1].cursor if events else cursor
                 backoff.reset()
                 self._note("follow", "")
+                if self._outbox.waiting:
+                    await self._pause(GATHER_S)
             except QueueUnavailable as error:
                 self._outbox.doubt()
                 self._note("follow", f", {error}")

@@ -158,6 +158,11 @@ class QueueStream:
     def shares(self) -> str:
         return self._dispatcher.shares()
 
+    @property
+    def copies(self) -> int:
+        """None: a task is leased to one worker."""
+        return 0
+
     def jobs(self, task_ids: Iterable[str]) -> list[JobId]:
         """The jobs of those of the tasks that have no end yet."""
         return self._dispatcher.jobs(task_ids)

@@ -17,7 +17,7 @@ from spanserve.queue import configure as change
   spanserve queue configure --redis redis://localhost
   spanserve queue configure --redis redis://localhost --max-tasks 500000 --max-tenant-tasks 20000
 \b
-Exit status: 0 done, 2 a value out of its range, no such queue or no Redis.""",
+Exit status: 0 done, 2 not a value that can be set, no such queue or no Redis.""",
 )
 def configure(
     place: Place,
@@ -37,7 +37,10 @@ def configure(
         float | None, typer.Option(help="Seconds that results are kept.", show_default=False)
     ] = None,
 ) -> None:
-    """Change settings of a queue, and show them all. A new lease holds for workers that start after it."""
+    """Change settings of a queue, and show them all. Workers take them up within seconds.
+
+    A shorter lease can only be set while no worker is seen.
+    """
     asked = {
         "lease_ms": None if lease is None else round(lease * 1000),
         "max_tasks": max_tasks,
