@@ -54,6 +54,7 @@ def make_sim_bundle(
     max_batch_size: int = 16,
     max_seq_length: int = 384,
     cost_s: float = 0.001,
+    golden: str = "Anna Holm said the harbour froze in 1871.",
     files: Mapping[str, Path | str] | None = None,
     complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> Bundle:
@@ -61,6 +62,7 @@ def make_sim_bundle(
 
     Args:
         cost_s: what a batch is said to cost, in seconds.
+        golden: context of its golden.
         files: its graph; an empty file unless given.
         complete: changes the manifest.
     """
@@ -90,7 +92,7 @@ def make_sim_bundle(
     contents: dict[str, Path | str] = {
         **(files or {"model.xml": ""}),
         "tokenizer.json": small_tokenizer().to_str(),
-        "goldens.json": goldens_to_json([_golden(manifest)]),
+        "goldens.json": goldens_to_json([_golden(manifest, golden)]),
         "cost.json": CostTable(
             (1, max_batch_size + 1), (16, max_seq_length + 1), ((cost_s,) * 2,) * 2
         ).to_json(),
@@ -98,9 +100,9 @@ def make_sim_bundle(
     return write_bundle(path, contents, complete(manifest))
 
 
-def _golden(manifest: Manifest) -> Golden:
+def _golden(manifest: Manifest, context: str) -> Golden:
     """A question, and the answer that simulated logits give it."""
-    context, question = "Anna Holm said the harbour froze in 1871.", "When did the harbour froze?"
+    question = "When did the harbour froze?"
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(small_tokenizer().to_str())
         file.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostD
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
 from spanserve.worker.commands import default_bundle
-from tests.devices import BAD, PATIENCE_S, Ints, Log
+from tests.devices import BAD, PATIENCE_S, Ints, Log, rings
 from tests.emulated import PYTHON, VOCAB_SIZE, emulator_environment, make_mlu_bundle
 
 #: Batch and length of batches; lengths as the worker pads them.
@@ -192,13 +191,6 @@ def test_restart(device: Device) -> None:
     assert expected == logits(device, batch(4, 32))
     assert pid != device.host_pid
     assert 2 == device.starts
-
-
-def rings() -> int:
-    """Rings of shared memory that this process still holds."""
-    gc.collect()  # the memory of a device goes with its last view
-    links = (os.readlink(entry.path) for entry in os.scandir("/proc/self/fd") if os.path.lexists(entry.path))
-    return sum("spanserve-ring" in link for link in links)
 
 
 def test_killed_while_it_starts(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:

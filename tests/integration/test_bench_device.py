@@ -44,6 +44,7 @@ def test_counts(open_device: Callable[..., Device]) -> None:
     assert 0.002 <= found.device.min <= found.device.median <= found.device.max
     assert found.device.min <= found.round_trip.max
     assert [device.acquire() for _ in range(4)][3] is None
+    assert {} == found.parts
 
 
 @pytest.mark.parametrize(("batch", "length"), [(17, 384), (0, 384), (1, 385)])
@@ -76,6 +77,25 @@ def test_card(tmp_path: Path, capsys: pytest.CaptureFixture[str], dynamic: bool,
     assert 0 == status
     assert expected == [entry["batch"] for entry in found]
     assert {"mlu:0"} == {entry["device"] for entry in found}
+    for entry in found:
+        parts = entry["device_parts_s"]
+        assert ["host_to_device", "enqueue", "sync", "device_to_host"] == list(parts)
+        assert 0 < sum(part["mean"] for part in parts.values()) <= entry["latency_s"]["device"]["mean"]
+
+
+def test_parts_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The parts of the time on a card stand below it, in the order in which they happen."""
+    make_mlu_bundle(tmp_path / "b", max_batch_size=1)
+    environment = write_environment(tmp_path / "env")
+    python = ("--magicmind-python", sys.executable, "--device-env", str(environment))
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "device", str(tmp_path / "b"), *python, *QUICK])
+    assert 0 == end.value.code
+    rows = [line.strip().split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    first = rows.index("device")
+    assert ["host to device", "enqueue", "sync", "device to host", "round trip"] == rows[
+        first + 1 : first + 6
+    ]
 
 
 def test_for_people(sim_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

@@ -275,3 +275,19 @@ def test_no_descriptor_is_left(open_device: OpenDevice, log: Log) -> None:
     assert before <= idle <= before + 2  # the ring, and its mapping
     device.close()
     assert idle - 1 == descriptors()
+
+
+def test_fewer_slots(open_device: Callable[..., Device]) -> None:
+    """A device that is told to use fewer slots has these, and so has its next host; it can have the others back."""
+    device = open_device("sim:mlu370-x8", slots=3)
+    device.start()
+    for count in (1, 3, 1):
+        device.use_slots(count)
+        assert count == device.slots
+        held = [acquire(device, batch(seed=seed)) for seed in range(count)]
+        assert device.acquire() is None
+        for slot in held:
+            slot.release()
+    device.start()
+    assert 1 == device.info["lanes"]
+    compute(device, batch())

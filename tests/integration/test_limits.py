@@ -160,7 +160,7 @@ STARTS = {
     "plaintext-for-all": (["--listen", "0.0.0.0:0"], "plaintext"),
     "no-such-bundle": (["--bundle", "/nowhere/bundle"], "/nowhere/bundle"),
     "no-such-device": (["--device", "tpu:0"], "tpu:0"),
-    "no-slots": (["--slots", "0"], "slots is 0"),
+    "no-slots": (["--slots", "-1"], "slots is -1"),
     "key-that-is-not-there": (
         ["--tls-cert", "/nowhere/w.crt", "--tls-key", "/nowhere/w.key"],
         "/nowhere/w.key",

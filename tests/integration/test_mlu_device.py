@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from spanserve.bundle import Bundle, BundleError, Runtime
-from spanserve.device import BatchFailed, Device, DeviceError, HostDied
-from tests.devices import PATIENCE_S, Log, batch, compute
+from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied
+from tests.devices import PATIENCE_S, Log, batch, children, compute, rings
 from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
 
 OpenDevice = Callable[..., Device]
@@ -225,22 +225,35 @@ def test_step_fails(open_card: OpenDevice, step: str) -> None:
     assert "told to fail" in message
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_killed_at_a_step(open_card: OpenDevice, log: Log, step: str) -> None:
-    """A host that is killed at any call of its start says so and leaves no process; the next one may start."""
-    device = open_card(fail=f"hang:{step}@1")
+def kill_at(bundle: Bundle, log: Log, step: str, number: int) -> str:
+    """Start a device, kill its host at a call, and close it. Returns why it did not start."""
+    environment = emulator_environment(fail=f"hang:{step}@{number}")
+    device = Device(bundle, DeviceSpec.parse("mlu:0"), python=PYTHON, environment=environment, log=log)
     found: list[str] = []
     starting = threading.Thread(target=lambda: found.append(why_not(device)))
     starting.start()
-    log.wait_said(f"told to hang in {step} 1")
+    log.wait_said(f"told to hang in {step} {number}")
     assert device.host_pid is not None
     host = os.pidfd_open(device.host_pid)
     os.kill(device.host_pid, 9)
     starting.join(PATIENCE_S)
-    assert [True] == [
-        f"signal SIGKILL); it printed last: magicmind emulator: told to hang in {step} 1" in found[0]
-    ]
     gone(host)
+    device.close()
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [*((step, 1) for step in STEPS), ("active", 2), ("create_queue", 2), ("asnumpy", 4)],
+    ids=str,
+)
+def test_killed_at_a_step(bundle: Bundle, log: Log, step: str, number: int) -> None:
+    """A host killed at any call of its start, in either lane, says so and leaves no process and no shared memory."""
+    before = rings(), children()
+    last = f"magicmind emulator: told to hang in {step} {number}"
+    expected = f"device host of mlu:0 ended (signal SIGKILL); it printed last: {last}"
+    assert expected == kill_at(bundle, log, step, number)
+    assert before == (rings(), children())
 
 
 def gone(host: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,49 @@ def test_same_answers(
         assert 0 == worker.wait()
     assert found[0] == found[1]
     assert 2 == len(found[0])
+
+
+def test_slots_are_measured_once(start_worker: StartWorker, bundle: Bundle, tmp_path: Path) -> None:
+    """Slots are measured when the worker starts, and kept when its host has to be started again."""
+    sdk = ("--magicmind-python", PYTHON, "--device-env", str(write_environment(tmp_path / "sdk.env")))
+    worker = start_worker(*sdk, bundle=bundle.path, device="mlu:0").wait_ready()
+    (measured,) = worker.records("slots measured")
+    assert {"1", "2", "3"} == set(measured["windows_per_second"])
+    assert measured["slots"] == worker.wait_for("ready")["slots"]
+    assert 1 <= measured["slots"] <= 3
+    host = worker.host_pid()
+    os.kill(host, signal.SIGKILL)
+    with Client(worker.address) as client:
+        results = client.ask(CONTEXT, ["Who said?"])
+    assert results[0].answer
+    assert host != worker.host_pid()
+    assert 1 == len(worker.records("slots measured"))
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_slots_as_given(start_worker: StartWorker, bundle: Bundle, tmp_path: Path, slots: int) -> None:
+    """Slots that are given are not measured."""
+    sdk = ("--magicmind-python", PYTHON, "--device-env", str(write_environment(tmp_path / "sdk.env")))
+    worker = start_worker(*sdk, "--slots", str(slots), bundle=bundle.path, device="mlu:0")
+    assert slots == worker.wait_for("ready")["slots"]
+    assert [] == worker.records("slots measured")
+
+
+@pytest.mark.parametrize("step", ["import", "create_i_engine", "sync"])
+def test_host_killed_while_it_starts(
+    start_worker: StartWorker, bundle: Bundle, tmp_path: Path, step: str
+) -> None:
+    """A worker whose host is killed before it is up ends with status 70 and the reason, and leaves no process."""
+    environment = write_environment(tmp_path / "sdk.env", fail=f"hang:{step}@1")
+    sdk = ("--magicmind-python", PYTHON, "--device-env", str(environment))
+    worker = start_worker(*sdk, bundle=bundle.path, device="mlu:0")
+    worker.wait_for("device host says")
+    host = worker.host_pid()
+    os.kill(host, signal.SIGKILL)
+    reason = worker.wait_for("device given up")["reason"]
+    assert reason.startswith("device host of mlu:0 ended (signal SIGKILL); it printed last: ")
+    assert 70 == worker.wait()
+    assert not Path(f"/proc/{host}").exists()
 
 
 @pytest.mark.parametrize(

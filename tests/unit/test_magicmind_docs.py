@@ -11,6 +11,7 @@ import typer
 from spanserve.builder.commands.build import app as build_app
 from spanserve.device.commands import app as bench_app
 from spanserve.worker.commands import app as worker_app
+from spanserve.worker.doctor.commands import app as doctor_app
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("magicmind.md", "magicmind.zh.md")}
@@ -56,13 +57,14 @@ def test_options_exist() -> None:
         ("build", build_app, None),
         ("worker", worker_app, None),
         ("bench device", bench_app, "device"),
+        ("doctor", doctor_app, None),
     ):
         click = typer.main.get_command(app)
         if name is not None:
             click = click.commands[name]  # type: ignore[attr-defined]
         known[command] = {text for option in click.params for text in (*option.opts, *option.secondary_opts)}
     text = "\n".join(blocks(PAGES["magicmind.md"])).replace("\\\n", " ")
-    found = re.findall(r"spanserve (build|worker|bench device)([^\n]*)", text)
+    found = re.findall(r"spanserve (build|worker|bench device|doctor)([^\n]*)", text)
     assert len(found) >= 4
     for command, arguments in found:
         given = set(re.findall(r"(?<!\S)--?[a-z][\w-]*", arguments))

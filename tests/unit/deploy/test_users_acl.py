@@ -13,7 +13,18 @@ REDIS = Path(__file__).parents[3] / "deploy" / "redis"
 #: Scripts that each user calls.
 SCRIPTS = {
     "producer": ("submit", "cancel"),
-    "worker": ("provision", "claim", "reclaim", "renew", "finish", "dead", "release", "beat", "leave"),
+    "worker": (
+        "provision",
+        "claim",
+        "reclaim",
+        "renew",
+        "finish",
+        "dead",
+        "release",
+        "mark",
+        "beat",
+        "leave",
+    ),
     "admin": ("cancel", "replay"),
 }
 #: What is sent beside the scripts, by the module of spanserve.queue that sends it.
@@ -32,7 +43,7 @@ DIRECT = {
     "admin": {
         *CALLS,
         *("hmget", "hset"),  # config
-        *("time", "info", "xlen", "xinfo|groups", "xpending", "xrange", "zscan"),  # overview
+        *("time", "info", "xlen", "xinfo|groups", "xpending", "xrange", "zcount", "zscan"),  # overview
         *("zrevrange", "hgetall"),  # registry
         *("xdel",),  # letters
         *("ping", "acl|load"),  # people and health checks

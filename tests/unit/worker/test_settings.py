@@ -12,7 +12,7 @@ from spanserve.worker.settings import Settings, SettingsError, is_local
 CERT, KEY, CA = Path("w.crt"), Path("w.key"), Path("ca.crt")
 
 REFUSED = {
-    "no-slot": ({"slots": 0}, "slots is 0"),
+    "no-slot": ({"slots": -1}, "slots is -1"),
     "no-batch": ({"max_batch_size": 0}, "max_batch_size is 0"),
     "cert-without-key": ({"tls_cert": CERT}, "tls_cert and tls_key"),
     "key-without-cert": ({"tls_key": KEY}, "tls_cert and tls_key"),

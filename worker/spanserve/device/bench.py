@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -60,6 +60,8 @@ class Measured:
     #: Writing the inputs into shared memory, and reading the logits out of it.
     copy_in: Latencies
     copy_out: Latencies
+    #: Parts of `device`, where the device can tell them apart.
+    parts: Mapping[str, Latencies]
 
     @property
     def throughput(self) -> float:
@@ -73,6 +75,7 @@ class _Times:
     round_trip: list[float] = field(default_factory=list)
     copy_in: list[float] = field(default_factory=list)
     copy_out: list[float] = field(default_factory=list)
+    parts: dict[str, list[float]] = field(default_factory=dict)
 
 
 def measure_device(
@@ -83,6 +86,7 @@ def measure_device(
     warmup_s: float = WARMUP_S,
     duration_s: float = DURATION_S,
     iterations: int = ITERATIONS,
+    token_id: int | None = None,
 ) -> Measured:
     """Run batches of one shape, every slot of the device in flight.
 
@@ -90,6 +94,7 @@ def measure_device(
         device: started, with no slot in use.
         warmup_s: seconds of batches that are not counted; at least one is run.
         duration_s, iterations: both are met before it ends.
+        token_id: every token; None for random ones of the vocabulary.
 
     Raises:
         DeviceError: the shape does not fit, or the device failed.
@@ -101,7 +106,8 @@ def measure_device(
             f"at most {device.max_batch} x {manifest.max_seq_length}"
         )
     generator = np.random.default_rng(0)
-    ids = generator.integers(0, manifest.model.vocab_size, (batch, length), np.int32)
+    known = (0, manifest.model.vocab_size) if token_id is None else (token_id, token_id + 1)
+    ids = generator.integers(*known, (batch, length), np.int32)
     _pump(device, ids, warmup_s, 1, _Times())
     times = _Times()
     wall_s = _pump(device, ids, duration_s, iterations, times)
@@ -114,6 +120,7 @@ def measure_device(
         round_trip=Latencies.of(times.round_trip),
         copy_in=Latencies.of(times.copy_in),
         copy_out=Latencies.of(times.copy_out),
+        parts={name: Latencies.of(seconds) for name, seconds in times.parts.items()},
     )
 
 
@@ -146,6 +153,8 @@ def _land(slot: Slot, future: Future[float], submitted: float, shape: tuple[int,
         times.device.append(future.result())
         ended = time.perf_counter()
         times.round_trip.append(ended - submitted)
+        for name, seconds in slot.parts.items():
+            times.parts.setdefault(name, []).append(seconds)
         arrays = slot.arrays(*shape)
         _ = arrays.start.copy(), arrays.end.copy()
         times.copy_out.append(time.perf_counter() - ended)

@@ -114,6 +114,7 @@ def _print_json(bundle: Bundle, device: str, slots: int, measured: Measured) -> 
         "wall_s": measured.wall_s,
         "throughput": measured.throughput,
         "latency_s": {label: dataclasses.asdict(found) for label, found in _latencies(measured).items()},
+        "device_parts_s": {label: dataclasses.asdict(found) for label, found in measured.parts.items()},
     }
     sys.stdout.write(json.dumps(facts) + "\n")
     sys.stdout.flush()
@@ -136,7 +137,10 @@ def _print(bundle: Bundle, device: str, slots: int, measured: Measured) -> None:
     for column in columns:
         table.add_column(column, justify="right", no_wrap=True)
     for label, found in _latencies(measured).items():
-        table.add_row(label, *(f"{getattr(found, column) * 1000:.2f}" for column in columns))
+        parts = measured.parts if label == "device" else {}
+        rows = {label: found, **{"  " + name.replace("_", " "): part for name, part in parts.items()}}
+        for row, times in rows.items():
+            table.add_row(row, *(f"{getattr(times, column) * 1000:.2f}" for column in columns))
     rich.print(table)
 
 

@@ -55,6 +55,8 @@ class Slot:
 
     index: int
     _device: Device
+    #: Seconds that parts of its last batch took in the host, as far as the device can tell them apart.
+    parts: Mapping[str, float] = field(default_factory=dict)
 
     def arrays(self, batch: int, length: int) -> Arrays:
         """Views for a batch of `batch` windows padded to `length` tokens: fill the inputs, then submit.
@@ -84,6 +86,7 @@ class Slot:
 class _Run:
     """A batch that is with the host."""
 
+    slot: Slot
     timeout_s: float
     future: Future[float] = field(default_factory=Future)
 
@@ -118,7 +121,7 @@ class Device:
         log: Callable[..., None] = lambda event, **facts: None,
     ) -> None:
         manifest = bundle.manifest
-        _check_fit(manifest, spec, max_batch)
+        check_fit(manifest, spec, max_batch)
         self.bundle = bundle
         self.spec = spec
         self.max_batch = max_batch or manifest.max_batch_size
@@ -156,6 +159,22 @@ class Device:
         self.info: dict[str, Any] = {}
         #: Times a host was started.
         self.starts = 0
+
+    @property
+    def slots(self) -> int:
+        """Batches in flight."""
+        return int(self._config["lanes"])
+
+    def use_slots(self, count: int) -> None:
+        """Have so many slots from now on, at most as many as it was made with; none may be in use.
+
+        The host that runs keeps its lanes; the next one has as many as there are slots.
+        """
+        assert 1 <= count <= self.ring.slots, f"made with {self.ring.slots} slots, not {count}"
+        with self._lock:
+            assert len(self._free) == self.slots, "no slot is in use"
+            self._free = [Slot(index, self) for index in reversed(range(count))]
+            self._config["lanes"] = count
 
     @property
     def host_pid(self) -> int | None:
@@ -241,7 +260,7 @@ class Device:
             self._free.append(slot)
 
     def _submit(self, slot: Slot, batch: int, length: int, timeout_s: float) -> Future[float]:
-        run = _Run(timeout_s)
+        run = _Run(slot, timeout_s)
         with self._lock:
             host = self._host
             if host is None:
@@ -323,6 +342,7 @@ class Device:
             with self._lock:
                 run = self._runs.pop(event["slot"])
             if op == "done":
+                run.slot.parts = {name: ns / 1e9 for name, ns in event.get("parts", {}).items()}
                 run.future.set_result(event["ns"] / 1e9)
             else:
                 run.future.set_exception(BatchFailed(event["error"]))
@@ -344,8 +364,12 @@ class Device:
         return ""
 
 
-def _check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:
-    """Refuse what no host could do. A simulated device takes every bundle."""
+def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:
+    """Refuse what no host could do. A simulated device takes every bundle.
+
+    Raises:
+        DeviceError: the bundle is for another kind of device, or for smaller batches.
+    """
     needed = {"cpu": "cpu", "mlu": "magicmind"}.get(spec.backend, manifest.target)
     if manifest.target != needed:
         raise DeviceError(

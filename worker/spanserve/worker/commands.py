@@ -66,8 +66,12 @@ def worker(
         int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", help="Largest batch; 0: the bundle's.")
     ] = 0,
     slots: Annotated[
-        int, typer.Option(envvar="SPANSERVE_SLOTS", help="Batches with the device at a time.")
-    ] = 2,
+        int,
+        typer.Option(
+            envvar="SPANSERVE_SLOTS",
+            help="Batches with the device at a time; 0: measured on mlu:N at the start, 2 elsewhere.",
+        ),
+    ] = 0,
     drain_delay: Annotated[
         float, typer.Option(envvar="SPANSERVE_DRAIN_DELAY", help="Seconds from not ready to draining.")
     ] = 5.0,

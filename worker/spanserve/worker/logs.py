@@ -42,8 +42,9 @@ def configure_logs(level: str = "info", device: str = "") -> None:
     else:
         processors.append(structlog.processors.format_exc_info)
     structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(_Unbreakable(sys.stdout)),  # type: ignore[arg-type]  # its calls
         processors=[*processors, renderer],
+        # A line and its end in one write: workers side by side write to one pipe.
+        logger_factory=structlog.WriteLoggerFactory(_Unbreakable(sys.stdout)),  # type: ignore[arg-type]  # its calls
         wrapper_class=structlog.make_filtering_bound_logger(levels[level.upper()]),
         cache_logger_on_first_use=True,
     )

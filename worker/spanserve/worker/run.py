@@ -33,6 +33,7 @@ from spanserve.worker.redis.door import RedisDoor
 from spanserve.worker.server import Server
 from spanserve.worker.service import Service
 from spanserve.worker.settings import Settings, SettingsError
+from spanserve.worker.slots import FEW, MOST, enough_slots, measure_slots
 from spanserve.worker.state import State
 
 EXIT_OK = 0
@@ -71,7 +72,7 @@ class _Worker:
         self.device = Device(
             self.bundle,
             spec,
-            slots=settings.slots,
+            slots=settings.slots or (MOST if spec.backend == "mlu" else FEW),
             max_batch=settings.max_batch_size,
             python=spec.interpreter(settings.magicmind_python),
             environment=read_environment(settings.device_env) if settings.device_env else None,
@@ -126,9 +127,11 @@ class _Worker:
                 return await self._fail()
             return await self._drain()
         finally:
-            if self.door is not None:
-                await self.door.close(DOOR_GRACE_S)
-            await self.server.stop(0)
+            try:
+                if self.door is not None:
+                    await self.door.close(DOOR_GRACE_S)
+            finally:
+                await self.server.stop(0)
             await self.engine.close()
             await asyncio.to_thread(self.device.close)
             alive.cancel()
@@ -171,6 +174,7 @@ class _Worker:
             seconds=round(time.monotonic() - began, 3),
             threads=self.device.info.get("threads"),
             threads_reason=self.device.threads_reason,
+            slots=self.device.slots,
             host=self.device.info,
         )
         if self.door is not None:
@@ -178,7 +182,23 @@ class _Worker:
 
     def _start_device(self) -> float:
         self._prove()
-        return measure_cost(self.device, self.cost)
+        if self.device.spec.card is not None:  # its table is exact
+            return self.device.spec.options.get("time_scale", 1.0)
+        factor = measure_cost(self.device, self.cost)
+        if not self.settings.slots and self.device.spec.backend == "mlu":
+            self._choose_slots(factor)
+        return factor
+
+    def _choose_slots(self, factor: float) -> None:
+        """Keep as many slots as the card has a use for; a host that is started later gets these."""
+        shape = (self.device.max_batch, self.bundle.manifest.max_seq_length)
+        rates = measure_slots(self.device, factor * self.cost.estimate(*shape))
+        self.device.use_slots(enough_slots(rates))
+        log.info(
+            "slots measured",
+            slots=self.device.slots,
+            windows_per_second={count: round(rate, 1) for count, rate in rates.items()},
+        )
 
     def _prove(self) -> None:
         self.device.start()
@@ -216,8 +236,8 @@ class _Worker:
 
     def _on_signal(self, number: int) -> None:
         again = self.stopping.is_set()
-        log.info("told to stop", signal=signal.Signals(number).name, again=again)
         (self.hurry if again else self.stopping).set()
+        log.info("told to stop", signal=signal.Signals(number).name, again=again)
 
     def _on_state(self, state: State) -> None:
         self.engine.metrics.ready.set(state is State.READY)

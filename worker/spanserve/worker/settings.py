@@ -34,8 +34,8 @@ class Settings:
     metrics_listen: str | None = None
     #: Largest batch; None for the bundle's.
     max_batch_size: int | None = None
-    #: Batches with the device at a time.
-    slots: int = 2
+    #: Batches with the device at a time; 0: measured on a card, else 2.
+    slots: int = 0
     #: Seconds between not ready and Draining, for load balancers to notice.
     drain_delay_s: float = 5.0
     #: Seconds that held tasks get to finish when draining.
@@ -61,8 +61,8 @@ class Settings:
     exit_with_parent: int | None = None
 
     def __post_init__(self) -> None:
-        if self.slots < 1:
-            raise SettingsError(f"slots is {self.slots}: a device needs at least 1")
+        if self.slots < 0:
+            raise SettingsError(f"slots is {self.slots}: a device needs at least 1, or 0 to have it decided")
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise SettingsError(f"max_batch_size is {self.max_batch_size}: a batch holds at least 1 window")
         if (self.tls_cert is None) != (self.tls_key is None):

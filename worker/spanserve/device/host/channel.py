@@ -2,7 +2,8 @@
 
 worker -> host   {"op": "run", "slot": 0, "batch": 16, "length": 176}
 host -> worker   {"op": "ready", "info": {...}}        once, when the device can take batches
-                 {"op": "done", "slot": 0, "ns": 9}    the logits are in the slot; time it ran
+                 {"op": "done", "slot": 0, "ns": 9}    the logits are in the slot; time it ran. Where they can be
+                                                       told apart also "parts": {name: nanoseconds}
                  {"op": "failed", "slot": 0, "error"}  this batch failed; the device still works
                  {"op": "fatal", "error"}              the device is lost; the host ends after this
                  {"op": "beat"}                        every second while the host can run Python

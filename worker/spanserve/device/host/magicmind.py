@@ -78,8 +78,8 @@ class MagicMindBackend(Backend):
         self._lanes[lane] = Lane(self._device, self._graphs, limits)
         return self._lanes[lane].warm_up(int(self.config["batch"]))
 
-    def run(self, lane: int, arrays: Arrays) -> None:
-        self._lanes[lane].run(arrays)
+    def run(self, lane: int, arrays: Arrays) -> dict[str, int]:
+        return self._lanes[lane].run(arrays)
 
     def _read(self, graph: dict[str, Any]) -> Any:
         model = mm.Model()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -46,13 +47,17 @@ class Lane:
         self._contexts = [made(graph.engine.create_i_context(), "create_i_context") for graph in graphs]
         self._inputs = [made(context.create_inputs(), "create_inputs") for context in self._contexts]
 
-    def run(self, arrays: Arrays) -> None:
+    def run(self, arrays: Arrays) -> dict[str, int]:
         """Compute the logits of a batch.
+
+        Returns:
+            Nanoseconds of its parts. `sync` is the wait for the card; an SDK that copies late does so in there.
 
         Raises:
             DeviceLost: the batch was on the card and failed: nothing is known to work after that.
             Exception: it was refused before it reached the card.
         """
+        laps = Laps()
         batch, length = arrays.ids.shape
         index = self._fitting(batch, length)
         inputs: tuple[NDArray[np.int32], ...] = (arrays.ids, arrays.mask, arrays.types)
@@ -60,9 +65,11 @@ class Lane:
         graph = self._graphs[index]
         if not graph.dynamic:
             inputs = tuple(_padded(array, graph.max_batch, graph.max_length) for array in inputs)
-        outputs = self._compute(index, inputs)
+        outputs = self._compute(index, inputs, laps)
         for logits, found in zip((arrays.start, arrays.end), outputs):
             logits[:] = found[:batch, :length]
+        laps.end("device_to_host")
+        return laps.ns
 
     def warm_up(self, batch: int) -> dict[str, Any]:
         """Run the largest batch through every graph, so that memory is taken and kernels are ready.
@@ -75,7 +82,7 @@ class Lane:
             shape = (batch if graph.dynamic else graph.max_batch, graph.max_length)
             zeros, ones = np.zeros(shape, np.int32), np.ones(shape, np.int32)
             with Ticker() as ticker:
-                self._compute(index, (zeros, ones, zeros))
+                self._compute(index, (zeros, ones, zeros), Laps())
             facts = {"warm_up_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
         return facts
 
@@ -96,26 +103,29 @@ class Lane:
                 wrong = lowest if lowest < 0 else highest
                 raise ValueError(f"{name} {wrong} is outside 0 to {limit - 1}")
 
-    def _compute(self, index: int, inputs: tuple[Any, ...]) -> list[Any]:
-        return self._sync(self._enqueue(index, inputs), inputs[0].shape)
+    def _compute(self, index: int, inputs: tuple[Any, ...], laps: Laps) -> list[Any]:
+        return self._sync(self._enqueue(index, inputs, laps), inputs[0].shape, laps)
 
-    def _enqueue(self, index: int, inputs: tuple[Any, ...]) -> list[Any]:
+    def _enqueue(self, index: int, inputs: tuple[Any, ...], laps: Laps) -> list[Any]:
         """Start a batch; returns the tensors that will hold its logits."""
         for tensor, array in zip(self._inputs[index], inputs):
             check(tensor.from_numpy(array), "from_numpy")
             check(tensor.to(self._device), "to")
+        laps.end("host_to_device")
         outputs: list[Any] = []  # a fresh one: the SDK would use those of another shape again
         status = self._contexts[index].enqueue(self._inputs[index], outputs, self._queue)
         if not status.ok() and driver_code(str(status)):
             raise DeviceLost("enqueue: " + explain(str(status)))
         check(status, "enqueue")
+        laps.end("enqueue")
         return outputs
 
-    def _sync(self, outputs: list[Any], shape: tuple[int, ...]) -> list[Any]:
+    def _sync(self, outputs: list[Any], shape: tuple[int, ...], laps: Laps) -> list[Any]:
         """Wait for a batch; returns start and end logits."""
         lost = f"a batch of {shape[0]} x {shape[1]} was lost"
         try:
             status = self._queue.sync()
+            laps.end("sync")
             logits = [tensor.asnumpy() for tensor in outputs] if status.ok() else []
         except Exception as error:
             raise DeviceLost(f"{lost}: {explain(str(error))}") from error
@@ -125,6 +135,20 @@ class Lane:
         if found != [("float32", shape)] * 2:
             raise DeviceLost(f"the graph gave {found} instead of two float32 outputs of {shape}")
         return logits
+
+
+class Laps:
+    """Times the parts of a batch, one behind the other."""
+
+    def __init__(self) -> None:
+        self.ns: dict[str, int] = {}
+        self._since = time.monotonic_ns()
+
+    def end(self, part: str) -> None:
+        """A part ends here, and the next one begins."""
+        now = time.monotonic_ns()
+        self.ns[part] = now - self._since
+        self._since = now
 
 
 def _padded(array: NDArray[np.int32], batch: int, length: int) -> NDArray[np.int32]:

@@ -84,7 +84,7 @@ def _run_lane(
         header[BEGAN] = began
         header[STATE] = RUNNING
         try:
-            backend.run(lane, ring.arrays(slot, command["batch"], command["length"]))
+            parts = backend.run(lane, ring.arrays(slot, command["batch"], command["length"]))
         except DeviceLost as error:
             # The slot stays RUNNING: the worker must know which batches were on the device.
             channel.send("fatal", error=str(error))
@@ -94,7 +94,8 @@ def _run_lane(
             channel.send("failed", slot=slot, error=_sentence(error))
         else:
             header[STATE] = IDLE
-            channel.send("done", slot=slot, ns=time.monotonic_ns() - began)
+            told = {"parts": parts} if parts else {}
+            channel.send("done", slot=slot, ns=time.monotonic_ns() - began, **told)
 
 
 def _beat(channel: Channel) -> None:

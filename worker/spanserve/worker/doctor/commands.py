@@ -1,0 +1,122 @@
+"""`spanserve doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from spanserve.device import DeviceSpec, read_environment
+from spanserve.queue import RedisSettings
+from spanserve.worker.commands import default_bundle
+from spanserve.worker.doctor.examination import Examination
+from spanserve.worker.doctor.finding import Finding, Verdict
+
+app = typer.Typer(add_completion=False)
+
+_STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
+
+_EXAMPLES = """\b
+Examples:
+  spanserve doctor
+  spanserve doctor --bundle bert.bundle --redis redis://queue.internal:6379
+  spanserve doctor --bundle bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
+\b
+Exit status: 0 nothing failed, 1 something did, 2 bad options.
+"""
+
+
+@app.command("doctor", epilog=_EXAMPLES)
+def doctor(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_BUNDLE",
+            help="Folder of the bundle. Default: the built-in model; none for mlu:N.",
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(envvar="SPANSERVE_DEVICE", help="cpu or mlu:N. Default: what the bundle is for.")
+    ] = "",
+    redis: Annotated[
+        str, typer.Option(envvar="SPANSERVE_REDIS", help="redis:// or rediss:// address; none if empty.")
+    ] = "",
+    redis_username: Annotated[
+        str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")
+    ] = "",
+    redis_password_file: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
+    ] = None,
+    redis_ca: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
+    ] = None,
+    redis_cert: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
+    ] = None,
+    redis_key: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
+    ] = None,
+    magicmind_python: Annotated[
+        str, typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N.")
+    ] = "",
+    device_env: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_DEVICE_ENV", help="File of KEY=VALUE lines for the device host."),
+    ] = None,
+    cnmon: Annotated[str, typer.Option(help="The driver's program that lists cards.")] = "cnmon",
+    mlu_exporter: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where mlu-exporter would be.")
+    ] = "127.0.0.1:30108",
+    root: Annotated[Path, typer.Option(hidden=True)] = Path("/"),
+    json_output: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Look whether this machine can serve a bundle, and say what is to be done if not.
+
+    Nothing is changed, and no model is loaded; a worker proves its device itself before it is ready.
+    """
+    spec = DeviceSpec.parse(device) if device else None
+    examination = Examination(
+        bundle=bundle or (None if spec is not None and spec.backend == "mlu" else default_bundle()),
+        device=spec,
+        redis=RedisSettings(
+            url=redis,
+            username=redis_username,
+            password_file=redis_password_file,
+            tls_ca=redis_ca,
+            tls_cert=redis_cert,
+            tls_key=redis_key,
+        )
+        if redis
+        else None,
+        magicmind_python=magicmind_python,
+        device_env=read_environment(device_env) if device_env else {},
+        cnmon=cnmon,
+        exporter=mlu_exporter,
+        root=root,
+    )
+    findings = list(examination.findings())
+    healthy = all(finding.verdict is not Verdict.FAILED for finding in findings)
+    if json_output:
+        found = [{**asdict(finding), "verdict": finding.verdict.value} for finding in findings]
+        sys.stdout.write(json.dumps({"healthy": healthy, "findings": found}) + "\n")
+    else:
+        Console().print(_table(findings))
+    sys.exit(0 if healthy else 1)
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        text = Text(finding.found)
+        if finding.advice:
+            text.append(f"\n→ {finding.advice}", style="italic")
+        table.add_row(Text(finding.verdict.value, style=_STYLES[finding.verdict]), finding.name, text)
+    return table

@@ -1,0 +1,58 @@
+"""How many batches should be with a card at a time? Nobody has published it, so it is measured at the start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from spanserve.device import Device
+from spanserve.device.bench import measure_device
+
+#: Slots that are tried at most; each costs a card the memory of a context.
+MOST = 3
+#: Slots that are kept rather than one: with one the card would wait while the worker reads logits and fills the
+#: next batch, which a bare measurement hardly shows, and small batches feel.
+FEW = 2
+#: Part of the best rate that is good enough.
+ENOUGH = 0.97
+#: Seconds, roughly, for each number of slots.
+_MOMENT_S = 0.3
+#: Batches come in such multiples, so that 1, 2 and 3 slots are all filled to the last batch.
+_MULTIPLE = 6
+#: Seconds of a batch beyond which nothing is measured: it would take long, and what a worker does between two
+#: such batches is nothing beside them.
+LONG_S = 1.0
+
+
+def measure_slots(device: Device, seconds: float) -> dict[int, float]:
+    """Windows per second of the largest shape by slots, from one to as many as the device has.
+
+    Args:
+        device: started, with no slot in use.
+        seconds: what one such batch takes. After long ones there are no rates.
+
+    Raises:
+        DeviceError: the device failed.
+    """
+    if seconds > LONG_S:
+        return {}
+    manifest = device.bundle.manifest
+    rates = {}
+    for slots in range(1, device.slots + 1):
+        device.use_slots(slots)
+        rates[slots] = measure_device(
+            device,
+            device.max_batch,
+            manifest.max_seq_length,
+            warmup_s=0,
+            duration_s=0,
+            iterations=_MULTIPLE * math.ceil(_MOMENT_S / seconds / _MULTIPLE),
+            token_id=manifest.tokenizer.cls_id,
+        ).throughput
+    return rates
+
+
+def enough_slots(rates: Mapping[int, float]) -> int:
+    """The fewest slots that are nearly as good as the best; one only where more are worse."""
+    enough = [slots for slots, rate in rates.items() if rate >= ENOUGH * max(rates.values())]
+    return min((slots for slots in enough if slots >= FEW), default=min(enough, default=FEW))
