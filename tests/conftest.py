@@ -10,6 +10,7 @@ import pytest
 
 from spanserve.bundle import Bundle
 from tests.bundles import make_sim_bundle
+from tests.fleets import UpProcess
 from tests.processes import WorkerProcess
 from tests.python37 import NUMPY, ONNXRUNTIME, make_python37
 from tests.redis_server import Executable, RedisServer, servers
@@ -26,14 +27,32 @@ def start_worker(sim_bundle: Bundle) -> Iterator[Callable[..., WorkerProcess]]:
     """Starts workers, on the simulated bundle and device unless told otherwise; kills what is left."""
     started: list[WorkerProcess] = []
 
-    def start(*arguments: str, bundle: Path = sim_bundle.path, device: str = "sim:fixed") -> WorkerProcess:
-        worker = WorkerProcess("--bundle", str(bundle), "--device", device, *arguments)
+    def start(
+        *arguments: str, bundle: Path = sim_bundle.path, device: str = "sim:fixed", **options: Any
+    ) -> WorkerProcess:
+        worker = WorkerProcess("--bundle", str(bundle), "--device", device, *arguments, **options)
         started.append(worker)
         return worker
 
     yield start
     for worker in started:
         worker.close()
+
+
+@pytest.fixture
+def start_up(sim_bundle: Bundle) -> Iterator[Callable[..., UpProcess]]:
+    """Starts supervisors, on the simulated bundle and device unless told otherwise; kills what is left."""
+    started: list[UpProcess] = []
+
+    def start(
+        *arguments: str, workers: int = 2, bundle: Path = sim_bundle.path, device: str = "sim:fixed"
+    ) -> UpProcess:
+        started.append(UpProcess(bundle, device, workers, *arguments))
+        return started[-1]
+
+    yield start
+    for up in started:
+        up.close()
 
 
 @pytest.fixture(params=servers(), ids=str)

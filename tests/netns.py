@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -75,6 +76,16 @@ class Network:
         for host in self.hosts:
             subprocess.run(["ip", "netns", "delete", host.name], capture_output=True, check=False)
         self.hosts.clear()
+
+    def join(self) -> None:
+        """Let the hosts reach each other, by way of this one. Skips the test where that is not possible."""
+        for host in self.hosts:
+            try:
+                host.run("ip", "route", "add", "default", "via", host.gateway)
+                # Of this cable only: it goes with it, and no other is concerned.
+                Path(f"/proc/sys/net/ipv4/conf/{host.cable}/forwarding").write_text("1")
+            except (OSError, subprocess.CalledProcessError) as error:
+                pytest.skip(f"hosts cannot be joined here: {error}")
 
     def _add(self) -> None:
         number = next(_names)

@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 #: Seconds a worker may take for anything a test waits for.
 PATIENCE_S = 60.0
+ROOT = Path(__file__).parent.parent
 
 
 class WorkerProcess:
@@ -22,17 +24,29 @@ class WorkerProcess:
 
     Args:
         arguments: of the command, without `--listen` unless it matters.
+        program: module that is run; one of the tests may wrap the product.
+        prefix: of the command line, as of one that runs on another host.
     """
 
-    def __init__(self, *arguments: str, env: dict[str, str] | None = None) -> None:
+    #: Subcommand of `spanserve`.
+    command = "worker"
+
+    def __init__(
+        self,
+        *arguments: str,
+        env: dict[str, str] | None = None,
+        program: str = "spanserve.cli",
+        prefix: Sequence[str] = (),
+    ) -> None:
         listen = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
         delay = () if "--drain-delay" in arguments else ("--drain-delay", "0")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "spanserve.cli", "worker", *arguments, *listen, *delay],
+            [*prefix, sys.executable, "-m", program, self.command, *arguments, *listen, *delay],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(env or {})},
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})},
         )
         self.lines: list[str] = []
         self._records: list[dict[str, Any]] = []

@@ -12,13 +12,15 @@ from tests.processes import PATIENCE_S
 LOOK_S = 0.02
 
 
-async def eventually(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+async def eventually(
+    condition: Callable[[], bool | Awaitable[bool]], *, patience_s: float | None = PATIENCE_S
+) -> None:
     """Look until the condition holds.
 
     Raises:
         TimeoutError: it did not within the patience of the tests.
     """
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(patience_s):
         while True:
             holds = condition()
             if await holds if isawaitable(holds) else holds:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.worker.redis.breaker import ALLOWED_IN_PERIOD, ALLOWED_OF_TASKS, PAUSE_S, PERIOD_S, TASKS, Breaker
+from spanserve.worker.redis.breaker import (
+    ALLOWED_IN_PERIOD,
+    ALLOWED_OF_TASKS,
+    PAUSE_S,
+    PERIOD_S,
+    TASKS,
+    Breaker,
+)
 
 
 class Clock:

@@ -119,6 +119,10 @@ class Intake:
             limit = f"{task.timeout_ms} ms"
             message = "not computed in time"
             verdict = Refusal(ErrorCode.DEADLINE_EXCEEDED, message, field="timeout_ms", limit=limit)
+        elif attempt > MAX_ATTEMPTS:  # not even read again: that may be what kills
+            verdict = Refusal(
+                ErrorCode.POISON, f"gave up after {entry.deliveries - 1} deliveries that failed"
+            )
         remaining_ms = None if entry.remaining_ms is None else min(max(1, entry.remaining_ms), MAX_TIMEOUT_MS)
         task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
         if verdict is None:

@@ -1,0 +1,32 @@
+"""A client that may run on another host: `python -m tests.faults.fleet_client COUNT ADDRESS...`.
+
+Prints a JSON line whenever results have arrived, `{"done": 17}`, and in the end one with what came of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+
+from spanserve.client import Dispatcher
+from tests.faults.wire import make_tasks
+
+
+async def main(count: int, addresses: list[str]) -> None:
+    delivered: Counter[str] = Counter()
+    answers: dict[str, str] = {}
+    dispatcher = Dispatcher(addresses)
+    async for results in dispatcher.run(make_tasks(count)):
+        for result in results:
+            delivered[result.id] += 1
+            (question,) = result.questions
+            answers[result.id] = question.answer.best.text if question.answer else str(question.error)
+        print(json.dumps({"done": len(delivered)}), flush=True)
+    shares = {connection.address: connection.answered for connection in dispatcher.connections}
+    print(json.dumps({"delivered": delivered, "answers": answers, "shares": shares}), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2:]))

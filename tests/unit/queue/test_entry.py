@@ -1,0 +1,67 @@
+"""Entries: what a claim brings, and what is wrong with it if it is not the task it says it is."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from spanserve.contract import ErrorCode, Refusal
+from spanserve.queue import Entry, JobId
+from spanserve.queue.entry import VERSION, crc_of
+from tests.queue_rig import queued_task
+
+TASK = queued_task(questions=2, tenant="x")
+
+
+def entry(**changes: Any) -> Entry:
+    """An entry of TASK, as it should be but for some changes."""
+    whole = Entry(
+        number=2,
+        id="1-0",
+        deliveries=1,
+        remaining_ms=None,
+        version=VERSION,
+        job=JobId.of(TASK),
+        data=TASK.to_bytes(),
+        crc=crc_of(TASK.to_bytes()),
+        cancelled=False,
+        ran=False,
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+def test_a_whole_entry() -> None:
+    """An entry that is as it was submitted holds its task."""
+    assert TASK == entry().task()
+    assert entry().known_version
+    assert not entry(version="2").known_version
+
+
+def test_checksum() -> None:
+    """The checksum is the CRC-32 of zlib in eight digits."""
+    assert ("00000000", "cbf43926") == (crc_of(b""), crc_of(b"123456789"))
+
+
+@pytest.mark.parametrize("place", [0, 10, -1])
+def test_a_flipped_bit(place: int) -> None:
+    """One flipped bit anywhere is noticed before anything is read from the bytes."""
+    data = bytearray(TASK.to_bytes())
+    data[place] ^= 1
+    with pytest.raises(Refusal, match="damaged") as caught:
+        entry(data=bytes(data)).task()
+    assert ErrorCode.INTERNAL is caught.value.code
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 40, b"x" * (1 << 17)], ids=["nothing", "noise", "too much"])
+def test_not_a_task(data: bytes) -> None:
+    """Bytes that are no task are refused, whatever their checksum says."""
+    with pytest.raises(Refusal):
+        entry(data=data, crc=crc_of(data)).task()
+
+
+def test_another_job() -> None:
+    """A task that is not the one of the entry's job is refused."""
+    with pytest.raises(Refusal, match="not the job"):
+        entry(job=JobId("x", "r", "other")).task()

@@ -1,0 +1,92 @@
+"""Pages over HTTP: what is asked for, and nothing that a client sends can do harm."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from spanserve.worker.pages import Page, Pages, PagesError
+
+
+async def hello() -> Page:
+    return Page(b"hello\n", "text/plain")
+
+
+@pytest.fixture
+async def address() -> AsyncIterator[str]:
+    pages = Pages("127.0.0.1:0", {"/hello": hello})
+    await pages.start()
+    yield pages.address
+    pages.close()
+
+
+async def ask(address: str, request: bytes) -> bytes:
+    """All that comes back."""
+    if address.startswith("unix:"):
+        reader, writer = await asyncio.open_unix_connection(address.removeprefix("unix:"))
+    else:
+        host, _, port = address.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(request)
+    if not request.endswith(b"\r\n\r\n"):
+        writer.write_eof()
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+ANSWERS = {
+    "get": (b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"hello\n"),
+    "get-1.0": (b"GET /hello HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"hello\n"),
+    "query": (b"GET /hello?a=b HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"hello\n"),
+    "head": (b"HEAD /hello HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"Content-Length: 6"),
+    "elsewhere": (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n", b"Not Found\n"),
+    "post": (b"POST /hello HTTP/1.1\r\n\r\n", b"HTTP/1.1 405 Method Not Allowed\r\n", b"Not Allowed\n"),
+}
+
+
+@pytest.mark.parametrize(("request_", "start", "part"), ANSWERS.values(), ids=ANSWERS)
+async def test_answers(address: str, request_: bytes, start: bytes, part: bytes) -> None:
+    """A page is given to GET, its head to HEAD, and an error to everything else."""
+    answer = await ask(address, request_)
+    assert start == answer[: len(start)]
+    assert part in answer
+    assert (b"hello" in answer) == (b"GET /hello" in request_)
+
+
+NONSENSE = {"no-http": b"\x16\x03\x01\x02\x00\r\n\r\n", "cut-off": b"GET /he", "endless": b"A" * 100_000}
+
+
+@pytest.mark.parametrize("request_", NONSENSE.values(), ids=NONSENSE)
+async def test_nonsense(address: str, request_: bytes) -> None:
+    """What is no request ends the connection; the next one is served."""
+    assert b"" == await ask(address, request_)
+    assert b"hello" in await ask(address, b"GET /hello HTTP/1.1\r\n\r\n")
+
+
+async def test_socket_file(tmp_path: Path) -> None:
+    """Pages are served on a socket file as well, and one that was left behind is no obstacle."""
+    for _ in range(2):
+        pages = Pages(f"unix:{tmp_path}/p", {"/hello": hello})
+        await pages.start()
+        assert b"hello" in await ask(pages.address, b"GET /hello HTTP/1.1\r\n\r\n")
+        pages.close()
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "unix:/no/such/folder/p"])
+async def test_addresses_that_cannot_be(where: str) -> None:
+    """An address that cannot be served is refused by name."""
+    with pytest.raises(PagesError, match=where):
+        await Pages(where, {}).start()
+
+
+async def test_in_use(address: str) -> None:
+    """An address that somebody else has is refused."""
+    with pytest.raises(PagesError, match=address):
+        await Pages(address, {}).start()

@@ -1,0 +1,29 @@
+"""`spanserve up`: what cannot work is refused before any worker is started."""
+
+from __future__ import annotations
+
+import pytest
+
+from spanserve.cli.main import main
+
+REFUSED = {
+    "unknown-option": (["--nonsense", "1"], "no such option"),
+    "bad-value": (["--slots", "many"], "Invalid value for '--slots'"),
+    "slots": (["--slots", "-1"], "slots is -1"),
+    "ours": (["--device", "cpu"], "--device is not for `spanserve up`"),
+    "plaintext": (["--listen", "0.0.0.0:50051"], "it would speak plaintext"),
+    "plaintext-health": (["--health", "0.0.0.0:50051"], "it would speak plaintext"),
+    "ports": (["--devices", "cpu,sim:fixed", "--listen", "127.0.0.1:5-5"], "1 ports for 2 devices"),
+    "no-sdk": (["--devices", "mlu:0-7"], "needs --magicmind-python"),
+    "no-bundle": (["--bundle", "/no/such/bundle"], "/no/such/bundle is no bundle"),
+    "no-level": (["--log-level", "loud"], "log_level is 'loud'"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    """The message says what is wrong, and the exit status is that of a usage error."""
+    with pytest.raises(SystemExit) as ended:
+        main(["up", *arguments])
+    assert 2 == ended.value.code
+    assert message.lower() in capsys.readouterr().err.lower()

@@ -1,0 +1,44 @@
+"""Tells whoever started this process what it is doing, in the datagrams of systemd's sd_notify(3).
+
+systemd listens where a unit is of Type=notify, and `spanserve up` listens to its workers. Nobody is waited
+for: a message that cannot be delivered is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+
+class Notifier:
+    """Sends the messages; does nothing where nobody listens.
+
+    Args:
+        address: socket of the listener, as in NOTIFY_SOCKET: a path, or `@` and an abstract name; empty: nobody.
+        watchdog_usec: microseconds of silence after which the listener takes this process for hung, as in
+            WATCHDOG_USEC; 0: it does not.
+    """
+
+    def __init__(self, address: str, watchdog_usec: int = 0) -> None:
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._interval_s = watchdog_usec / 2e6 if address else 0.0
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+        self._socket.setblocking(False)
+
+    def tell(self, *lines: str) -> None:
+        """Send assignments such as READY=1 and STATUS=draining, in one message."""
+        if self._address:
+            with contextlib.suppress(OSError):
+                self._socket.sendto("\n".join(lines).encode(), self._address)
+
+    async def keep_alive(self) -> None:
+        """Send signs of life from the event loop, for as long as it turns; ends at once where none are wanted."""
+        while self._interval_s:
+            self.tell("WATCHDOG=1")
+            await asyncio.sleep(self._interval_s)
+
+    def close(self) -> None:
+        """Say nothing more."""
+        self._address = ""
+        self._socket.close()

@@ -1,0 +1,139 @@
+"""One life of a worker process: started, listened to, scraped, told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+#: Seconds a worker gets to show its metrics.
+SCRAPE_TIMEOUT_S = 1.0
+_numbers = itertools.count()
+
+
+class Child:
+    """A worker process. It gets SIGTERM when this process, its parent, ends.
+
+    Attributes:
+        heard: whether it has said anything yet.
+        silent_for: calls of `look` since it last gave a sign of life.
+        metrics: its last metrics in Prometheus' text format; empty until they are read.
+    """
+
+    def __init__(self, metrics_path: Path, notify_path: Path, on_state: Callable[[str], None]) -> None:
+        self.heard = False
+        self.silent_for = 0
+        self.metrics = ""
+        self._metrics_path = metrics_path
+        self._notify_path = notify_path
+        self._on_state = on_state
+        self._process: asyncio.subprocess.Process | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+
+    @classmethod
+    async def start(
+        cls,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        watchdog_s: float,
+        on_state: Callable[[str], None],
+    ) -> Child:
+        """Start a worker.
+
+        Args:
+            arguments: of `spanserve worker`.
+            folder: for its sockets.
+            watchdog_s: silence that is too long.
+            on_state: called with what it says it does now.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        number = next(_numbers)
+        child = cls(folder / f"{number}.metrics", folder / f"{number}.notify", on_state)
+        child._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: _Ear(child._hear), local_addr=str(child._notify_path), family=socket.AF_UNIX
+        )
+        command = [sys.executable, "-m", "spanserve.cli", "worker", *arguments]
+        command += ["--metrics", f"unix:{child._metrics_path}", "--exit-with-parent", str(os.getpid())]
+        command += ["--notify-socket", str(child._notify_path)]
+        command += ["--watchdog-usec", str(round(watchdog_s * 1e6))]
+        try:
+            child._process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us: workers would take our SIGTERM for a second one
+            )
+        except OSError:
+            child.close()
+            raise
+        return child
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Wait for its end. Returns the exit status, or minus the number of the signal that ended it."""
+        assert self._process is not None
+        return await self._process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; to one that has ended, none."""
+        assert self._process is not None
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def look(self) -> None:
+        """Read its metrics, and count one more look at it without a sign of life."""
+        self.silent_for += 1
+        with contextlib.suppress(OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(SCRAPE_TIMEOUT_S):
+                self.metrics = await _get(self._metrics_path, "/metrics")
+
+    def close(self) -> None:
+        """Remove its sockets. The process has ended."""
+        if self._transport is not None:
+            self._transport.close()
+        self._metrics_path.unlink(missing_ok=True)
+        self._notify_path.unlink(missing_ok=True)
+
+    def _hear(self, message: str) -> None:
+        self.heard, self.silent_for = True, 0
+        for line in message.splitlines():
+            key, _, value = line.partition("=")
+            if key == "STATUS":
+                self._on_state(value)
+
+
+class _Ear(asyncio.DatagramProtocol):
+    def __init__(self, hear: Callable[[str], None]) -> None:
+        self._hear = hear
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        self._hear(data.decode(errors="replace"))
+
+
+async def _get(path: Path, page: str) -> str:
+    """A page over HTTP from a socket file.
+
+    Raises:
+        OSError, ValueError: nobody answers, or with anything but the page.
+    """
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    try:
+        writer.write(f"GET {page} HTTP/1.1\r\nHost: worker\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    if b" 200 " not in head.split(b"\r\n", 1)[0]:
+        raise ValueError("the worker shows no metrics")
+    return body.decode()

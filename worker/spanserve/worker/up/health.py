@@ -1,0 +1,51 @@
+"""gRPC health of the fleet: SERVING while at least one worker serves."""
+
+from __future__ import annotations
+
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from spanserve.worker.server import LIVE, server_credentials
+from spanserve.worker.service import SERVICE_NAME
+from spanserve.worker.settings import Settings, SettingsError
+
+
+class FleetHealth:
+    """Answers `grpc.health.v1` for the fleet.
+
+    Args:
+        settings: of which the address, the TLS files and their rules are used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._health = health.aio.HealthServicer()
+        self._server = aio.server()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def start(self) -> None:
+        """Listen; NOT_SERVING until `set_serving`.
+
+        Raises:
+            SettingsError: the address cannot be bound, or a TLS file cannot be read.
+        """
+        await self.set_serving(False)
+        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
+        listen = self._settings.listen
+        try:
+            if self._settings.tls_cert is None:
+                self._server.add_insecure_port(listen)
+            else:
+                self._server.add_secure_port(listen, server_credentials(self._settings))
+        except RuntimeError as error:
+            raise SettingsError(f"cannot listen on {listen}: {error}") from None
+        await self._server.start()
+
+    async def set_serving(self, serving: bool) -> None:
+        status = health_pb2.HealthCheckResponse
+        for name in ("", SERVICE_NAME):
+            await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
+
+    async def close(self) -> None:
+        """Listen no more."""
+        await self._server.stop(0)

@@ -1,0 +1,284 @@
+"""One device of the fleet: its worker is kept alive, until it is told to stop or the device is given up.
+
+start -> [starting -> ready <-> recovering, suspect] --death--> waiting --back-off--> starting ...
+                      stop: draining -> stopped          too many deaths: given up
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from spanserve.contract.backoff import Backoff
+from spanserve.device.cpus import format_cpus
+from spanserve.worker.deaths import DeathBudget
+from spanserve.worker.up.child import Child
+from spanserve.worker.up.cores import Cores
+from spanserve.worker.up.history import History
+from spanserve.worker.up.places import Place
+from spanserve.worker.up.release import Release
+
+#: Seconds between two looks at a worker.
+LOOK_S = 1.0
+#: Seconds until a worker must have said its first word, which it does once it listens.
+FIRST_WORD_S = 120.0
+#: Seconds a worker that was told twice to stop gets to do so.
+HURRY_S = 10.0
+#: The first pause before a restart is at most this long, no pause is longer than that.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
+#: A worker that was ready for so many seconds had no trouble starting: pauses begin anew.
+SETTLED_S = 60.0
+#: Exit status of a worker that can never start: settings or bundle.
+EXIT_SETTINGS = 2
+
+#: What a member does besides what its worker says that it does (`spanserve.worker.state`).
+STARTING, READY, DRAINING = "starting", "ready", "draining"
+WAITING, STOPPED, GIVEN_UP = "waiting", "stopped", "given up"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How workers are started and when they are given up; the same for all.
+
+    Attributes:
+        arguments: of `spanserve worker`, as given to the supervisor.
+        folder: for sockets.
+        watchdog_s: a worker silent for longer hangs, and is killed.
+        drain_s: a worker told to stop gets so long before it is killed.
+        deaths, period_s: so many deaths within so many seconds, and the device is given up.
+    """
+
+    arguments: tuple[str, ...]
+    folder: Path
+    watchdog_s: float
+    drain_s: float
+    deaths: int
+    period_s: float
+
+
+class Member:
+    """Keeps one worker alive.
+
+    Args:
+        changed: called whenever `state` has changed.
+    """
+
+    def __init__(self, place: Place, cores: Cores, launch: Launch, changed: Callable[[], None]) -> None:
+        self.place = place
+        self.release: Release | None = None
+        self.state = STOPPED
+        #: What happened last that should not have, in words.
+        self.reason = ""
+        self.starts = 0
+        self.deaths = 0
+        #: Whether a worker was killed or left work undone when it was told to stop.
+        self.cut_short = False
+        #: The exit status of the last worker that ended by itself.
+        self.last_status: int | None = None
+        self.history = History()
+        self.child: Child | None = None
+        self._cores = cores
+        self._launch = launch
+        self._changed = changed
+        self._task: asyncio.Task[None] | None = None
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._trial = False
+        self._proven = asyncio.Event()
+        self._ready_at: float | None = None
+        self._new_budgets()
+
+    @property
+    def serving(self) -> bool:
+        return self.state == READY
+
+    def start(self, release: Release, *, trial: bool = False) -> None:
+        """Start a worker; one that was given up gets another chance.
+
+        Args:
+            trial: until it has been ready once, it is not started again when it dies.
+        """
+        assert self._task is None or self._task.done(), "one worker at a time: they would share a port"
+        self.release = release
+        self._trial = trial
+        self._stop.clear()
+        self._proven.clear()
+        self._new_budgets()
+        self._set(STARTING)
+        self._task = asyncio.create_task(self._live())
+
+    async def proven(self, timeout_s: float) -> bool:
+        """Whether the worker becomes ready, before it dies and within the time."""
+        assert self._task is not None
+        proven = asyncio.ensure_future(self._proven.wait())
+        await asyncio.wait({proven, self._task}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        proven.cancel()
+        if not self._proven.is_set() and not self._task.done():
+            self.reason = f"not ready within {timeout_s:g} s"
+        return self._proven.is_set()
+
+    async def stop(self) -> None:
+        """Drain the worker and wait for its end. Does nothing where there is none."""
+        self._stop.set()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    def hurry(self) -> None:
+        """Tell a worker that drains to be quick."""
+        self._hurry.set()
+
+    def _new_budgets(self) -> None:
+        self._backoff = Backoff(random.Random(), LONGEST_PAUSE_S, FIRST_PAUSE_S)  # noqa: S311 - jitter
+        launch = self._launch
+        self._budget = DeathBudget(launch.deaths - 1, launch.period_s, f"the worker of {self.place.name}")
+
+    async def _live(self) -> None:
+        """One worker after the other."""
+        clock = asyncio.get_running_loop().time
+        while not self._stop.is_set():
+            try:
+                status = await self._one_life()
+            except OSError as error:
+                self._give_up(f"no worker can be started: {error}")
+                return
+            if self._stop.is_set():
+                break
+            self.deaths += 1
+            self.last_status = status
+            self._budget.charge(clock())
+            self.reason = f"ended with {_named(status)}"
+            if status == EXIT_SETTINGS:
+                self._give_up("its settings or its bundle cannot be used")
+                return
+            if self._trial or (verdict := self._budget.verdict(clock())):
+                self._give_up("it died before it was ready" if self._trial else verdict)
+                return
+            if self._ready_at is not None and clock() - self._ready_at > SETTLED_S:
+                self._backoff.reset()
+            pause_s = self._backoff.next_s()
+            log.error("worker ended", device=self.place.name, status=_named(status), restart_in_s=pause_s)
+            self._set(WAITING)
+            await _first(self._stop, timeout_s=pause_s)
+        self._set(STOPPED)
+
+    async def _one_life(self) -> int:
+        """Start a worker and attend to it until it has ended. Returns how it ended.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        assert self.release is not None
+        self._ready_at = None
+        self.starts += 1
+        child = await Child.start(
+            self._arguments(self.release),
+            folder=self._launch.folder,
+            watchdog_s=self._launch.watchdog_s,
+            on_state=self._heard,
+        )
+        self.child = child
+        self._set(STARTING)
+        log.info(
+            "worker started",
+            device=self.place.name,
+            worker_pid=child.pid,
+            address=self.place.address,
+            bundle=str(self.release.path),
+            cpus=format_cpus(self._cores.cpus),
+            cpus_reason=self._cores.reason,
+        )
+        ended = asyncio.create_task(child.wait())
+        await self._attend(child, ended)
+        if not ended.done():
+            await self._drain(child, ended)
+            # One that had not said a word yet had nothing to finish, and no handler for our signal.
+            self.cut_short = self.cut_short or (child.heard and ended.result() != 0)
+        self.child = None
+        self.history.retire(child.metrics)
+        child.close()
+        return ended.result()
+
+    def _arguments(self, release: Release) -> Sequence[str]:
+        """What is ours to say comes last, and so counts."""
+        return (
+            *self._launch.arguments,
+            *("--bundle", str(release.path)),
+            *("--device", self.place.spec.text),
+            *("--listen", self.place.address),
+            *("--cpus", format_cpus(self._cores.cpus)),
+            *("--log-device", self.place.name),
+            *("--name", ""),  # every start has a name of its own, whatever the environment says
+        )
+
+    async def _attend(self, child: Child, ended: asyncio.Task[int]) -> None:
+        """Look after a worker until it has ended or is to stop; kill one that hangs."""
+        while not ended.done() and not self._stop.is_set():
+            await child.look()
+            limit = self._launch.watchdog_s if child.heard else max(FIRST_WORD_S, self._launch.watchdog_s)
+            # Looks are counted, not seconds: while we are suspended, its signs of life wait to be read.
+            if child.silent_for * LOOK_S > limit:
+                log.error("worker hangs", device=self.place.name, silent_s=limit)
+                child.signal(signal.SIGKILL)
+            await _first(self._stop, ended, timeout_s=LOOK_S)
+
+    async def _drain(self, child: Child, ended: asyncio.Task[int]) -> None:
+        """Tell a worker to stop, and see to it that it does."""
+        loop = asyncio.get_running_loop()
+        self._set(DRAINING)
+        child.signal(signal.SIGTERM)
+        deadline = loop.time() + self._launch.drain_s
+        hurried = False
+        while not ended.done():
+            await child.look()
+            await _first(ended, *(() if hurried else (self._hurry,)), timeout_s=LOOK_S)
+            if self._hurry.is_set() and not hurried:
+                hurried = True
+                child.signal(signal.SIGTERM)
+                deadline = min(deadline, loop.time() + HURRY_S)
+            if loop.time() > deadline and not ended.done():
+                log.error("worker does not stop", device=self.place.name)
+                child.signal(signal.SIGKILL)
+                await asyncio.wait({ended})
+
+    def _heard(self, state: str) -> None:
+        """The worker says what it does now."""
+        if self._stop.is_set():
+            return  # what it says while it drains we know
+        if state == READY:
+            self._ready_at = asyncio.get_running_loop().time()
+            self._trial = False
+            self._proven.set()
+        self._set(state)
+
+    def _give_up(self, reason: str) -> None:
+        self.reason = f"{self.reason}; {reason}" if self.reason else reason
+        log.error("worker given up", device=self.place.name, reason=self.reason)
+        self._set(GIVEN_UP)
+
+    def _set(self, state: str) -> None:
+        if state != self.state:
+            self.state = state
+            self._changed()
+
+
+def _named(status: int) -> str:
+    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
+
+
+async def _first(*events: asyncio.Event | asyncio.Task[int], timeout_s: float) -> None:
+    """Wait until an event is set, a task is done, or the time is up."""
+    waiting = [
+        asyncio.ensure_future(event.wait()) if isinstance(event, asyncio.Event) else event for event in events
+    ]
+    await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    for event, wait in zip(events, waiting, strict=True):
+        if wait is not event:
+            wait.cancel()

@@ -1,0 +1,42 @@
+"""What a fleet serves: a bundle at a path that does not change under the workers' feet.
+
+The path given to `spanserve up` may be a symbolic link. It is followed when the supervisor starts and at each
+SIGHUP, and workers get what it led to: one that is started again in between serves what its neighbours serve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanserve.bundle import Bundle
+from spanserve.bundle.manifest import MANIFEST_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A bundle that was found whole.
+
+    Attributes:
+        path: its folder, without symbolic links.
+        digest: of the model: equal digests give equal answers.
+        manifest: sha256 (hex) of the manifest file: tells whether the folder still holds what was read.
+    """
+
+    path: Path
+    name: str
+    digest: str
+    manifest: str
+
+
+def read_release(path: Path) -> Release:
+    """Follow a path to a bundle and check every file of it.
+
+    Raises:
+        BundleError: there is no bundle, or a damaged one.
+    """
+    real = path.resolve()
+    bundle = Bundle.open(real)
+    content = hashlib.sha256((real / MANIFEST_NAME).read_bytes()).hexdigest()
+    return Release(real, bundle.manifest.name, bundle.manifest.digest, content)
