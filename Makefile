@@ -6,7 +6,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint co
 TREE   := proto worker client builder tests deploy
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types arrows stubs py37 proto bench clean
+.PHONY: help demo test check lint types arrows stubs py37 proto bench chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ proto: $(VENV)/.dev ## Generate the stubs from the .proto files
 
 bench: $(VENV)/.dev ## Benchmarks: ratios measured side by side in one run (needs SPANSERVE_SQUAD_DIR)
 	$(BIN)/python -m tests.benchmarks
+
+MINUTES ?= 10
+chaos: $(VENV)/.dev ## Faults of every kind on a Redis queue, for MINUTES (10); prints classes and seed
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

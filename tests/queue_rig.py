@@ -152,6 +152,15 @@ class QueueRig:
         """Make the entry of a waiting task vanish, as an operator's XTRIM would."""
         self.plain.xdel(self.keys.stream(CLASSES[task.priority]), self.record(task)["entry"])
 
+    def damage(self, task: Task, **fields: str) -> None:
+        """Give a waiting task another entry, with a wrong checksum or other fields."""
+        stream = self.keys.stream(CLASSES[task.priority])
+        entry = self.record(task)["entry"]
+        ((_, found),) = self.plain.xrange(stream, entry, entry)
+        changed = {name.encode(): value.encode() for name, value in (fields or {"crc": "00000000"}).items()}
+        self.plain.xdel(stream, entry)
+        self.plain.hset(self.keys.job(JobId.of(task)), "entry", self.plain.xadd(stream, found | changed))
+
 
 def word(outcome: Refusal | QueueError | Ended | Any) -> str:
     """An outcome in a word."""

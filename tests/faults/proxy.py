@@ -33,6 +33,8 @@ class _Link:
     #: Set while the reply that comes next must not arrive.
     swallow: Swallow | None = None
     aborted: bool = False
+    #: Bytes vanish in both directions, for good.
+    deaf: bool = False
 
     def abort(self) -> None:
         self.aborted = True
@@ -101,6 +103,11 @@ class Proxy:
             yield
         finally:
             self._open.set()
+
+    def half_open(self) -> None:
+        """Every connection goes deaf for good, without an end; new ones work."""
+        for link in self._links:
+            link.deaf = True
 
     def swallow(self, request: bytes = b"", *, count: int = 1, cut: bool = True) -> Swallow:
         """Lose the replies to the next `count` requests that hold these bytes."""
@@ -180,7 +187,9 @@ class Proxy:
         sink.close()
 
     def _lost(self, link: _Link, data: bytes, up: bool) -> bool:
-        """Note a request whose reply is to be lost, and whether this chunk is such a reply."""
+        """Whether this chunk does not arrive. Notes a request whose reply is to be lost."""
+        if link.deaf:
+            return True
         if up:
             for swallow in self._swallows:
                 if swallow.count and link.swallow is None and swallow.request in data:

@@ -78,6 +78,16 @@ async def test_black_hole(server: RedisServer) -> None:
         assert 1 == await asked
 
 
+async def test_half_open(server: RedisServer) -> None:
+    """A half-open connection stays and says nothing, for ever; a new one works."""
+    async with proxy_to(server.address) as proxy, client_of(proxy, timeout_s=0.3) as client:
+        await client.ping()
+        proxy.half_open()
+        with pytest.raises(TimedOut):
+            await client.incr("n")
+        assert 1 == await client.incr("n")
+
+
 async def test_refusing(server: RedisServer) -> None:
     """A proxy that refuses drops what was connected and takes nobody, until it listens again."""
     async with proxy_to(server.address) as proxy, client_of(proxy) as client:

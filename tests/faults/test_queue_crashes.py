@@ -1,0 +1,36 @@
+"""Workers that die at every moment between the claim of a task and the end of it: none is lost, none counts twice."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.faults.faulty_worker import CRASH_POINTS, Faults
+from tests.faults.queue_fleet import QueueFleet, single_tasks
+
+MakeFleet = Callable[..., Awaitable[QueueFleet]]
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+async def test_a_crash(make_fleet: MakeFleet, point: str) -> None:
+    """A worker that is killed at this point leaves its tasks to another; every one has its one result."""
+    of_leases = point.startswith("mid_")  # which come now and then
+    fleet = await make_fleet(device=f"sim:fixed?latency_ms={200 if of_leases else 20}")
+    dying = fleet.worker(faults=Faults(crash=point, passes=1 if of_leases else 2))
+    await fleet.ready(dying)
+    async with fleet.evaluation(single_tasks(100)) as evaluation:
+        if point == "mid_release":
+            await evaluation.reached(0.1)
+            dying.signal(signal.SIGTERM)
+        fleet.worker()
+        ledger = await evaluation.ended()
+    assert -signal.SIGKILL == await asyncio.to_thread(dying.wait)
+    classes = await fleet.check(ledger)
+    assert (1, 0) == (classes.crashes, classes.dead)
+    assert classes.duplicate_executions <= 100
+    if point == "after_finish_before_reply":
+        (crash,) = fleet.journal.of("crash")
+        assert {1} == {fleet.journal.executions[job] for job in crash["jobs"]}

@@ -1,0 +1,159 @@
+"""The cable between workers, client and Redis: slow, lossy, half-open or cut; nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+import psutil
+import pytest
+
+from spanserve.client import NoWorker
+from spanserve.queue.calls import script
+from tests.faults.proxy import Proxy, proxy_to
+from tests.faults.queue_fleet import QueueFleet, single_tasks
+from tests.faults.waiting import eventually
+from tests.netns import Network
+from tests.processes import WorkerProcess
+
+MakeFleet = Callable[..., Awaitable[QueueFleet]]
+
+SLOW = "sim:fixed?latency_ms=100"
+#: Longer than the patience of any test: who waits for such a lease to run out fails.
+ENDLESS_S = 600.0
+
+
+def url_of(proxy: Proxy) -> str:
+    return f"redis://{proxy.address}"
+
+
+async def test_claims_whose_reply_is_lost(make_fleet: MakeFleet) -> None:
+    """What a lost reply has leased to a worker it gives back as soon as it is connected again, uncharged."""
+    fleet = await make_fleet(lease_s=ENDLESS_S)
+    fleet.rig.plain.script_load(script("claim").body)
+    async with proxy_to(fleet.server.address) as proxy:
+        worker = fleet.worker(url=url_of(proxy))
+        await fleet.ready(worker)
+        swallow = proxy.swallow(script("claim").sha.encode(), count=3)
+        async with fleet.evaluation(single_tasks(100)) as evaluation:
+            ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert (3, 0) == (swallow.swallowed, classes.duplicate_executions)
+    assert {1} == {line["deliveries"] for line in fleet.journal.of("start")}
+
+
+async def test_replies_that_are_lost(make_fleet: MakeFleet) -> None:
+    """Replies to ends that get lost cost neither a second event nor a second execution."""
+    fleet = await make_fleet(lease_s=ENDLESS_S)
+    fleet.rig.plain.script_load(script("finish").body)
+    async with proxy_to(fleet.server.address) as proxy:
+        worker = fleet.worker(url=url_of(proxy))
+        await fleet.ready(worker)
+        swallow = proxy.swallow(script("finish").sha.encode(), count=3)
+        async with fleet.evaluation(single_tasks(100)) as evaluation:
+            ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert (3, 0) == (swallow.swallowed, classes.duplicate_executions)
+    assert {"ok", "dup"} == {line["outcome"] for line in fleet.journal.of("end")}
+
+
+async def test_half_open(make_fleet: MakeFleet) -> None:
+    """Connections that are open and dead are noticed by worker and client, and made anew; work goes on."""
+    fleet = await make_fleet(device=SLOW)
+    async with proxy_to(fleet.server.address) as proxy:
+        worker = fleet.worker(url=url_of(proxy))
+        await fleet.ready(worker)
+        async with fleet.evaluation(single_tasks(120), url=url_of(proxy)) as evaluation:
+            await evaluation.reached(0.1)
+            proxy.half_open()
+            ledger = await evaluation.ended()
+    await fleet.check(ledger)
+
+
+async def test_a_bad_line(make_fleet: MakeFleet) -> None:
+    """A line with delays, jitter and a reset in every seven packets slows a run down, and does nothing else."""
+    fleet = await make_fleet(lease_s=4.0)
+    async with proxy_to(fleet.server.address, random.Random(28)) as proxy:
+        workers = [fleet.worker(url=url_of(proxy)) for _ in range(2)]
+        await fleet.ready(*workers)
+        proxy.delay_s, proxy.jitter_s, proxy.reset_rate = 0.05, 0.05, 0.15
+        async with fleet.evaluation(single_tasks(300), url=url_of(proxy)) as evaluation:
+            ledger = await evaluation.ended()
+        proxy.delay_s = proxy.jitter_s = proxy.reset_rate = 0.0
+        await fleet.check(ledger)
+        assert proxy.resets > 0
+
+
+async def test_no_redis(make_fleet: MakeFleet) -> None:
+    """Without Redis, at the start or in between, workers wait at ease, and whoever does not wait is told at once."""
+    fleet = await make_fleet(device=SLOW)
+    fleet.server.kill()
+    worker = fleet.worker()
+    await fleet.ready(worker)
+    used = await cpu_share(worker)
+    hasty = fleet.evaluation(single_tasks(1), wait_s=0.5)
+    async with hasty as evaluation:
+        with pytest.raises(NoWorker, match="Connect"):
+            await evaluation.ended()
+    async with fleet.evaluation(single_tasks(200)) as evaluation:
+        fleet.server.start()
+        await evaluation.reached(0.3)
+        fleet.server.kill()
+        used = max(used, await cpu_share(worker))
+        fleet.server.start()
+        ledger = await evaluation.ended()
+    await fleet.check(ledger)
+    assert used < 0.5, "a busy loop"
+    print(f"{used:.0%} of a processor while Redis was away")
+
+
+async def cpu_share(worker: WorkerProcess) -> float:
+    """Processor time of a worker over wall time, for a while."""
+    process = psutil.Process(worker.pid)
+    loop = asyncio.get_running_loop()
+
+    def spent() -> float:
+        times = process.cpu_times()
+        return float(times.user + times.system)
+
+    before, began = spent(), loop.time()
+    await asyncio.sleep(1.5)
+    return (spent() - before) / (loop.time() - began)
+
+
+async def test_a_redis_that_stands_still(make_fleet: MakeFleet) -> None:
+    """A Redis that takes no writes for a while, and one that answers nothing at all, only delay a run."""
+    fleet = await make_fleet(device=SLOW)
+    await fleet.ready(*(fleet.worker() for _ in range(2)))
+    async with fleet.evaluation(single_tasks(250)) as evaluation:
+        await evaluation.reached(0.1)
+        fleet.rig.plain.execute_command("CLIENT", "PAUSE", 1000, "WRITE")
+        await evaluation.reached(0.4)
+        await asyncio.to_thread(fleet.rig.plain.execute_command, "DEBUG", "SLEEP", "2.5")
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert classes.duplicate_executions <= 250
+
+
+async def test_hosts_that_are_cut_off(make_fleet: MakeFleet) -> None:
+    """Of two other hosts with a worker each one is cut off and comes back: nothing is lost, and both go on."""
+    with Network(2) as network:
+        fleet = await make_fleet(device=SLOW, host="0.0.0.0")
+        workers = [
+            fleet.worker(url=f"redis://{host.gateway}:{fleet.server.port}", prefix=host.prefix)
+            for host in network.hosts
+        ]
+        await fleet.ready(*workers)
+        one, other = network.hosts
+        async with fleet.evaluation(single_tasks(600)) as evaluation:
+            await evaluation.reached(0.05)
+            one.cut()
+            await eventually(lambda: bool(workers[1].records("reclaimed")))
+            one.heal()
+            ended = len(fleet.journal.of("end", pid=workers[0].pid, outcome="ok"))
+            other.cut()
+            await eventually(lambda: len(fleet.journal.of("end", pid=workers[0].pid, outcome="ok")) > ended)
+            other.heal()
+            ledger = await evaluation.ended()
+        await fleet.check(ledger)

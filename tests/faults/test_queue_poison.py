@@ -1,0 +1,98 @@
+"""Bad input and bad devices: what brings a worker down ends alone, and a broken worker does not eat the queue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from spanserve.contract import ErrorCode, Task
+from spanserve.queue import JobId
+from spanserve.worker.redis.breaker import ALLOWED_OF_TASKS
+from tests.bundles import POISON_ID, VOCABULARY
+from tests.faults.faulty_worker import Faults
+from tests.faults.oracle import Ledger
+from tests.faults.queue_fleet import QueueFleet, single_tasks
+from tests.faults.waiting import eventually
+
+MakeFleet = Callable[..., Awaitable[QueueFleet]]
+
+EXIT_DEVICE_FAILED = 70
+MAX_ATTEMPTS = 5
+
+
+POISON = {
+    "three abort the device": (3, "abort", 0.0),
+    "one hangs the device": (1, "hang", 1.0),
+}
+
+
+@pytest.mark.parametrize("name", POISON)
+async def test_poison_for_the_device(make_fleet: MakeFleet, name: str) -> None:
+    """Tasks that abort or hang the device end alone among the dead letters; the rest is answered, the worker lives."""
+    count, fault, timeout_s = POISON[name]
+    fleet = await make_fleet(device=f"sim:fixed?latency_ms=5&{fault}_id={POISON_ID}")
+    poison = single_tasks(count, "p", context="A poison said")
+    tasks = single_tasks(100) + poison + single_tasks(100, "u")
+    supervised = fleet.supervised(faults=Faults(batch_timeout_s=timeout_s))
+    async with supervised as ends, fleet.evaluation(tasks) as evaluation:
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger, unanswered=count)
+    assert (count, count) == (classes.dead, len(fleet.rig.dead()))
+    assert {ErrorCode.POISON} == codes(ledger, poison)
+    assert {EXIT_DEVICE_FAILED} >= set(ends)
+    runs = [len(fleet.journal.of("start", job=str(JobId.of(task)))) for task in poison]
+    assert max(runs) <= MAX_ATTEMPTS + count  # one that was sent when the host died of another had not begun
+    print(f"{count} poison tasks: run {runs} times, the worker ended {len(ends)} times")
+
+
+async def test_a_panic(make_fleet: MakeFleet) -> None:
+    """A task on which the tokenizer panics fails alone; nothing dies, and nothing is run again."""
+    fleet = await make_fleet()
+    worker = fleet.worker(faults=Faults(panic_on="poison"))
+    await fleet.ready(worker)
+    poison = single_tasks(1, "p", context="A poison said")
+    async with fleet.evaluation(single_tasks(63) + poison) as evaluation:
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger, unanswered=1)
+    assert {ErrorCode.INTERNAL} == codes(ledger, poison)
+    assert (0, 0, 0) == (classes.dead, classes.duplicate_executions, len(worker.records("device host died")))
+
+
+async def test_a_black_hole(make_fleet: MakeFleet) -> None:
+    """A worker whose device gives wrong answers to the goldens touches nothing, and ends; others do the work."""
+    fleet = await make_fleet()
+    hole = fleet.worker(device=f"sim:fixed?fail_id={VOCABULARY['1871']}")
+    async with fleet.evaluation(single_tasks(50)) as evaluation:
+        assert EXIT_DEVICE_FAILED == await asyncio.to_thread(hole.wait)
+        assert [] == fleet.journal.of("start")
+        assert (50, 0) == fleet.rig.depth()
+        fleet.worker()
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert 0 == classes.duplicate_executions
+
+
+async def test_dead_letters_in_a_row(make_fleet: MakeFleet) -> None:
+    """A worker that brings one task after the other among the dead letters stops to claim, and says so."""
+    fleet = await make_fleet()
+    damaged, whole = single_tasks(ALLOWED_OF_TASKS + 1), single_tasks(50, "u")
+    assert {"queued"} == set(await fleet.rig.submit(*damaged))
+    for task in damaged:
+        fleet.rig.damage(task)
+    worker = fleet.worker()
+    await asyncio.to_thread(worker.wait_for, "breaker", closed=False)
+    async with fleet.evaluation(damaged + whole) as evaluation:
+        await eventually(lambda: fleet.rig.depth() == (50, 0))
+        fleet.worker()
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger, unanswered=len(damaged))
+    assert len(damaged) == classes.dead
+    assert worker.pid not in {line["pid"] for line in fleet.journal.of("start")}
+
+
+def codes(ledger: Ledger, tasks: list[Task]) -> set[ErrorCode]:
+    """Kinds of error that these tasks ended with."""
+    errors = (question.error for task in tasks for question in ledger.first[task.id].questions)
+    return {error.code for error in errors if error is not None}
