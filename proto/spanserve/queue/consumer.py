@@ -44,6 +44,8 @@ class Claimed:
     last: tuple[str, ...] = ()
 
 
+#: More than are ever claimed at a time.
+MANY = 1 << 20
 #: Where an entry is: class (1 interactive, 2 bulk) and entry.
 Place = tuple[int, str]
 
@@ -83,18 +85,22 @@ class Consumer:
         self.keys = keys
         self.name = name
 
-    async def claim(self, count: int, share: int) -> Claimed:
-        """Lease entries: released ones first, then up to `share` interactive ones, then bulk."""
+    async def claim(self, count: int, share: int, suspects: int = MANY) -> Claimed:
+        """Lease entries: released ones first, then up to `share` interactive ones, then bulk.
+
+        Args:
+            suspects: of these, at most so many that were delivered twice before.
+        """
         reply = await run(
-            self._redis, Call("claim", self.keys.streams, (self.name, count, share, self.keys.tag))
+            self._redis, Call("claim", self.keys.streams, (self.name, count, share, self.keys.tag, suspects))
         )
         last = tuple(entry.decode() for entry in reply[3])
         return Claimed([Entry.parse(entry) for entry in reply[0]], reply[1], reply[2], last=last)
 
-    async def reclaim(self, count: int) -> Claimed:
-        """Lease entries of others whose lease has run out."""
+    async def reclaim(self, count: int, suspects: int = MANY) -> Claimed:
+        """Lease entries of others whose lease has run out; `suspects` as for `claim`."""
         keys = (*self.keys.streams, self.keys.config)
-        reply = await run(self._redis, Call("reclaim", keys, (self.name, count, self.keys.tag)))
+        reply = await run(self._redis, Call("reclaim", keys, (self.name, count, self.keys.tag, suspects)))
         return Claimed([Entry.parse(entry) for entry in reply[0]], *reply[1:])
 
     async def wait(self, last: Sequence[str], block_ms: int) -> None:

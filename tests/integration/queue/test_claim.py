@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from spanserve.contract import Priority, Refusal
-from spanserve.queue import JobId, JobState
+from spanserve.queue import Entry, JobId, JobState
 from tests.queue_rig import LEASE_MS, QueueRig, lease_of, queued_task
 
 
@@ -160,3 +160,27 @@ async def test_wait(rig: QueueRig) -> None:
     await rig.submit(queued_task())
     await rig.consumer().wait(claimed.last, block_ms=LEASE_MS)
     assert 1 == len(await rig.claimed())
+
+
+async def test_one_suspect_at_a_time(rig: QueueRig) -> None:
+    """Of what was delivered twice before no more is given out than wanted, released or run out; the rest waits."""
+    tasks = [queued_task(f"t{n}") for n in range(6)]
+    await rig.submit(*tasks)
+    for number, lease in enumerate(await rig.claimed("gone")):
+        if number < 4:
+            await rig.release(lease, 2 if number < 3 else 1, "gone")
+        else:
+            rig.plain.xclaim(
+                rig.keys.stream(lease.number), "workers", "gone", 0, [lease.entry], retrycount=2, justid=True
+            )
+            rig.age(lease)
+    worker = rig.consumer("a")
+
+    def given(entries: list[Entry]) -> list[tuple[str, int]]:
+        return [(entry.job.task_id, entry.deliveries) for entry in entries]
+
+    assert [("t3", 2)] == given((await worker.claim(8, 8, 0)).entries)
+    assert [("t0", 3)] == given((await worker.claim(8, 8, 1)).entries)
+    assert [] == given((await worker.reclaim(8, 0)).entries)
+    assert [("t4", 3)] == given((await worker.reclaim(8, 1)).entries)
+    assert [("t1", 3), ("t2", 3)] == given((await worker.claim(8, 8)).entries)

@@ -1,15 +1,19 @@
 -- Lease entries: released ones first, then new ones, up to `share` interactive ones before bulk.
--- KEYS: interactive, bulk. ARGV: consumer, how many, share, tag
-local me, count, share, tag = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+-- KEYS: interactive, bulk. ARGV: consumer, how many, share, tag, how many suspects
+local me, count, share, tag, suspects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5] or ARGV[2])
 local sorted, take = sorter(tag, KEYS)
 local taken = 0
 
 for class, stream in ipairs(KEYS) do
   if taken < count then
-    for _, pending in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', count - taken, RELEASED)) do
+    for _, pending in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', 2 * count + 64, RELEASED)) do
       local id, deliveries = pending[1], pending[4]
       local entry = redis.call('XRANGE', stream, id, id)[1]
-      if entry then
+      local suspect = deliveries + 1 >= SUSPECT
+      if entry and (taken >= count or suspect and suspects == 0) then
+        -- later, or for another worker
+      elseif entry then
+        if suspect then suspects = suspects - 1 end
         redis.call('XCLAIM', stream, GROUP, me, 0, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')
         take(class, id, entry[2], deliveries + 1)
         taken = taken + 1

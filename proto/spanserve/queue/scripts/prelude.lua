@@ -4,7 +4,8 @@ local GROUP = 'workers'
 -- Consumer that holds what was given back, until another worker claims it.
 local RELEASED = 'released'
 local RECORD_TTL_MS = 7 * 24 * 3600 * 1000
-local VERSION = '1'
+-- From this delivery on a task is a suspect: whoever had it before may have died of it.
+local SUSPECT = 3
 
 local function now_ms()
   local time = redis.call('TIME')

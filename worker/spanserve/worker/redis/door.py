@@ -209,12 +209,12 @@ class RedisDoor:
             await self._reconcile()
         if not self.held:
             self._verified = self._clock()
-        claimed = await self._reader.claim(room, self._share.of(room))
+        claimed = await self._reader.claim(room, self._share.of(room), self._intake.suspects())
         self._take(claimed, "new")
         room = self._room()
         if room and self._clock() >= self._next_reclaim:
             self._next_reclaim = self._clock() + RECLAIM_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
-            self._take(await self._reader.reclaim(room), "reclaimed")
+            self._take(await self._reader.reclaim(room, self._intake.suspects()), "reclaimed")
         if claimed.last and self._reading:
             await self._reader.wait(claimed.last, BLOCK_MS)
 

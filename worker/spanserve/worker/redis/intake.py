@@ -24,6 +24,8 @@ QUESTIONS_WEIGHT = 0.05
 FIRST_QUESTIONS = 8.0
 #: Tasks claimed at a time, at most.
 MAX_CLAIM = 64
+#: From this delivery on a task is a suspect, as the scripts of the queue have it.
+SUSPECT = 3
 #: A task that was delivered this often and yet never ran alone is given up all the same: what kills a worker
 #: before it can compute anything must end as well.
 MAX_DELIVERIES = 2 * MAX_ATTEMPTS
@@ -56,6 +58,10 @@ class Intake:
         if self._account.credit <= 0:
             return 0
         return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task)))
+
+    def suspects(self) -> int:
+        """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
+        return 0 if any(held.deliveries >= SUSPECT and not held.settled for held in self._held.all()) else 1
 
     def take(self, entries: list[Entry]) -> None:
         """Make work of entries; those that cannot be end here and now."""
