@@ -2,7 +2,7 @@
 -- KEYS: job_keys. ARGV: dead entry
 local keys = job_keys()
 local found = redis.call('XRANGE', keys.dead, ARGV[1], ARGV[1])[1]
-if not found then return { 'gone' } end
+if not found or fields_of(found[2]).task == '' then return { 'gone' } end -- without its task, too
 local record = record_of(keys)
 if record and record.state ~= 'dead' then return { 'ended', record.state } end
 local fields = fields_of(found[2])

@@ -316,6 +316,8 @@ class RedisDoor:
             (log.info if closed else log.error)("breaker", closed=closed)
             self._engine.metrics.queue_breaker_open.set(not closed)
             self._engine.set_state(State.READY if closed else State.SUSPECT)
+            if not closed:
+                self._intake.give_back_unstarted()  # to workers that may do better
 
     def _released(self, held: Held) -> None:
         self._intake.drop(held)
