@@ -57,11 +57,12 @@ async def test_not_ready(sim_bundle: Bundle, state: State) -> None:
 
 
 async def test_full(sim_bundle: Bundle) -> None:
-    """A worker that holds all it wants to hold refuses calls with RESOURCE_EXHAUSTED and takes them again later."""
+    """A worker that holds a batch more than it wants refuses calls with RESOURCE_EXHAUSTED, and takes them later."""
     async with serving(sim_bundle) as served, open_raw(served.address) as channel:
         slots = served.rig.block()
-        _, futures = served.rig.submit(*make_tasks(served.rig.engine.capacity_windows))
-        await served.rig.entered(served.rig.engine.capacity_windows)
+        most = served.rig.engine.capacity_windows + served.rig.batcher.max_batch
+        _, futures = served.rig.submit(*make_tasks(most))
+        await served.rig.entered(most)
         refused = await outcome(channel, request_of(plain_task()))
         assert isinstance(refused, Refusal)
         assert (ErrorCode.RESOURCE_EXHAUSTED, 100) == (refused.code, refused.retry_after_ms)
