@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from spanserve.device.cpus import parse_cpus
-from spanserve.queue import QueueConfig, RedisSettings
+from spanserve.queue import QueueConfig
+from spanserve.queue.options import (
+    RedisCa,
+    RedisCert,
+    RedisKey,
+    RedisPasswordFile,
+    RedisUsername,
+    redis_of,
+)
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.run import run_worker
 from spanserve.worker.settings import Settings
@@ -108,22 +116,11 @@ def worker(
         float,
         typer.Option(envvar="SPANSERVE_LEASE", help="Seconds a lease lasts, if this worker makes the queue."),
     ] = 30.0,
-    redis_username: Annotated[
-        str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")
-    ] = "",
-    redis_password_file: Annotated[
-        Path | None,
-        typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
-    ] = None,
-    redis_ca: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
-    ] = None,
-    redis_cert: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
-    ] = None,
-    redis_key: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
-    ] = None,
+    redis_username: RedisUsername = "",
+    redis_password_file: RedisPasswordFile = None,
+    redis_ca: RedisCa = None,
+    redis_cert: RedisCert = None,
+    redis_key: RedisKey = None,
     cpus: Annotated[
         str,
         typer.Option(envvar="SPANSERVE_CPUS", help="Processors to run on, as 0-3,8; default: those allowed."),
@@ -162,14 +159,7 @@ def worker(
         tls_client_ca=tls_client_ca,
         insecure=insecure,
         reflection=reflection,
-        redis=RedisSettings(
-            url=redis,
-            username=redis_username,
-            password_file=redis_password_file,
-            tls_ca=redis_ca,
-            tls_cert=redis_cert,
-            tls_key=redis_key,
-        )
+        redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         if redis
         else None,
         queue=queue,

@@ -24,18 +24,12 @@ from spanserve.client.commands.options import (
     NBestSize,
     Queue,
     Redis,
-    RedisCa,
-    RedisCert,
-    RedisKey,
-    RedisPasswordFile,
-    RedisUsername,
     TlsCa,
     TlsCert,
     TlsKey,
     Wait,
     Workers,
     chosen,
-    redis_of,
     tls_of,
 )
 from spanserve.client.door import Door
@@ -46,6 +40,14 @@ from spanserve.client.report import RunSummary
 from spanserve.client.squad import load_dataset, parse_shard
 from spanserve.client.workers import WorkersDoor
 from spanserve.contract import Options
+from spanserve.queue.options import (
+    RedisCa,
+    RedisCert,
+    RedisKey,
+    RedisPasswordFile,
+    RedisUsername,
+    redis_of,
+)
 
 app = typer.Typer(add_completion=False)
 

@@ -9,7 +9,6 @@ import typer
 
 from spanserve.client.channel import Tls
 from spanserve.client.errors import ClientError
-from spanserve.queue import RedisSettings
 
 Workers = Annotated[
     list[str] | None,
@@ -37,18 +36,6 @@ Redis = Annotated[
     ),
 ]
 Queue = Annotated[str, typer.Option("--queue", envvar="SPANSERVE_QUEUE", help="Name of the queue in Redis.")]
-RedisUsername = Annotated[str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="User of Redis.")]
-RedisPasswordFile = Annotated[
-    Path | None,
-    typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with the password of the Redis user."),
-]
-RedisCa = Annotated[
-    Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="Redis TLS: certificates to trust, PEM.")
-]
-RedisCert = Annotated[
-    Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="Redis TLS: our certificate, PEM.")
-]
-RedisKey = Annotated[Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="Redis TLS: our key, PEM.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 NBestSize = Annotated[int, typer.Option(help="Candidate spans kept per question.")]
 MaxAnswerLength = Annotated[int, typer.Option(help="Longest answer in tokens.")]
@@ -59,15 +46,6 @@ MaxQueryLength = Annotated[int, typer.Option(help="Tokens of a question that are
 def tls_of(ca: Path | None, cert: Path | None, key: Path | None) -> Tls:
     """The TLS files named on the command line."""
     return Tls(ca=ca, cert=cert, key=key)
-
-
-def redis_of(
-    url: str, username: str, password_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None
-) -> RedisSettings:
-    """The Redis named on the command line."""
-    return RedisSettings(
-        url=url, username=username, password_file=password_file, tls_ca=ca, tls_cert=cert, tls_key=key
-    )
 
 
 def chosen(

@@ -14,7 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from spanserve.device import DeviceSpec, read_environment
-from spanserve.queue import RedisSettings
+from spanserve.queue.options import (
+    RedisCa,
+    RedisCert,
+    RedisKey,
+    RedisPasswordFile,
+    RedisUsername,
+    redis_of,
+)
 from spanserve.worker.commands import default_bundle
 from spanserve.worker.doctor.examination import Examination
 from spanserve.worker.doctor.finding import Finding, Verdict
@@ -48,22 +55,11 @@ def doctor(
     redis: Annotated[
         str, typer.Option(envvar="SPANSERVE_REDIS", help="redis:// or rediss:// address; none if empty.")
     ] = "",
-    redis_username: Annotated[
-        str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")
-    ] = "",
-    redis_password_file: Annotated[
-        Path | None,
-        typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
-    ] = None,
-    redis_ca: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
-    ] = None,
-    redis_cert: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
-    ] = None,
-    redis_key: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
-    ] = None,
+    redis_username: RedisUsername = "",
+    redis_password_file: RedisPasswordFile = None,
+    redis_ca: RedisCa = None,
+    redis_cert: RedisCert = None,
+    redis_key: RedisKey = None,
     magicmind_python: Annotated[
         str, typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N.")
     ] = "",
@@ -86,14 +82,7 @@ def doctor(
     examination = Examination(
         bundle=bundle or (None if spec is not None and spec.backend == "mlu" else default_bundle()),
         device=spec,
-        redis=RedisSettings(
-            url=redis,
-            username=redis_username,
-            password_file=redis_password_file,
-            tls_ca=redis_ca,
-            tls_cert=redis_cert,
-            tls_key=redis_key,
-        )
+        redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         if redis
         else None,
         magicmind_python=magicmind_python,

@@ -21,6 +21,11 @@ from spanserve.client.commands.options import (
     Json,
     Queue,
     Redis,
+)
+from spanserve.client.errors import ClientError
+from spanserve.queue import Keys, RedisSettings
+from spanserve.queue.calls import MAX_PIPELINE
+from spanserve.queue.options import (
     RedisCa,
     RedisCert,
     RedisKey,
@@ -28,9 +33,6 @@ from spanserve.client.commands.options import (
     RedisUsername,
     redis_of,
 )
-from spanserve.client.errors import ClientError
-from spanserve.queue import Keys, RedisSettings
-from spanserve.queue.calls import MAX_PIPELINE
 
 _T = TypeVar("_T")
 
