@@ -92,6 +92,23 @@ async def test_dead_letters_in_a_row(make_fleet: MakeFleet) -> None:
     assert worker.pid not in {line["pid"] for line in fleet.journal.of("start")}
 
 
+async def test_internal_errors_in_a_row(make_fleet: MakeFleet) -> None:
+    """A worker that answers one task after the other with an internal error stops to claim; the rest waits."""
+    fleet = await make_fleet()
+    poison = single_tasks(ALLOWED_OF_TASKS + 1, "p", context="A poison said")
+    whole = single_tasks(50, "u")
+    assert {"queued"} == set(await fleet.rig.submit(*poison))
+    worker = fleet.worker(faults=Faults(panic_on="poison"))
+    await asyncio.to_thread(worker.wait_for, "breaker", closed=False)
+    async with fleet.evaluation(poison + whole) as evaluation:
+        await eventually(lambda: fleet.rig.depth() == (50, 0))
+        fleet.worker()
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger, unanswered=len(poison))
+    assert ({ErrorCode.INTERNAL}, 0) == (codes(ledger, poison), classes.dead)
+    assert worker.pid not in {line["pid"] for line in fleet.journal.of("start")}
+
+
 def codes(ledger: Ledger, tasks: list[Task]) -> set[ErrorCode]:
     """Kinds of error that these tasks ended with."""
     errors = (question.error for task in tasks for question in ledger.first[task.id].questions)

@@ -6,7 +6,7 @@ import pytest
 
 from spanserve.contract import Answer, ErrorCode, NBest, QuestionResult, Refusal, Span, TaskResult
 from spanserve.queue import JobState
-from spanserve.worker.redis.outcome import state_of
+from spanserve.worker.redis.outcome import faulted, state_of
 
 ANSWER = Answer(best=Span("a", 0, 1, 1.0), n_best=NBest((0,), (1,), (1.0,)), no_answer_score=0.0)
 
@@ -27,10 +27,31 @@ CASES = {
 @pytest.mark.parametrize(("codes", "expected"), CASES.values(), ids=CASES)
 def test_worst_decides(codes: list[ErrorCode | None], expected: JobState | None) -> None:
     """The worst outcome of a question decides; what another worker may still answer is given back."""
+    assert expected is state_of(result_with(codes))
+
+
+FAULTS = {
+    "answered": ([None], False),
+    "refused": ([ErrorCode.INVALID_ARGUMENT], False),
+    "withdrawn": ([ErrorCode.CANCELLED], False),
+    "bug": ([ErrorCode.INTERNAL], True),
+    "bug-beside-an-answer": ([None, ErrorCode.INTERNAL], True),
+    "poison": ([ErrorCode.POISON], True),
+}
+
+
+@pytest.mark.parametrize(("codes", "expected"), FAULTS.values(), ids=FAULTS)
+def test_fault(codes: list[ErrorCode | None], expected: bool) -> None:
+    """An internal error and poison may be the worker's fault; what the client sent or wished is not."""
+    assert expected is faulted(result_with(codes))
+
+
+def result_with(codes: list[ErrorCode | None]) -> TaskResult:
+    """A result with one question per code; None for one that was answered."""
     questions = tuple(
         QuestionResult(str(number), answer=ANSWER)
         if code is None
         else QuestionResult(str(number), error=Refusal(code, "no"))
         for number, code in enumerate(codes)
     )
-    assert expected is state_of(TaskResult(id="t", questions=questions))
+    return TaskResult(id="t", questions=questions)

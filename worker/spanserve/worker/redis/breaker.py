@@ -1,7 +1,7 @@
-"""The breaker: a worker whose tasks keep ending among the dead letters stops taking more.
+"""The breaker: a worker whose tasks keep ending by a fault, as dead letters or internal errors, stops taking more.
 
 Closed: claims freely. Open: claims nothing. After a pause half open: one task at a time; one that ends well closes
-it, one that dies opens it again. Source of the pattern: M. Nygard, "Release It!", 2007.
+it, one that faults opens it again. Source of the pattern: M. Nygard, "Release It!", 2007.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-#: Dead letters among this many ended tasks, and within this many seconds, that are still put up with.
+#: Faults among this many ended tasks, and within this many seconds, that are still put up with.
 TASKS = 1000
 ALLOWED_OF_TASKS = 10
 PERIOD_S = 60.0
@@ -28,7 +28,7 @@ class Breaker:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._ends: deque[bool] = deque(maxlen=TASKS)
-        self._deaths: deque[float] = deque(maxlen=ALLOWED_IN_PERIOD + 1)
+        self._faults: deque[float] = deque(maxlen=ALLOWED_IN_PERIOD + 1)
         self._opened: float | None = None
 
     @property
@@ -42,22 +42,22 @@ class Breaker:
         trial = self._clock() - self._opened >= PAUSE_S and held == 0
         return min(wanted, 1) if trial else 0
 
-    def note(self, *, dead: bool) -> None:
+    def note(self, *, fault: bool) -> None:
         """A task has ended."""
         now = self._clock()
-        self._ends.append(dead)
-        if dead:
-            self._deaths.append(now)
+        self._ends.append(fault)
+        if fault:
+            self._faults.append(now)
         if self._opened is not None:
-            if dead:
+            if fault:
                 self._opened = now
             elif now - self._opened >= PAUSE_S:  # the trial, not one of those held when it opened
                 self._opened = None
                 self._ends.clear()
-                self._deaths.clear()
+                self._faults.clear()
         elif self._too_many(now):
             self._opened = now
 
     def _too_many(self, now: float) -> bool:
-        recent = sum(now - death <= PERIOD_S for death in self._deaths)
+        recent = sum(now - fault <= PERIOD_S for fault in self._faults)
         return sum(self._ends) > ALLOWED_OF_TASKS or recent > ALLOWED_IN_PERIOD

@@ -305,7 +305,7 @@ class RedisDoor:
         self._intake.drop(held)
         self._engine.metrics.queue_ended.labels(end.state.value, outcome or "refused").inc()
         if outcome is Ended.OK and end.state in (JobState.DONE, JobState.FAILED, JobState.DEAD):
-            self.breaker.note(dead=end.state is JobState.DEAD)
+            self.breaker.note(fault=held.faulted or end.state is JobState.DEAD)
             self._show_breaker()
         self._wake.set()
 

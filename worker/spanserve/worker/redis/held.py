@@ -24,6 +24,8 @@ class Held:
     settled: bool = False
     #: Redis has been told that it was alone on the device.
     marked: bool = False
+    #: It ended by a fault that may be this worker's own.
+    faulted: bool = False
 
 
 class HeldTasks:

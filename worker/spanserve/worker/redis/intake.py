@@ -15,7 +15,7 @@ from spanserve.worker.engine import Engine
 from spanserve.worker.job import Job
 from spanserve.worker.redis.finisher import Finisher
 from spanserve.worker.redis.held import Held, HeldTasks
-from spanserve.worker.redis.outcome import refused, state_of
+from spanserve.worker.redis.outcome import faulted, refused, state_of
 from spanserve.worker.redis.strange import Strange
 
 #: Weight of a new task in the moving average of questions per task.
@@ -171,6 +171,7 @@ class Intake:
         else:
             reason = next((str(q.error) for q in result.questions if q.error is not None), "")
             digest = self._engine.model_digest
+            held.faulted = faulted(result)
             self._finisher.end(held, End(held.lease, state, result.to_bytes(), reason, digest))
 
     def _observe(self, held: Held) -> None:

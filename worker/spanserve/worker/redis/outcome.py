@@ -25,6 +25,12 @@ def state_of(result: TaskResult) -> JobState | None:
     return JobState.DONE
 
 
+def faulted(result: TaskResult) -> bool:
+    """Whether a question was lost to a fault that may be the worker's own, and not its client's."""
+    codes = {question.error.code for question in result.questions if question.error is not None}
+    return bool(codes & {ErrorCode.POISON, ErrorCode.INTERNAL})
+
+
 def refused(task: Task, error: Refusal, *, worker: str, model_digest: str) -> TaskResult:
     """The result of a task that never became work."""
     return TaskResult(
