@@ -94,6 +94,7 @@ class Connection:
         self._client_name = client_name
         self._credit = 0
         self._draining = False
+        self._resume_at = 0.0  # time of the loop; until then the worker wants no tasks
         self._frames = 0
         self._sent: dict[int, list[str]] = {}  # frame -> ids, on this stream
         self._withdrawn: dict[str, Task] = {}  # answered elsewhere; the worker has not said its word yet
@@ -184,7 +185,8 @@ class Connection:
                 ids = self._to_cancel[:MAX_TASKS_PER_FRAME]
                 del self._to_cancel[:MAX_TASKS_PER_FRAME]
                 await _write(call, pb.ClientFrame(cancel=pb.Cancel(ids=ids)))
-            taken = [] if self._draining else self._pending.take(self, self._credit)
+            unwanted = self._draining or asyncio.get_running_loop().time() < self._resume_at
+            taken = [] if unwanted else self._pending.take(self, self._credit)
             if not taken:
                 await self.wake.wait()
                 continue
@@ -218,6 +220,8 @@ class Connection:
         task = self.in_flight.pop(result.id, None)
         errors = [question.error.code for question in result.questions if question.error is not None]
         if task is not None and any(code.retryable for code in errors):
+            for question in result.questions:
+                self._pause(question.error)
             again = replace(task, attempt=max(task.attempt, result.attempt))
             self._pending.give_back(self, [again], suspect=False)
         elif self._pending.end(self, result.id):
@@ -243,9 +247,17 @@ class Connection:
         if late is not None:
             return
         if error.code.retryable:
+            self._pause(error)
             self._pending.give_back(self, [task], suspect=False)
         else:
             self._refuse(task, error)
+
+    def _pause(self, error: Refusal | None) -> None:
+        """Send this worker nothing for as long as it asks; others may take what it refused."""
+        if error is not None and error.retry_after_ms:
+            loop = asyncio.get_running_loop()
+            self._resume_at = max(self._resume_at, loop.time() + error.retry_after_ms / 1000)
+            loop.call_at(self._resume_at, self.wake.set)
 
     def _fits(self, task: Task, data: bytes) -> bool:
         """Whether a task may be sent. One that no worker would take ends here."""

@@ -230,11 +230,14 @@ async def test_a_worker_that_goes_and_comes(sim_bundle: Bundle, tmp_path: Path) 
             async for results in dispatcher.run(make_tasks(6000)):
                 counts.update(result.id for result in results)
 
+        async def works_again() -> None:
+            before = gone.answered
+            await eventually(lambda: gone.answered > before or running.done())
+
         running = asyncio.create_task(consume())
         for _ in range(2):
             async with serving(sim_bundle, device, listen=address):
-                before = gone.answered
-                await eventually(lambda: gone.answered > before or running.done())  # noqa: B023
+                await works_again()
                 assert not running.done()
             await eventually(lambda: not gone.connected)
         await running

@@ -13,8 +13,10 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.connection import Connection, PinnedModel
+from spanserve.client.dispatch import Dispatcher
 from spanserve.client.pending import Pending
-from spanserve.contract import TaskResult
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.worker.stream import WorkStream
 from tests.faults.serving import Served, serving
 from tests.faults.waiting import eventually
 from tests.faults.wire import make_tasks
@@ -98,6 +100,27 @@ async def test_a_late_answer_is_counted(sim_bundle: Bundle, monkeypatch: pytest.
         setting.answered_elsewhere("t0")
     assert {"t1", "t2", "t3"} == {result.id for result in setting.results}
     assert (3, 1) == (setting.connection.answered, setting.connection.repeated)
+
+
+async def test_a_worker_that_asks_for_time_gets_it(
+    sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that refuses a task for 300 ms is sent nothing before they are over, and then the task again."""
+    sent: list[float] = []
+    admit = WorkStream._admit
+
+    def refuse_first(stream: WorkStream, task: Task) -> None:
+        sent.append(asyncio.get_running_loop().time())
+        if len(sent) == 1:
+            raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "not now", retry_after_ms=300)
+        admit(stream, task)
+
+    monkeypatch.setattr(WorkStream, "_admit", refuse_first)
+    async with serving(sim_bundle) as served:
+        async for results in Dispatcher([served.address]).run(make_tasks(1)):
+            assert all(question.error is None for result in results for question in result.questions)
+    first, second = sent
+    assert second - first >= 0.3
 
 
 async def test_what_has_ended_is_not_sent_again(sim_bundle: Bundle) -> None:

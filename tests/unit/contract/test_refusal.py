@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import assume, given
@@ -46,7 +46,7 @@ def test_round_trip(refusal: Refusal) -> None:
 @pytest.mark.parametrize("number", [0, max(ErrorCode) + 1, 9999])
 def test_unknown_code(number: int) -> None:
     """A kind of failure that only a newer worker knows is INTERNAL; its sentence is kept."""
-    data = pb.Error(code=number, message="new words").SerializeToString()  # type: ignore[arg-type]
+    data = pb.Error(code=cast(pb.ErrorCode.ValueType, number), message="new words").SerializeToString()
     refusal = Refusal.from_proto(pb.Error.FromString(data))
     assert Refusal(ErrorCode.INTERNAL, "new words") == refusal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from spanserve.bundle import Bundle, Golden
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.contract import Question, Task
-from spanserve.device import DeviceSpec
+from spanserve.device import Device, DeviceSpec
 from spanserve.device.host.simulated import logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
@@ -64,6 +65,11 @@ def nothing(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.nd
     return (np.full(ids.shape, np.nan, np.float32),) * 2
 
 
+def fake(bundle: Bundle, rule: Run, device: str) -> Device:
+    """A device of this kind that computes by a rule."""
+    return cast(Device, Fake(bundle, rule, DeviceSpec.parse(device)))
+
+
 @pytest.fixture
 def bundle(tmp_path: Path) -> Bundle:
     """A bundle whose two goldens are what the simulated rule gives."""
@@ -81,7 +87,7 @@ def bundle(tmp_path: Path) -> Bundle:
 @pytest.mark.parametrize("device", ["cpu", "sim:fixed"])
 def test_right_answers_pass(bundle: Bundle, device: str) -> None:
     """A device that gives the golden answers may serve."""
-    check_goldens(Fake(bundle, right, DeviceSpec.parse(device)), encoder_of(bundle))  # type: ignore[arg-type]
+    check_goldens(fake(bundle, right, device), encoder_of(bundle))
 
 
 WRONG = {
@@ -95,9 +101,8 @@ WRONG = {
 @pytest.mark.parametrize(("rule", "message"), WRONG.values(), ids=WRONG)
 def test_wrong_answers_fail(bundle: Bundle, rule: Run, message: str, device: str) -> None:
     """A device that gives another span or score fails the canary, which names device and golden."""
-    fake = Fake(bundle, rule, DeviceSpec.parse(device))
     with pytest.raises(CanaryFailed, match=f"{device}.*{message}"):
-        check_goldens(fake, encoder_of(bundle))  # type: ignore[arg-type]
+        check_goldens(fake(bundle, rule, device), encoder_of(bundle))
 
 
 def test_each_golden_counts(bundle: Bundle) -> None:
@@ -106,7 +111,7 @@ def test_each_golden_counts(bundle: Bundle) -> None:
     spoilt = [goldens[0], Golden(CONTEXT, QUESTIONS[1], 0, 4, goldens[1].score)]
     (bundle.path / "goldens.json").write_text(goldens_to_json(spoilt), encoding="utf-8")
     with pytest.raises(CanaryFailed, match="golden 1 should be code points 0 to 4"):
-        check_goldens(Fake(bundle, right, DeviceSpec.parse("cpu")), encoder_of(bundle))  # type: ignore[arg-type]
+        check_goldens(fake(bundle, right, "cpu"), encoder_of(bundle))
 
 
 async def test_cost_is_a_ratio(sim_bundle: Bundle) -> None:
