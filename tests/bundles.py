@@ -93,9 +93,7 @@ def make_sim_bundle(
         **(files or {"model.xml": ""}),
         "tokenizer.json": small_tokenizer().to_str(),
         "goldens.json": goldens_to_json([_golden(manifest, golden)]),
-        "cost.json": CostTable(
-            (1, max_batch_size + 1), (16, max_seq_length + 1), ((cost_s,) * 2,) * 2
-        ).to_json(),
+        "cost.json": CostTable((max_batch_size,), (max_seq_length,), ((cost_s,),)).to_json(),
     }
     return write_bundle(path, contents, complete(manifest))
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from spanserve.bundle import Bundle, BundleError, Runtime
+from spanserve.bundle import Bundle, BundleError, CostTable, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied
 from tests.devices import PATIENCE_S, Log, batch, children, compute, rings
 from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
 
 OpenDevice = Callable[..., Device]
 
-#: Batches that a host of two slots runs while it starts.
+#: Batches that a host of two slots runs for each shape while it starts.
 WARM_UP = 2
 
 
@@ -130,6 +130,16 @@ def test_too_large_for_the_graph(open_card: OpenDevice, tmp_path: Path) -> None:
     for shape in ((1, 1), (4, 32), (3, 33), (4, 64)):
         compute(device, batch(*shape))
     assert [32, 64] == device.info["graphs"]
+
+
+def test_every_shape_is_warmed_up(open_card: OpenDevice, tmp_path: Path) -> None:
+    """Each lane runs every shape of the cost table, and the largest of each graph, before the host is up."""
+    bundle = make_mlu_bundle(tmp_path / "bundle", lengths=(32, 64), max_batch_size=4)
+    cost = CostTable((1, 4), (16, 64), ((0.001, 0.002), (0.003, 0.004)))
+    (bundle.path / "cost.json").write_text(cost.to_json())
+    batches = WARM_UP * (4 + 1)
+    assert "enqueue: INTERNAL: told to fail" in why_not(open_card(of=bundle, fail=f"enqueue@{batches}"))
+    open_card(of=bundle, fail=f"enqueue@{batches + 1}").start()
 
 
 @pytest.mark.parametrize("method", ["from_numpy", "to", "enqueue"])

@@ -16,9 +16,8 @@ from spanserve.device import Device, DeviceSpec
 from spanserve.device.host.simulated import logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
-from spanserve.worker.canary import CanaryFailed, check_goldens, measure_cost
+from spanserve.worker.canary import CanaryFailed, check_goldens
 from tests.bundles import make_sim_bundle
-from tests.faults.serving import rig
 
 CONTEXT = "Anna Holm said the harbour froze in 1871."
 QUESTIONS = ("Who said?", "When did the harbour froze?")
@@ -112,9 +111,3 @@ def test_each_golden_counts(bundle: Bundle) -> None:
     (bundle.path / "goldens.json").write_text(goldens_to_json(spoilt), encoding="utf-8")
     with pytest.raises(CanaryFailed, match="golden 1 should be code points 0 to 4"):
         check_goldens(fake(bundle, right, "cpu"), encoder_of(bundle))
-
-
-async def test_cost_is_a_ratio(sim_bundle: Bundle) -> None:
-    """The measured cost of a device that takes 20 ms is at least 20 times what the table, 1 ms, says."""
-    async with rig(sim_bundle, "sim:fixed?latency_ms=20") as made:
-        assert 20 <= measure_cost(made.device, sim_bundle.cost_table())

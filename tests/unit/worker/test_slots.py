@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.worker.slots import LONG_S, enough_slots, measure_slots
+from spanserve.worker.cost import LONG_S
+from spanserve.worker.slots import enough_slots, measure_slots
 from tests.faults.serving import rig
 
 

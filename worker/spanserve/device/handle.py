@@ -146,6 +146,7 @@ class Device:
             "lanes": slots,
             "slots": slots,
             "batch": self.max_batch,
+            "shapes": self._shapes(),
             "length": manifest.max_seq_length,
         }
         self._lock = threading.Lock()
@@ -159,6 +160,12 @@ class Device:
         self.info: dict[str, Any] = {}
         #: Times a host was started.
         self.starts = 0
+
+    def _shapes(self) -> list[tuple[int, int]]:
+        """What a card is warmed up with: the shapes of the cost table, and the largest of every graph."""
+        manifest = self.bundle.manifest
+        shapes = self.bundle.cost_table().shapes(self.max_batch, manifest.max_seq_length)
+        return sorted({*shapes, *((self.max_batch, graph.max_length) for graph in manifest.graphs)})
 
     @property
     def slots(self) -> int:

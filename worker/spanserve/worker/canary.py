@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from spanserve.bundle import CostTable
 from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.errors import SpanserveError
 from spanserve.device import Device
@@ -50,17 +47,3 @@ def check_goldens(device: Device, encoder: Encoder) -> None:
                 f"{expected[0]} to {expected[1]} with score {expected[2]:.3f}, "
                 f"is {best.start} to {best.end} with {best.score:.3f}"
             )
-
-
-def measure_cost(device: Device, cost: CostTable) -> float:
-    """Real over estimated seconds of the largest batch; a first run, which prepares the shape, is not timed.
-
-    Raises:
-        DeviceError: the device failed.
-    """
-    shape = (device.max_batch, device.bundle.manifest.max_seq_length)
-    ids = np.full(shape, device.bundle.manifest.tokenizer.cls_id, np.int32)
-    ones = np.ones(shape, np.int32)
-    for _ in range(2):
-        seconds = device.timed(ids, ones, ones)[0]
-    return seconds / cost.estimate(*shape)

@@ -1,28 +1,62 @@
-"""What batches cost on this very device: the bundle's table, rescaled by what is measured."""
+"""What batches cost on this very device: measured at the start, then followed."""
 
 from __future__ import annotations
 
+from itertools import groupby
+from statistics import median
+
+import numpy as np
+
 from spanserve.bundle import CostTable
+from spanserve.device import Device
 
 #: Weight of the newest batch in the moving average of real over estimated cost.
 WEIGHT = 0.1
+#: Times each shape is run; the median counts.
+RUNS = 3
+#: Seconds of the largest batch beyond which only that one is timed: all shapes would take too long.
+LONG_S = 1.0
+
+
+def measured_cost(device: Device, prior: CostTable) -> CostTable:
+    """The cost of batches on a device that nothing else uses.
+
+    A processor's table was timed when the bundle was built, and the one at hand differs by a factor: the largest
+    batch tells it. A card's has only the proportions of published figures, so every shape of it is timed.
+
+    Raises:
+        DeviceError: the device failed.
+    """
+    shapes = prior.shapes(device.max_batch, device.bundle.manifest.max_seq_length)
+    _seconds(device, *shapes[-1])  # a first run prepares the shape
+    largest = _seconds(device, *shapes[-1])
+    if device.spec.backend != "mlu" or largest > LONG_S:
+        return prior.scaled(largest / prior.estimate(*shapes[-1]))
+    rows = tuple(
+        tuple(median(_seconds(device, *shape) for _ in range(RUNS)) for shape in row)
+        for _, row in groupby(shapes, key=lambda shape: shape[0])
+    )
+    batches, lengths = ({shape[axis] for shape in shapes} for axis in (0, 1))
+    return CostTable(tuple(sorted(batches)), tuple(sorted(lengths)), rows)
+
+
+def _seconds(device: Device, batch: int, length: int) -> float:
+    ids = np.full((batch, length), device.bundle.manifest.tokenizer.cls_id, np.int32)
+    ones = np.ones((batch, length), np.int32)
+    return device.timed(ids, ones, ones)[0]
 
 
 class LearnedCost:
     """A cost table whose scale follows the batches that come back."""
 
-    def __init__(self, prior: CostTable) -> None:
-        self._prior = prior
+    def __init__(self, table: CostTable) -> None:
+        self._first = table
         self._factor = 1.0
-        self.table = prior
-
-    def rescale(self, factor: float) -> CostTable:
-        """Start from real over estimated seconds, as measured at the start."""
-        self._factor = factor
-        self.table = self._prior.scaled(factor)
-        return self.table
+        self.table = table
 
     def observe(self, seconds: float, estimate: float) -> CostTable:
         """Learn from a batch that took `seconds` and was estimated by `table`."""
         real = seconds / estimate * self._factor
-        return self.rescale(self._factor + WEIGHT * (real - self._factor))
+        self._factor += WEIGHT * (real - self._factor)
+        self.table = self._first.scaled(self._factor)
+        return self.table

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot
@@ -107,9 +108,10 @@ class Engine:
             log.info("state", state=state.value)
             self.on_state(state)
 
-    def use_cost(self, factor: float) -> None:
-        """Start from real over estimated cost, as measured on this device."""
-        self.batcher.cost = self._cost.rescale(factor)
+    def use_cost(self, table: CostTable) -> None:
+        """Start from what batches cost on this device."""
+        self._cost = LearnedCost(table)
+        self.batcher.cost = table
 
     def submit(self, tasks: Sequence[Task], finished: Sequence[Callable[[TaskResult], None]]) -> list[Job]:
         """Take tasks; each `finished` is called once, on this loop, when its task has ended.

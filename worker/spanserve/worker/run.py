@@ -24,7 +24,8 @@ from spanserve.device import Device, DeviceError, DeviceSpec, card_cost, read_en
 from spanserve.device.cpus import format_cpus
 from spanserve.qa import Encoder
 from spanserve.worker.batcher import Batcher
-from spanserve.worker.canary import CanaryFailed, check_goldens, measure_cost
+from spanserve.worker.canary import CanaryFailed, check_goldens
+from spanserve.worker.cost import measured_cost
 from spanserve.worker.engine import Engine
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
@@ -180,19 +181,19 @@ class _Worker:
         if self.door is not None:
             self.door.start()
 
-    def _start_device(self) -> float:
+    def _start_device(self) -> CostTable:
         self._prove()
         if self.device.spec.card is not None:  # its table is exact
-            return self.device.spec.options.get("time_scale", 1.0)
-        factor = measure_cost(self.device, self.cost)
+            return self.cost.scaled(self.device.spec.options.get("time_scale", 1.0))
+        cost = measured_cost(self.device, self.cost)
         if not self.settings.slots and self.device.spec.backend == "mlu":
-            self._choose_slots(factor)
-        return factor
+            self._choose_slots(cost)
+        return cost
 
-    def _choose_slots(self, factor: float) -> None:
+    def _choose_slots(self, cost: CostTable) -> None:
         """Keep as many slots as the card has a use for; a host that is started later gets these."""
         shape = (self.device.max_batch, self.bundle.manifest.max_seq_length)
-        rates = measure_slots(self.device, factor * self.cost.estimate(*shape))
+        rates = measure_slots(self.device, cost.estimate(*shape))
         self.device.use_slots(enough_slots(rates))
         log.info(
             "slots measured",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from spanserve.device import Device
 from spanserve.device.bench import measure_device
+from spanserve.worker.cost import LONG_S
 
 #: Slots that are tried at most; each costs a card the memory of a context.
 MOST = 3
@@ -19,9 +20,6 @@ ENOUGH = 0.97
 _MOMENT_S = 0.3
 #: Batches come in such multiples, so that 1, 2 and 3 slots are all filled to the last batch.
 _MULTIPLE = 6
-#: Seconds of a batch beyond which nothing is measured: it would take long, and what a worker does between two
-#: such batches is nothing beside them.
-LONG_S = 1.0
 
 
 def measure_slots(device: Device, seconds: float) -> dict[int, float]:
@@ -34,7 +32,7 @@ def measure_slots(device: Device, seconds: float) -> dict[int, float]:
     Raises:
         DeviceError: the device failed.
     """
-    if seconds > LONG_S:
+    if seconds > LONG_S:  # what a worker does between two such batches is nothing beside them
         return {}
     manifest = device.bundle.manifest
     rates = {}

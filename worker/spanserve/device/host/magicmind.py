@@ -76,7 +76,7 @@ class MagicMindBackend(Backend):
         model = self.config["manifest"]["model"]
         limits = (int(model["vocab_size"]), 2, int(model["type_vocab_size"]))
         self._lanes[lane] = Lane(self._device, self._graphs, limits)
-        return self._lanes[lane].warm_up(int(self.config["batch"]))
+        return self._lanes[lane].warm_up(self.config["shapes"])
 
     def run(self, lane: int, arrays: Arrays) -> dict[str, int]:
         return self._lanes[lane].run(arrays)

@@ -71,20 +71,23 @@ class Lane:
         laps.end("device_to_host")
         return laps.ns
 
-    def warm_up(self, batch: int) -> dict[str, Any]:
-        """Run the largest batch through every graph, so that memory is taken and kernels are ready.
+    def warm_up(self, shapes: list[tuple[int, int]]) -> dict[str, Any]:
+        """Run a batch of each shape, so that memory is taken and kernels are ready.
+
+        Args:
+            shapes: (batch, length), the largest last.
 
         Returns:
             How long the largest batch took, and whether other threads could run meanwhile.
         """
-        facts: dict[str, Any] = {}
-        for index, graph in enumerate(self._graphs):
-            shape = (batch if graph.dynamic else graph.max_batch, graph.max_length)
+        for batch, length in shapes:
+            index = self._fitting(batch, length)
+            graph = self._graphs[index]
+            shape = (batch, length) if graph.dynamic else (graph.max_batch, graph.max_length)
             zeros, ones = np.zeros(shape, np.int32), np.ones(shape, np.int32)
             with Ticker() as ticker:
                 self._compute(index, (zeros, ones, zeros), Laps())
-            facts = {"warm_up_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
-        return facts
+        return {"warm_up_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
 
     def _fitting(self, batch: int, length: int) -> int:
         """The smallest graph that takes a batch."""
