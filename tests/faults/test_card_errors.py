@@ -23,8 +23,10 @@ from tests.faults.wire import make_tasks
 from tests.processes import WorkerProcess
 
 TASKS = 400
-#: A batch in the middle of the work: some twenty come with the start, a hundred and more with the tasks.
-MIDDLE = 60
+#: Batches that a host of two slots runs before it is up: 1, 2 and 4 windows of 6 lengths in each.
+WARM_UP = 2 * 18
+#: A batch in the middle of the work: a hundred come with the start, another hundred and more with the tasks.
+MIDDLE = 140
 
 StartCard = Callable[[str], WorkerProcess]
 
@@ -122,7 +124,7 @@ async def test_garbage_from_the_start(start_card: StartCard) -> None:
 async def test_a_hang(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """D10: a batch that never comes back is run again by another host, and its answer is right."""
     monkeypatch.setattr(engine_module, "BATCH_TIMEOUT_S", 2.0)
-    environment = emulator_environment(fail="1/hang@8", lives=tmp_path)
+    environment = emulator_environment(fail=f"1/hang@{WARM_UP + 6}", lives=tmp_path)
     tasks = make_tasks(40)
     async with rig(bundle, "mlu:0", prove=check_goldens, python=PYTHON, environment=environment) as made:
         found = {result.id: result for result in await made.run(*tasks)}

@@ -13,15 +13,17 @@ from typing import Any
 
 import pytest
 
-from spanserve.bundle import Bundle, BundleError, CostTable, Runtime
+from spanserve.bundle import Bundle, BundleError, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied
 from tests.devices import PATIENCE_S, Log, batch, children, compute, rings
 from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
 
 OpenDevice = Callable[..., Device]
 
-#: Batches that a host of two slots runs for each shape while it starts.
-WARM_UP = 2
+#: Batches that a host of two slots runs while it starts: 1, 2 and 4 windows of 16, 32 and 64 tokens in each.
+WARM_UP = 2 * 9
+#: The first batch behind those.
+FIRST = WARM_UP + 1
 
 
 @pytest.fixture(scope="module")
@@ -133,13 +135,12 @@ def test_too_large_for_the_graph(open_card: OpenDevice, tmp_path: Path) -> None:
 
 
 def test_every_shape_is_warmed_up(open_card: OpenDevice, tmp_path: Path) -> None:
-    """Each lane runs every shape of the cost table, and the largest of each graph, before the host is up."""
-    bundle = make_mlu_bundle(tmp_path / "bundle", lengths=(32, 64), max_batch_size=4)
-    cost = CostTable((1, 4), (16, 64), ((0.001, 0.002), (0.003, 0.004)))
-    (bundle.path / "cost.json").write_text(cost.to_json())
-    batches = WARM_UP * (4 + 1)
-    assert "enqueue: INTERNAL: told to fail" in why_not(open_card(of=bundle, fail=f"enqueue@{batches}"))
-    open_card(of=bundle, fail=f"enqueue@{batches + 1}").start()
+    """Each lane runs every shape of the bundle's grid before the host is up; a fixed graph has one."""
+    fixed = make_mlu_bundle(tmp_path / "bundle", dynamic=False, lengths=(32, 64), max_batch_size=4)
+    for bundle, batches in ((None, WARM_UP), (fixed, 2 * 2)):
+        of = {} if bundle is None else {"of": bundle}
+        assert "enqueue: INTERNAL: told to fail" in why_not(open_card(fail=f"enqueue@{batches}", **of))
+        open_card(fail=f"enqueue@{batches + 1}", **of).start()
 
 
 @pytest.mark.parametrize("method", ["from_numpy", "to", "enqueue"])
@@ -156,11 +157,17 @@ def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str) -
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        pytest.param("sync:100124@3", "does this bundle's tokenizer belong to its graph", id="address-space"),
-        pytest.param("sync:100100@3", "the card's memory is full", id="memory"),
-        pytest.param("sync@3", "a batch of 2 x 16 was lost: sync: INTERNAL: told to fail", id="no-code"),
-        pytest.param("enqueue:100201@3", "the card's context was lost", id="enqueue-with-a-code"),
-        pytest.param("asnumpy@5", "told to fail", id="copy-back"),
+        pytest.param(
+            f"sync:100124@{FIRST}",
+            "does this bundle's tokenizer belong to its graph",
+            id="address-space",
+        ),
+        pytest.param(f"sync:100100@{FIRST}", "the card's memory is full", id="memory"),
+        pytest.param(
+            f"sync@{FIRST}", "a batch of 2 x 16 was lost: sync: INTERNAL: told to fail", id="no-code"
+        ),
+        pytest.param(f"enqueue:100201@{FIRST}", "the card's context was lost", id="enqueue-with-a-code"),
+        pytest.param(f"asnumpy@{2 * WARM_UP + 1}", "told to fail", id="copy-back"),
     ],
 )
 def test_lost_card(open_card: OpenDevice, log: Log, tmp_path: Path, fault: str, message: str) -> None:
@@ -178,7 +185,7 @@ def test_lost_card(open_card: OpenDevice, log: Log, tmp_path: Path, fault: str, 
 
 def test_aborting_batch(open_card: OpenDevice, log: Log, tmp_path: Path) -> None:
     """A driver that ends the process in the middle of a batch is charged to that batch."""
-    device = open_card(fail="1/abort@3", lives=tmp_path)
+    device = open_card(fail=f"1/abort@{FIRST}", lives=tmp_path)
     device.start()
     with pytest.raises(HostDied, match="signal SIGABRT") as caught:
         compute(device, batch())
@@ -189,7 +196,7 @@ def test_aborting_batch(open_card: OpenDevice, log: Log, tmp_path: Path) -> None
 
 def test_hanging_batch(open_card: OpenDevice, log: Log) -> None:
     """A sync that never returns is ended by the watchdog."""
-    device = open_card(fail="hang@3")
+    device = open_card(fail=f"hang@{FIRST}")
     device.start()
     slot = device.acquire()
     assert slot is not None
@@ -228,8 +235,8 @@ def test_step_fails(open_card: OpenDevice, step: str) -> None:
         "deserialize_from_file": "reading model-64",
         "initialize": "told to fail in initialize 1",
         "active": "activating mlu:0",
-        "sync": "a batch of 4 x 64 was lost: sync: ",
-        "asnumpy": "a batch of 4 x 64 was lost: ",
+        "sync": "a batch of 1 x 16 was lost: sync: ",
+        "asnumpy": "a batch of 1 x 16 was lost: ",
     }
     assert named.get(step, step + ": ") in message
     assert "told to fail" in message
@@ -254,7 +261,7 @@ def kill_at(bundle: Bundle, log: Log, step: str, number: int) -> str:
 
 @pytest.mark.parametrize(
     ("step", "number"),
-    [*((step, 1) for step in STEPS), ("active", 2), ("create_queue", 2), ("asnumpy", 4)],
+    [*((step, 1) for step in STEPS), ("active", 2), ("create_queue", 2), ("asnumpy", 2 * WARM_UP)],
     ids=str,
 )
 def test_killed_at_a_step(bundle: Bundle, log: Log, step: str, number: int) -> None:

@@ -12,6 +12,7 @@ before sizes and digests are checked.
 
 from spanserve.bundle.cost import CostTable
 from spanserve.bundle.golden import Golden, read_goldens
+from spanserve.bundle.grid import Grid, grid_of
 from spanserve.bundle.manifest import (
     FileEntry,
     Graph,
@@ -31,12 +32,14 @@ __all__ = [
     "FileEntry",
     "Golden",
     "Graph",
+    "Grid",
     "MagicMindInfo",
     "Manifest",
     "ModelInfo",
     "Runtime",
     "TokenizerInfo",
     "Verification",
+    "grid_of",
     "read_goldens",
     "write_bundle",
 ]

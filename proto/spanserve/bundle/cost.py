@@ -44,12 +44,6 @@ class CostTable:
         far = high[j] + (high[k] - high[j]) * v
         return max(near + (far - near) * u, 1e-9)
 
-    def shapes(self, max_batch: int, max_length: int) -> list[tuple[int, int]]:
-        """(batch, length) of the grid's points in ascending order, both cut to what is allowed."""
-        batches = sorted({min(batch, max_batch) for batch in self.batches})
-        lengths = sorted({min(length, max_length) for length in self.lengths})
-        return [(batch, length) for batch in batches for length in lengths]
-
     def scaled(self, factor: float) -> CostTable:
         """The same shape on a device that takes `factor` times as long."""
         rows = tuple(tuple(value * factor for value in row) for row in self.seconds)

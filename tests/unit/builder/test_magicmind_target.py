@@ -10,7 +10,7 @@ import pytest
 
 from spanserve.builder.build import NOT_RUN
 from spanserve.builder.errors import BuildError
-from spanserve.builder.prior import MAX_SHAPES, prior_cost
+from spanserve.builder.prior import prior_cost
 from spanserve.builder.targets import MagicMindOptions, MagicMindTarget
 from spanserve.bundle import Graph, MagicMindInfo, Manifest, ModelInfo, Runtime, TokenizerInfo
 from spanserve.contract.errors import SpanserveError
@@ -86,8 +86,8 @@ def test_defaults_are_the_samples() -> None:
     assert "force_float32" == target().precisions[0]
 
 
-def manifest(*lengths: int, dynamic: bool, precision: str = "force_float16", batch: int = 8) -> Manifest:
-    """Of bert-base."""
+def manifest(*lengths: int, dynamic: bool, precision: str = "force_float16") -> Manifest:
+    """Of bert-base, for batches up to 8."""
     return Manifest(
         name="b",
         created="2026-01-01T00:00:00Z",
@@ -95,7 +95,7 @@ def manifest(*lengths: int, dynamic: bool, precision: str = "force_float16", bat
         target="magicmind",
         precision=precision,
         max_seq_length=lengths[-1],
-        max_batch_size=batch,
+        max_batch_size=8,
         length_multiple=16,
         runtime=Runtime(name="magicmind", version="1.7.0", accepts=("1.7", "1.8")),
         model=ModelInfo(
@@ -133,18 +133,6 @@ def test_prior_is_the_published_figure(precision: str, batch: int, expected_ms: 
     """At the published shapes the prior is the published mean of an MLU370-S4."""
     cost = prior_cost(manifest(384, dynamic=True, precision=precision))
     assert pytest.approx(expected_ms, abs=0.01) == cost.estimate(batch, 128) * 1000
-
-
-@pytest.mark.parametrize("batch", [1, 8, 24, 64, 512])
-@pytest.mark.parametrize("lengths", [(384,), (128, 256, 384)], ids=["one-graph", "buckets"])
-def test_shapes_that_are_run_at_the_start(lengths: tuple[int, ...], batch: int) -> None:
-    """A worker runs at most 48 shapes before it is ready, the largest batch through each graph among them."""
-    made = manifest(*lengths, dynamic=True, batch=batch)
-    shapes = prior_cost(made).shapes(batch, 384)
-    assert len(shapes) <= MAX_SHAPES
-    assert {(batch, length) for length in lengths} | {(1, lengths[0])} <= set(shapes)
-    assert (batch, lengths[-1]) == shapes[-1]
-    assert all(length % made.length_multiple == 0 for _, length in shapes)
 
 
 def test_prior_of_static_graphs() -> None:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from spanserve.bundle import Bundle, CostTable
+from spanserve.bundle import Bundle, CostTable, grid_of
 from spanserve.device import Device, DeviceSpec
 from spanserve.worker.cost import LONG_S, LearnedCost, measured_cost
 from tests.faults.serving import rig
@@ -39,18 +39,20 @@ def measured(device: Timed) -> CostTable:
 
 def test_a_card_is_timed_at_every_shape(sim_bundle: Bundle) -> None:
     """A card's table is its own times, whatever the proportions of the prior; one slow run in three does not count."""
-    card = Timed(
-        sim_bundle, DeviceSpec.parse("mlu:0"), lambda b, s: 1e-5 * b * s + 0.5 * (len(card.runs) % 3 == 0)
-    )
-    table = measured(card)
-    assert (PRIOR.batches, PRIOR.lengths) == (table.batches, table.lengths)
-    assert [1e-5 * b * s for b, s in PRIOR.shapes(16, 384)] == [cell for row in table.seconds for cell in row]
+
+    def seconds(batch: int, length: int) -> float:
+        return 1e-5 * batch * length + 0.5 * (len(card.runs) % 3 == 0)
+
+    card = Timed(sim_bundle, DeviceSpec.parse("mlu:0"), seconds)
+    table, grid = measured(card), grid_of(sim_bundle.manifest)
+    assert grid == (table.batches, table.lengths)
+    assert [1e-5 * b * s for b, s in grid.shapes] == [cell for row in table.seconds for cell in row]
 
 
 def test_only_batches_that_the_worker_makes(sim_bundle: Bundle) -> None:
     """Told to make smaller batches, a worker times none that are larger."""
     card = Timed(sim_bundle, DeviceSpec.parse("mlu:0"), lambda b, s: 1e-5 * b * s, max_batch=6)
-    assert (1, 4, 6) == measured(card).batches
+    assert (1, 2, 4, 6) == measured(card).batches
     assert 6 == max(batch for batch, _ in card.runs)
 
 

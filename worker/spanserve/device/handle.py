@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spanserve.bundle import Bundle, Manifest
+from spanserve.bundle import Bundle, Manifest, grid_of
 from spanserve.device.cpus import cpu_share
 from spanserve.device.errors import BatchFailed, DeviceError, HostDied
 from spanserve.device.host.ring import BEGAN, IDLE, RUNNING, STATE, Arrays, Ring
@@ -146,7 +146,7 @@ class Device:
             "lanes": slots,
             "slots": slots,
             "batch": self.max_batch,
-            "shapes": self._shapes(),
+            "shapes": grid_of(manifest, self.max_batch).shapes,
             "length": manifest.max_seq_length,
         }
         self._lock = threading.Lock()
@@ -160,12 +160,6 @@ class Device:
         self.info: dict[str, Any] = {}
         #: Times a host was started.
         self.starts = 0
-
-    def _shapes(self) -> list[tuple[int, int]]:
-        """What a card is warmed up with: the shapes of the cost table, and the largest of every graph."""
-        manifest = self.bundle.manifest
-        shapes = self.bundle.cost_table().shapes(self.max_batch, manifest.max_seq_length)
-        return sorted({*shapes, *((self.max_batch, graph.max_length) for graph in manifest.graphs)})
 
     @property
     def slots(self) -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from statistics import median
 
 import numpy as np
 
-from spanserve.bundle import CostTable
+from spanserve.bundle import CostTable, grid_of
 from spanserve.device import Device
 
 #: Weight of the newest batch in the moving average of real over estimated cost.
@@ -22,22 +21,22 @@ def measured_cost(device: Device, prior: CostTable) -> CostTable:
     """The cost of batches on a device that nothing else uses.
 
     A processor's table was timed when the bundle was built, and the one at hand differs by a factor: the largest
-    batch tells it. A card's has only the proportions of published figures, so every shape of it is timed.
+    batch tells it. A card's may have only the proportions of published figures, so the whole grid is timed.
 
     Raises:
         DeviceError: the device failed.
     """
-    shapes = prior.shapes(device.max_batch, device.bundle.manifest.max_seq_length)
-    _seconds(device, *shapes[-1])  # a first run prepares the shape
-    largest = _seconds(device, *shapes[-1])
-    if device.spec.backend != "mlu" or largest > LONG_S:
-        return prior.scaled(largest / prior.estimate(*shapes[-1]))
+    largest = device.max_batch, device.bundle.manifest.max_seq_length
+    _seconds(device, *largest)  # a first run prepares the shape
+    seconds = _seconds(device, *largest)
+    if device.spec.backend != "mlu" or seconds > LONG_S:
+        return prior.scaled(seconds / prior.estimate(*largest))
+    batches, lengths = grid_of(device.bundle.manifest, device.max_batch)
     rows = tuple(
-        tuple(median(_seconds(device, *shape) for _ in range(RUNS)) for shape in row)
-        for _, row in groupby(shapes, key=lambda shape: shape[0])
+        tuple(median(_seconds(device, batch, length) for _ in range(RUNS)) for length in lengths)
+        for batch in batches
     )
-    batches, lengths = ({shape[axis] for shape in shapes} for axis in (0, 1))
-    return CostTable(tuple(sorted(batches)), tuple(sorted(lengths)), rows)
+    return CostTable(batches, lengths, rows)
 
 
 def _seconds(device: Device, batch: int, length: int) -> float:
