@@ -13,7 +13,7 @@ import pytest
 from spanserve.client import ClientError, NoWorker
 from spanserve.client.queue import QueueConnection, QueueDispatcher
 from spanserve.contract import ErrorCode, Task, TaskResult
-from spanserve.queue import JobId, JobState, QueueError, RedisSettings
+from spanserve.queue import JobId, JobState, Producer, QueueError, RedisSettings
 from tests.faults.waiting import eventually
 from tests.queue_rig import QueueRig, queue_rig, queued_task
 from tests.redis_server import Persistence, RedisServer
@@ -189,6 +189,23 @@ async def test_a_result_that_was_not_fetched_in_time(rig: QueueRig, events: bool
         found = await run(rig, some(6))
     assert [{ErrorCode.RESULT_EXPIRED}] * 5 + [{None}] == [codes(found[f"t{number}"]) for number in range(6)]
     assert [1] * 6 == list(worker.runs.values())
+
+
+async def test_forgotten_between_event_and_fetch(rig: QueueRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that is flushed after it told of ends and before it is asked for the results costs no task its result."""
+    fetch = Producer.results
+
+    async def flush_first(producer: Producer, *asked: Any) -> dict[str, TaskResult]:
+        if not worker.runs["flushed"]:
+            worker.runs["flushed"] = 1
+            rig.plain.flushall()
+            await rig.provision()
+        return await fetch(producer, *asked)
+
+    monkeypatch.setattr(Producer, "results", flush_first)
+    async with working(ScriptedWorker(rig.consumer())) as worker:
+        found = await run(rig, some(20), resubmit_s=0.2)
+    assert {task.id: answers(task) for task in some(20)} == found
 
 
 async def test_an_id_in_use(rig: QueueRig) -> None:

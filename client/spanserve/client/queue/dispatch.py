@@ -250,7 +250,8 @@ class QueueDispatcher:
 
     async def _explain(self, task: Task, state: JobState | None) -> TaskResult | None:
         """The result of an ended task that has left none; None if it has not ended after all."""
-        if state is None or state is JobState.DEAD:  # the dead may be replayed
+        # The dead may be replayed, and what was to leave a result may be forgotten by Redis between event and fetch.
+        if state not in (JobState.CANCELLED, JobState.EXPIRED):
             state = await self._connection.producer.state(JobId.of(task))
             if again := await self._fetch([task]):  # it has ended between the two looks
                 return again[task.id]
