@@ -12,6 +12,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Start a worker on the built-in model, score the built-in data set over gRPC
+	@rm -rf demo-out
 	$(BIN)/spanserve eval -o demo-out
 
 test: $(VENV)/.dev ## Run every test that needs no card
