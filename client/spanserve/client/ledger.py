@@ -101,7 +101,9 @@ class Ledger:
         try:
             _lock(descriptor, path, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_size and not resume:
-                raise LedgerError(f"{path} exists: resume it, or choose another output folder")
+                raise LedgerError(
+                    f"{path} exists: go on with that run by --resume, or choose another output folder"
+                )
             found, size = _measure(path)
             if found is not None and (difference := found.difference(header)):
                 raise LedgerError(f"{path} belongs to another run: {difference}")

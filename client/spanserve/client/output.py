@@ -189,5 +189,5 @@ def _check_finished(
         some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
         raise MergeError(
             f"{folder}: shard {part.part} is not finished, {len(missing)} of {len(part.question_ids)} "
-            f"questions have no result ({some}): resume it first"
+            f"questions have no result ({some}): finish it by `spanserve eval --resume`"
         )

@@ -117,7 +117,7 @@ def test_first_line(path: Path) -> None:
 def test_existing_needs_resume(path: Path) -> None:
     """An existing ledger is refused unless it is to be resumed, and stays as it is."""
     before = written(path, "p0").read_bytes()
-    with pytest.raises(LedgerError, match="exists: resume it"):
+    with pytest.raises(LedgerError, match="exists: go on with that run by --resume"):
         Ledger.open(path, HEADER)
     assert before == path.read_bytes()
 
