@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
-TREE   := proto worker client builder tests deploy
+TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check lint types arrows stubs py37 proto bench chaos clean
