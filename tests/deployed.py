@@ -58,7 +58,7 @@ def options() -> dict[str, Options]:
         )
 
     for name, command in COMMANDS.items():
-        visit(name, typer.main.get_command(getattr(importlib.import_module(command.module), command.app)))
+        visit(name, typer.main.get_command(importlib.import_module(command.module).app))
     return found
 
 

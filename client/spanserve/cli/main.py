@@ -17,38 +17,27 @@ from spanserve.contract.errors import SpanserveError
 
 
 class Command(NamedTuple):
-    """Where a subcommand lives, the extra that brings what it needs, and its line in the overview."""
+    """The module whose `app` a subcommand is, the extra that brings what it needs, and its line in the overview."""
 
     module: str
-    app: str
     extra: str
     line: str
 
 
 COMMANDS = {
-    "ask": Command("spanserve.client.commands.ask", "app", "client", "Ask questions about a text."),
-    "eval": Command("spanserve.client.commands.eval", "app", "client", "Score a data set in SQuAD format."),
-    "merge": Command(
-        "spanserve.client.commands.merge", "app", "client", "Put the outputs of shards together."
-    ),
-    "queue": Command("spanserve.client.commands.queue", "app", "client", "Look after a queue in Redis."),
-    "worker": Command("spanserve.worker.commands", "app", "worker", "Serve a bundle on one device."),
+    "ask": Command("spanserve.client.commands.ask", "client", "Ask questions about a text."),
+    "eval": Command("spanserve.client.commands.eval", "client", "Score a data set in SQuAD format."),
+    "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
+    "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
+    "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
     "plan": Command(
-        "spanserve.worker.plan.commands", "app", "worker", "Find how many cards answer questions in time."
+        "spanserve.worker.plan.commands", "worker", "Find how many cards answer questions in time."
     ),
-    "up": Command(
-        "spanserve.worker.up.commands", "app", "worker", "Run a worker on every device of this host."
-    ),
-    "doctor": Command(
-        "spanserve.worker.doctor.commands", "app", "worker", "Look whether this machine can serve."
-    ),
-    "build": Command(
-        "spanserve.builder.commands.build", "app", "builder", "Turn a checkpoint into a bundle."
-    ),
-    "bench": Command("spanserve.device.commands", "app", "cpu", "Measure a bare device (`bench device`)."),
-    "inspect": Command(
-        "spanserve.bundle.commands", "app", "worker", "Check a bundle and show what is in it."
-    ),
+    "up": Command("spanserve.worker.up.commands", "worker", "Run a worker on every device of this host."),
+    "doctor": Command("spanserve.worker.doctor.commands", "worker", "Look whether this machine can serve."),
+    "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
+    "bench": Command("spanserve.device.commands", "cpu", "Measure a bare device (`bench device`)."),
+    "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
 }
 
 #: Exit status for a usage or input error.
@@ -80,7 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
 def _load(name: str) -> typer.Typer:
     command = COMMANDS[name]
     try:
-        app: typer.Typer = getattr(importlib.import_module(command.module), command.app)
+        app: typer.Typer = importlib.import_module(command.module).app
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("spanserve"):
             raise
@@ -95,7 +84,7 @@ def _fail(error: SpanserveError, arguments: list[str]) -> None:
         sys.stderr.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
     else:
         sys.stderr.write(f"spanserve: {error}\n")
-    sys.exit(getattr(error, "exit_status", EXIT_USAGE))
+    sys.exit(EXIT_USAGE)
 
 
 def _overview() -> None:
