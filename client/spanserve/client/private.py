@@ -18,18 +18,15 @@ STOP_TIMEOUT_S = 10.0
 
 
 @contextlib.contextmanager
-def private_worker(log: Path | None = None) -> Iterator[str]:
+def private_worker() -> Iterator[str]:
     """Start a worker on the built-in bundle; yields its address. It may still be loading then.
-
-    Args:
-        log: file for the worker's log; None for none that is kept.
 
     Raises:
         ClientError: at the end, if it ended early; with the last lines of its log.
     """
     with tempfile.TemporaryDirectory(prefix="spanserve-") as folder:
         address = f"unix:{folder}/worker.sock"
-        log = log or Path(folder) / "worker.log"
+        log = Path(folder) / "worker.log"
         command = [sys.executable, "-m", "spanserve.cli", "worker", "--listen", address]
         command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid())]
         # Settings of the user's own workers are not for this one.
