@@ -60,16 +60,13 @@ def write_output(
     return scores
 
 
-def merge(
-    dataset_path: Path, folders: Sequence[Path], target: Path, *, no_answer_threshold: float | None = None
-) -> Merged:
+def merge(dataset_path: Path, folders: Sequence[Path], target: Path) -> Merged:
     """Make one output folder of the folders of all shards.
 
     Args:
         dataset_path: the file that every shard was cut from.
         folders: output folders with their ledgers, in any order.
         target: folder to write.
-        no_answer_threshold: None for the one that the shards ran with.
 
     Raises:
         MergeError: another data set or other options, a shard given twice, missing or unfinished.
@@ -99,8 +96,7 @@ def merge(
             f"{digest[:12] or 'unnamed'} ({n} tasks)" for digest, n in results.by_model.items()
         )
         warnings.append(f"the answers come from {len(results.by_model)} different models: {digests}")
-    threshold = header.no_answer_threshold if no_answer_threshold is None else no_answer_threshold
-    scores = write_output(target, dataset, results, no_answer_threshold=threshold)
+    scores = write_output(target, dataset, results, no_answer_threshold=header.no_answer_threshold)
     return Merged(dataset=dataset, header=header, results=results, scores=scores, warnings=tuple(warnings))
 
 

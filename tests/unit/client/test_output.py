@@ -181,11 +181,11 @@ def test_merge(tmp_path: Path) -> None:
 
 
 def test_merge_threshold(tmp_path: Path) -> None:
-    """Another threshold than the shards ran with can be asked for: it changes no answer, only the output."""
+    """The threshold that the shards ran with decides which questions have no answer."""
     path = squad_file(tmp_path, impossible=True)
-    folder = run_shard(path, tmp_path / "s", 1, 1)
-    assert 100.0 == merge(path, [folder], tmp_path / "a").scores.overall.exact
-    assert 50.0 == merge(path, [folder], tmp_path / "b", no_answer_threshold=1.0).scores.overall.exact
+    for threshold, exact in ((0.0, 100.0), (1.0, 50.0)):
+        folder = run_shard(path, tmp_path / f"s{threshold}", 1, 1, no_answer_threshold=threshold)
+        assert exact == merge(path, [folder], tmp_path / f"m{threshold}").scores.overall.exact
 
 
 def test_merge_models(tmp_path: Path) -> None:
