@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.worker.pages import Page, Pages, PagesError
+from spanserve.worker.pages import Page, Pages
+from spanserve.worker.settings import SettingsError
 
 
 async def hello() -> Page:
@@ -82,11 +83,11 @@ async def test_socket_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("where", ["127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "unix:/no/such/folder/p"])
 async def test_addresses_that_cannot_be(where: str) -> None:
     """An address that cannot be served is refused by name."""
-    with pytest.raises(PagesError, match=where):
+    with pytest.raises(SettingsError, match=where):
         await Pages(where, {}).start()
 
 
 async def test_in_use(address: str) -> None:
     """An address that somebody else has is refused."""
-    with pytest.raises(PagesError, match=address):
+    with pytest.raises(SettingsError, match=address):
         await Pages(address, {}).start()

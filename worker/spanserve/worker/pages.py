@@ -8,16 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from spanserve.contract.errors import SpanserveError
+from spanserve.worker.settings import SettingsError
 
 #: Seconds a client gets to send its request and to take the page.
 TIMEOUT_S = 10.0
 #: Bytes of a request; asyncio's own limit for a stream is as small.
 _MAX_REQUEST = 16 * 1024
-
-
-class PagesError(SpanserveError):
-    """The pages cannot be served. Names the address and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class Pages:
         """Listen.
 
         Raises:
-            PagesError: the address is none, or is in use.
+            SettingsError: the address is none, or is in use.
         """
         host, _, port = self.address.rpartition(":")
         try:
@@ -58,7 +54,7 @@ class Pages:
                 self._serve, host.strip("[]"), int(port), limit=_MAX_REQUEST
             )
         except (OSError, ValueError, OverflowError) as error:
-            raise PagesError(f"cannot serve pages on {self.address}: {error}") from None
+            raise SettingsError(f"cannot serve pages on {self.address}: {error}") from None
         self.address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
 
     def close(self) -> None:
