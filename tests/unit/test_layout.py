@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from spanserve.contract import errors
+
 ROOT = Path(__file__).parents[2]
 #: The source roots of the one distribution.
 ROOTS = ("proto", "worker", "client", "builder")
@@ -85,6 +87,17 @@ def test_tests_say_what_holds() -> None:
             if test.name.startswith("test_") and not ast.get_docstring(test)
         ]
     assert [] == silent
+
+
+def test_errors_are_drawn() -> None:
+    """The tree of errors in `spanserve.contract.errors` has every kind that is directly below the base."""
+    kinds = set()
+    for path in sources(*ROOTS):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and "SpanserveError" in map(ast.unparse, node.bases):
+                kinds.add(node.name)
+    drawn = [line for line in (errors.__doc__ or "").splitlines() if line.startswith(("├", "└"))]
+    assert kinds == {line.split()[1] for line in drawn}
 
 
 def test_test_names() -> None:

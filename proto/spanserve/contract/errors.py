@@ -1,9 +1,13 @@
 """Why a task or a question was refused, as a value that travels.
 
 SpanserveError
-├── Refusal           one item is at fault; its neighbours are not   (contract)
+├── Refusal           one item is at fault; its neighbours are not    (contract)
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
+├── QueueError        the queue in Redis cannot be used as asked      (queue)
 ├── DeviceError       the device host cannot compute                  (device)
+├── SettingsError     a worker or supervisor cannot run like that     (worker)
+├── CanaryFailed      the device does not give the golden answers     (worker)
+├── PlanError         a plan cannot be made                           (worker.plan)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 └── ClientError       the client cannot go on                         (client)
 """
