@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 
 from spanserve.client import Client
@@ -45,3 +46,15 @@ def test_a_killed_host_is_restarted_and_answers_again(start_worker: StartWorker)
         assert client.ask(CONTEXT, ["Who said?"]) == first
         (described,) = client.describe().values()
         assert described.host_restarts == 1
+
+
+def test_metrics_that_cannot_be_served_end_the_worker(start_worker: StartWorker) -> None:
+    """A worker whose metrics address is taken says so in one line, and ends with status 2."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        worker = start_worker("--metrics", address)
+        assert 2 == worker.wait()
+    (said,) = worker.lines
+    assert f"cannot serve pages on {address}" in said

@@ -114,14 +114,17 @@ class _Worker:
         self.server = Server(self.service, self.settings, f"model/{manifest.name}@{manifest.digest}")
         self.engine.on_state = self._on_state
         self.door = self._make_door()
-        if self.door is not None:
-            await self.door.check()
-        await self.server.start()
-        await self._serve_metrics(metrics)
-        self.notifier.tell(f"STATUS={State.STARTING.value}")
-        alive = asyncio.create_task(self.notifier.keep_alive())
-        log.info("listening", address=self.server.address, device=self.settings.device, bundle=manifest.name)
+        alive: asyncio.Task[None] | None = None
         try:
+            if self.door is not None:
+                await self.door.check()
+            await self.server.start()
+            await self._serve_metrics(metrics)
+            self.notifier.tell(f"STATUS={State.STARTING.value}")
+            alive = asyncio.create_task(self.notifier.keep_alive())
+            log.info(
+                "listening", address=self.server.address, device=self.settings.device, bundle=manifest.name
+            )
             await self._load()
             await _first(self.stopping, self.failed)
             if self.failed.is_set():
@@ -135,7 +138,8 @@ class _Worker:
                 await self.server.stop(0)
             await self.engine.close()
             await asyncio.to_thread(self.device.close)
-            alive.cancel()
+            if alive is not None:
+                alive.cancel()
             self.notifier.close()
 
     def _cost_table(self) -> CostTable:
