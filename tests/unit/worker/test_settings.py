@@ -17,6 +17,12 @@ REFUSED = {
     "cert-without-key": ({"tls_cert": CERT}, "tls_cert and tls_key"),
     "key-without-cert": ({"tls_key": KEY}, "tls_cert and tls_key"),
     "client-ca-without-cert": ({"tls_client_ca": CA}, "tls_client_ca needs"),
+    "no-address": ({"listen": "worker"}, "listen is 'worker': use HOST:PORT"),
+    "no-host": ({"listen": ":50051"}, "listen is ':50051'"),
+    "port-is-a-word": ({"listen": "127.0.0.1:http"}, "listen is '127.0.0.1:http'"),
+    "port-too-large": ({"listen": "127.0.0.1:65536"}, "at most 65535"),
+    "no-socket-file": ({"listen": "unix:"}, "listen is 'unix:'"),
+    "no-address-for-metrics": ({"metrics_listen": "9100"}, "metrics is '9100'"),
     "plaintext-everywhere": ({"listen": "0.0.0.0:50051"}, "listen is 0.0.0.0:50051"),
     "plaintext-everywhere-v6": ({"listen": "[::]:50051"}, "plaintext"),
     "plaintext-to-the-network": ({"listen": "10.0.0.7:50051"}, "--insecure"),
@@ -37,6 +43,8 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "plaintext-if-asked-for": {"listen": "0.0.0.0:50051", "insecure": True},
     "tls-everywhere": {"listen": "0.0.0.0:50051", "tls_cert": CERT, "tls_key": KEY},
     "mutual-tls": {"listen": "[::]:1", "tls_cert": CERT, "tls_key": KEY, "tls_client_ca": CA},
+    "largest-port": {"listen": "127.0.0.1:65535"},
+    "socket-files": {"listen": "unix:/run/w.sock", "metrics_listen": "unix:/run/m.sock"},
     "smallest": {"slots": 1, "max_batch_size": 1},
 }
 

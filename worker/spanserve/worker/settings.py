@@ -9,6 +9,9 @@ from pathlib import Path
 from spanserve.contract.errors import SpanserveError
 from spanserve.queue import QueueConfig, RedisSettings
 
+#: Largest number of a port.
+MAX_PORT = 65535
+
 
 class SettingsError(SpanserveError):
     """A setting cannot be used. Names it, its value, and what would do."""
@@ -19,7 +22,7 @@ class Settings:
     """How one worker process runs.
 
     Raises:
-        SettingsError: a value out of its range, or plaintext offered beyond this machine.
+        SettingsError: a value out of its range, no address, or plaintext offered beyond this machine.
     """
 
     bundle: Path
@@ -65,6 +68,9 @@ class Settings:
             raise SettingsError(f"slots is {self.slots}: a device needs at least 1, or 0 to have it decided")
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise SettingsError(f"max_batch_size is {self.max_batch_size}: a batch holds at least 1 window")
+        check_address("listen", self.listen)
+        if self.metrics_listen is not None:
+            check_address("metrics", self.metrics_listen)
         if (self.tls_cert is None) != (self.tls_key is None):
             raise SettingsError("tls_cert and tls_key go together")
         if self.tls_client_ca is not None and self.tls_cert is None:
@@ -74,6 +80,20 @@ class Settings:
                 f"listen is {self.listen}: other machines reach it, and it would speak plaintext; "
                 "give --tls-cert and --tls-key, or --insecure if the network itself is private"
             )
+
+
+def check_address(name: str, address: str) -> None:
+    """See that an address is one: gRPC would take a port modulo 65536.
+
+    Raises:
+        SettingsError: neither HOST:PORT nor unix:PATH.
+    """
+    host, _, port = address.rpartition(":")
+    socket_file = address.startswith("unix:") and address != "unix:"
+    if not socket_file and not (host and port.isdecimal() and int(port) <= MAX_PORT):
+        raise SettingsError(
+            f"{name} is {address!r}: use HOST:PORT, the port at most {MAX_PORT}, or unix:PATH"
+        )
 
 
 def is_local(address: str) -> bool:

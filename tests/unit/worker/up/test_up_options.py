@@ -13,6 +13,8 @@ REFUSED = {
     "ours": (["--device", "cpu"], "--device is not for `spanserve up`"),
     "plaintext": (["--listen", "0.0.0.0:50051"], "it would speak plaintext"),
     "plaintext-health": (["--health", "0.0.0.0:50051"], "it would speak plaintext"),
+    "no-address-for-health": (["--health", "9100"], "health is '9100'"),
+    "no-address-for-metrics": (["--metrics", "here"], "metrics is 'here'"),
     "ports": (["--devices", "cpu,sim:fixed", "--listen", "127.0.0.1:5-5"], "1 ports for 2 devices"),
     "no-sdk": (["--devices", "mlu:0-7"], "needs --magicmind-python"),
     "no-bundle": (["--bundle", "/no/such/bundle"], "/no/such/bundle is no bundle"),

@@ -11,7 +11,7 @@ import typer
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.commands import default_bundle
 from spanserve.worker.logs import configure_logs
-from spanserve.worker.settings import Settings, SettingsError
+from spanserve.worker.settings import Settings, SettingsError, check_address
 from spanserve.worker.up.places import parse_places
 from spanserve.worker.up.run import Plan, run_fleet
 
@@ -94,6 +94,9 @@ def up(
     give the golden answers, or it goes back to the old bundle and the others keep it.
     """
     given = _worker_options(context.args)
+    for name, address in (("metrics", metrics), ("health", health)):
+        if address:
+            check_address(name, address)
     places = parse_places(devices, listen)
     common: dict[str, Any] = {
         "bundle": bundle or default_bundle(),
