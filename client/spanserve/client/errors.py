@@ -3,7 +3,8 @@
 ClientError
 ├── SquadError     a data set is no SQuAD JSON, or a shard of it is misnamed
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
-└── MergeError     shards do not add up to one run
+├── MergeError     shards do not add up to one run
+└── OutputError    the output folder cannot be written
 """
 
 from __future__ import annotations
@@ -25,3 +26,7 @@ class LedgerError(ClientError):
 
 class MergeError(ClientError):
     """Output folders are not the shards of one run. Names the folder, or the shard that is missing."""
+
+
+class OutputError(ClientError):
+    """A file of the output cannot be written. Names it and why; the ledger keeps what was answered."""

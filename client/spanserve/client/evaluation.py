@@ -15,7 +15,7 @@ from rich.console import Console
 
 from spanserve.client.door import Described, Door
 from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
-from spanserve.client.output import write_output
+from spanserve.client.output import make_folder, write_output
 from spanserve.client.progress import RunProgress
 from spanserve.client.report import Padding, RunSummary, WorkerDescription, write_report
 from spanserve.client.results import Results
@@ -40,9 +40,10 @@ class Evaluation:
         """Run to the end, write every file into the folder, and return what the report shows.
 
         Raises:
-            ClientError: no worker, or a ledger in the way; the ledger keeps what was answered.
+            ClientError: no worker, a ledger in the way, or a folder that cannot be written; the ledger keeps
+                what was answered.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         dataset = self.dataset
         header = LedgerHeader(
             dataset_name=dataset.name,

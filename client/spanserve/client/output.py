@@ -10,6 +10,7 @@ ledger.jsonl       see `spanserve.client.ledger`
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -17,7 +18,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spanserve.client.errors import MergeError
+from spanserve.client.errors import MergeError, OutputError
 from spanserve.client.ledger import LEDGER_NAME, LedgerHeader, error_to_json, read_ledger
 from spanserve.client.results import Results
 from spanserve.client.scores import Scores, score_run
@@ -43,7 +44,11 @@ class Merged:
 def write_output(
     folder: Path, dataset: Dataset, results: Results, *, no_answer_threshold: float = 0.0
 ) -> Scores:
-    """Score `results` and write every file but the ledger; files that do not apply are removed."""
+    """Score `results` and write every file but the ledger; files that do not apply are removed.
+
+    Raises:
+        OutputError: the folder or a file in it cannot be written.
+    """
     answers = results.answers
     with_null = dataset.has_null_answers
     null_odds = results.null_odds() if with_null else None
@@ -51,7 +56,7 @@ def write_output(
     contexts = {question.id: passage.context for passage, question in dataset.questions()}
     errors: dict[str, object] = {name: error_to_json(error) for name, error in results.errors.items()}
     errors |= dict.fromkeys(results.missing(), _NO_RESULT)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _write_map(folder / "predictions.json", results.predictions(no_answer_threshold if with_null else None))
     _write_map(folder / "nbest.json", {name: _nbest(answers[name], contexts[name]) for name in answers})
     _write_map(folder / "null_odds.json", null_odds)
@@ -72,6 +77,7 @@ def merge(dataset_path: Path, folders: Sequence[Path], target: Path) -> Merged:
         MergeError: another data set or other options, a shard given twice, missing or unfinished.
         LedgerError: a ledger is missing, in use or damaged.
         SquadError: the data set cannot be read.
+        OutputError: the folder cannot be written.
     """
     dataset = load_dataset(dataset_path)
     ledgers = {folder: read_ledger(folder / LEDGER_NAME) for folder in folders}
@@ -100,8 +106,24 @@ def merge(dataset_path: Path, folders: Sequence[Path], target: Path) -> Merged:
     return Merged(dataset=dataset, header=header, results=results, scores=scores, warnings=tuple(warnings))
 
 
+def make_folder(folder: Path) -> None:
+    """Make an output folder, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"folder {folder} cannot be made: {error.strerror}") from None
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("w", encoding="utf-8") as file:
@@ -109,9 +131,11 @@ def write_text(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def softmax(scores: Sequence[float]) -> list[float]:

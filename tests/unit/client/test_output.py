@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from spanserve.client.errors import MergeError, SquadError
+from spanserve.client.errors import MergeError, OutputError, SquadError
 from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
-from spanserve.client.output import merge, softmax, write_output, write_text
+from spanserve.client.output import make_folder, merge, softmax, write_output, write_text
 from spanserve.client.results import Results
 from spanserve.client.squad import Dataset, load_dataset
 from spanserve.contract import Answer, NBest, Options, Question, QuestionResult, Span, Task, TaskResult
@@ -135,6 +135,15 @@ def test_write_is_whole_or_not_at_all(tmp_path: Path) -> None:
         write_text(path, "new \ud800")
     assert "old" == path.read_text()
     assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_file_in_the_way(tmp_path: Path) -> None:
+    """A folder or a file that cannot be written is named, with the reason."""
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"/file/out cannot be made: Not a directory"):
+        make_folder(tmp_path / "file" / "out")
+    with pytest.raises(OutputError, match=r"/file/scores.json cannot be written: Not a directory"):
+        write_text(tmp_path / "file" / "scores.json", "{}")
 
 
 def test_softmax() -> None:
