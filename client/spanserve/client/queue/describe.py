@@ -5,9 +5,11 @@ from __future__ import annotations
 from spanserve.queue import WorkerSeen
 from spanserve.v1 import worker_pb2 as pb
 
-_STATES = {
+#: State of a worker in its beat -> what it says over gRPC.
+STATES = {
     "starting": pb.WORKER_STATE_STARTING,
     "recovering": pb.WORKER_STATE_STARTING,
+    "suspect": pb.WORKER_STATE_STARTING,
     "ready": pb.WORKER_STATE_READY,
     "draining": pb.WORKER_STATE_DRAINING,
     "failed": pb.WORKER_STATE_FAILED,
@@ -30,7 +32,7 @@ def description(worker: WorkerSeen) -> pb.DescribeResponse:
         precision=facts.get("precision", ""),
         max_seq_length=count("max_seq_length"),
         max_batch_size=count("max_batch_size"),
-        state=_STATES.get(facts.get("state", ""), pb.WORKER_STATE_UNSPECIFIED),
+        state=STATES.get(facts.get("state", ""), pb.WORKER_STATE_UNSPECIFIED),
         ended_questions=count("ended_questions"),
         host_restarts=count("host_restarts"),
         useful_tokens=count("useful_tokens"),

@@ -29,12 +29,12 @@ from spanserve.queue import (
 )
 from spanserve.worker.credit import CreditPool
 from spanserve.worker.engine import Engine
-from spanserve.worker.redis.beat import Pulse
 from spanserve.worker.redis.breaker import Breaker
 from spanserve.worker.redis.finisher import LONGEST_PAUSE_S, Finisher
 from spanserve.worker.redis.held import Held, HeldTasks
 from spanserve.worker.redis.intake import Intake
 from spanserve.worker.redis.leases import LeaseKeeper
+from spanserve.worker.redis.pulse import Pulse
 from spanserve.worker.redis.share import Share
 from spanserve.worker.redis.strange import Strange
 from spanserve.worker.state import State
@@ -294,7 +294,7 @@ class RedisDoor:
         pulse = Pulse(self._engine, self._clock)
         while True:
             await asyncio.sleep(BEAT_S)
-            facts = pulse.facts(breaker_closed=self.breaker.closed, held_tasks=len(self.held))
+            facts = pulse.facts(held_tasks=len(self.held))
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
                     self._use_lease(await self._writer.beat(facts))

@@ -25,7 +25,7 @@ class Pulse:
         self._ended, self._then = engine.ended_questions, clock()
         self._rate = 0.0
 
-    def facts(self, *, breaker_closed: bool, held_tasks: int) -> dict[str, str | int]:
+    def facts(self, *, held_tasks: int) -> dict[str, str | int]:
         """What to say now."""
         engine = self._engine
         now, ended = self._clock(), engine.ended_questions
@@ -36,7 +36,7 @@ class Pulse:
             "name": engine.name,
             "host": socket.gethostname(),
             "version": version("spanserve"),
-            "state": engine.state.value if breaker_closed else "breaker open",
+            "state": engine.state.value,
             "device": engine.device.spec.text,
             "model": engine.manifest.name,
             "model_digest": engine.model_digest,
