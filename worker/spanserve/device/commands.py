@@ -18,6 +18,7 @@ from spanserve.bundle import Bundle
 from spanserve.device.bench import DURATION_S, ITERATIONS, WARMUP_S, Latencies, Measured, measure_device
 from spanserve.device.environment import read_environment
 from spanserve.device.handle import Device
+from spanserve.device.options import DeviceEnv, MagicMindPython
 from spanserve.device.spec import DeviceSpec
 
 app = typer.Typer(add_completion=False)
@@ -60,14 +61,8 @@ def bench_device(
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
     duration: Annotated[float, typer.Option(min=0, help="Seconds at least.")] = DURATION_S,
     iterations: Annotated[int, typer.Option(min=1, help="Batches at least.")] = ITERATIONS,
-    magicmind_python: Annotated[
-        str | None,
-        typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Interpreter that has the SDK, for mlu:N."),
-    ] = None,
-    device_env: Annotated[
-        Path | None,
-        typer.Option(envvar="SPANSERVE_DEVICE_ENV", help="File of KEY=VALUE lines for the device host."),
-    ] = None,
+    magicmind_python: MagicMindPython = None,
+    device_env: DeviceEnv = None,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object per shape.")] = False,
 ) -> None:
     """Run one shape after another on the bare device, and print what mm_run prints.
@@ -77,11 +72,12 @@ def bench_device(
     for path in bundles or [Path(str(files("spanserve.demo").joinpath("bundle")))]:
         bundle = Bundle.open(path)
         name = device or {"cpu": "cpu", "magicmind": "mlu:0"}[bundle.manifest.target]
+        spec = DeviceSpec.parse(name)
         handle = Device(
             bundle,
-            DeviceSpec.parse(name),
+            spec,
             slots=slots,
-            python=magicmind_python if name.startswith("mlu") else None,
+            python=spec.interpreter(magicmind_python),
             environment=read_environment(device_env) if device_env else None,
         )
         with closing(handle):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spanserve.device.cpus import parse_cpus
+from spanserve.device.options import DeviceEnv, MagicMindPython
 from spanserve.queue import QueueConfig
 from spanserve.queue.options import (
     RedisCa,
@@ -49,17 +50,8 @@ def worker(
             help="cpu, cpu?threads=N, mlu:N, sim:mlu370-x8 or sim:fixed?latency_ms=N.",
         ),
     ] = "cpu",
-    magicmind_python: Annotated[
-        Path | None,
-        typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N."),
-    ] = None,
-    device_env: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="SPANSERVE_DEVICE_ENV",
-            help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host alone.",
-        ),
-    ] = None,
+    magicmind_python: MagicMindPython = None,
+    device_env: DeviceEnv = None,
     listen: Annotated[
         str, typer.Option(envvar="SPANSERVE_LISTEN", help="HOST:PORT or unix:PATH.")
     ] = "127.0.0.1:50051",

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spanserve.device import DeviceSpec, read_environment
+from spanserve.device.options import DeviceEnv, MagicMindPython
 from spanserve.queue.options import (
     RedisCa,
     RedisCert,
@@ -60,13 +61,8 @@ def doctor(
     redis_ca: RedisCa = None,
     redis_cert: RedisCert = None,
     redis_key: RedisKey = None,
-    magicmind_python: Annotated[
-        str, typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N.")
-    ] = "",
-    device_env: Annotated[
-        Path | None,
-        typer.Option(envvar="SPANSERVE_DEVICE_ENV", help="File of KEY=VALUE lines for the device host."),
-    ] = None,
+    magicmind_python: MagicMindPython = None,
+    device_env: DeviceEnv = None,
     cnmon: Annotated[str, typer.Option(help="The driver's program that lists cards.")] = "cnmon",
     mlu_exporter: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where mlu-exporter would be.")
@@ -85,7 +81,7 @@ def doctor(
         redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         if redis
         else None,
-        magicmind_python=magicmind_python,
+        magicmind_python=str(magicmind_python or ""),
         device_env=read_environment(device_env) if device_env else {},
         cnmon=cnmon,
         exporter=mlu_exporter,
