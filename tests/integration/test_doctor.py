@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.cli.main import main
 from spanserve.queue import RedisSettings
-from spanserve.worker.commands import default_bundle
 from spanserve.worker.doctor.bundle import open_bundle
 from spanserve.worker.doctor.finding import Finding
 from spanserve.worker.doctor.redis import check_redis
@@ -240,7 +240,7 @@ def test_machine_without_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[st
     """Where a card is asked for, with or without a bundle, everything that is missing is told at once."""
     (tmp_path / "root").mkdir()
     arguments = ("--device", "mlu:0", "--root", tmp_path / "root", "--cnmon", "/nowhere/cnmon")
-    for bundle in ((), ("--bundle", default_bundle())):
+    for bundle in ((), ("--bundle", demo.BUNDLE)):
         status, found = doctor(capsys, *arguments, *bundle)
         assert 1 == status
         missing = {name for name, finding in found.items() if finding["verdict"] == "failed"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from itertools import chain, zip_longest
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spanserve import demo
 from spanserve.builder.errors import BuildError
 from spanserve.bundle import TokenizerInfo
 from spanserve.contract import Question, Refusal, Task
@@ -25,7 +25,7 @@ Inputs = tuple[Ints, Ints, Ints]
 
 def demo_tasks() -> list[Task]:
     """The English passages that come with the package, with their questions."""
-    return _parse(files("spanserve.demo").joinpath("questions.json").read_text(encoding="utf-8"))
+    return _parse(demo.QUESTIONS.read_text(encoding="utf-8"))
 
 
 def read_tasks(path: Path) -> list[Task]:

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import sys
 from contextlib import closing
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ import rich
 import typer
 from rich.table import Table
 
+from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device.bench import DURATION_S, ITERATIONS, WARMUP_S, Latencies, Measured, measure_device
 from spanserve.device.environment import read_environment
@@ -69,7 +69,7 @@ def bench_device(
 
     No text, no tokens, no network: what a worker can at best give on this device.
     """
-    for path in bundles or [Path(str(files("spanserve.demo").joinpath("bundle")))]:
+    for path in bundles or [demo.BUNDLE]:
         bundle = Bundle.open(path)
         name = device or {"cpu": "cpu", "magicmind": "mlu:0"}[bundle.manifest.target]
         spec = DeviceSpec.parse(name)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spanserve import demo
 from spanserve.device.cpus import parse_cpus
 from spanserve.device.options import DeviceEnv, MagicMindPython
 from spanserve.queue import QueueConfig
@@ -135,7 +136,7 @@ def worker(
     """
     configure_logs(log_level, log_device)
     settings = Settings(
-        bundle=bundle or default_bundle(),
+        bundle=bundle or demo.BUNDLE,
         device=device,
         magicmind_python=magicmind_python,
         device_env=device_env,
@@ -162,8 +163,3 @@ def worker(
         watchdog_usec=watchdog_usec,
     )
     sys.exit(run_worker(settings))
-
-
-def default_bundle() -> Path:
-    """The bundle that comes with the package."""
-    return Path(__file__).parent.parent / "demo" / "bundle"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.resources
 import json
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from spanserve import demo
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.commands.options import (
     DocStride,
@@ -108,11 +108,8 @@ def evaluate(
     """
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
-        if file is None:
-            demo = importlib.resources.files("spanserve.demo") / "questions.json"
-            file = stack.enter_context(importlib.resources.as_file(demo))
         part = parse_shard(shard)
-        dataset = load_dataset(file)
+        dataset = load_dataset(file or demo.QUESTIONS)
         worker, redis = chosen(context, worker, redis)
         connect: Callable[[], Door]
         if redis:

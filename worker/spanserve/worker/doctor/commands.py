@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from spanserve import demo
 from spanserve.device import DeviceSpec, read_environment
 from spanserve.device.options import DeviceEnv, MagicMindPython
 from spanserve.queue.options import (
@@ -23,7 +24,6 @@ from spanserve.queue.options import (
     RedisUsername,
     redis_of,
 )
-from spanserve.worker.commands import default_bundle
 from spanserve.worker.doctor.examination import Examination
 from spanserve.worker.doctor.finding import Finding, Verdict
 
@@ -76,7 +76,7 @@ def doctor(
     """
     spec = DeviceSpec.parse(device) if device else None
     examination = Examination(
-        bundle=bundle or (None if spec is not None and spec.backend == "mlu" else default_bundle()),
+        bundle=bundle or (None if spec is not None and spec.backend == "mlu" else demo.BUNDLE),
         device=spec,
         redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         if redis

@@ -7,7 +7,6 @@ import json
 import random
 import re
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
 from spanserve.worker.plan.card import Setup
@@ -85,7 +85,7 @@ def plan(
     if profile not in CARDS or precision not in CARDS[profile]:
         known = ", ".join(f"{name} {kind}" for name in CARDS for kind in CARDS[name])
         raise PlanError(f"profile {profile!r} with precision {precision!r} is not known, only {known}")
-    opened = Bundle.open(bundle or Path(str(files("spanserve.demo").joinpath("bundle"))))
+    opened = Bundle.open(bundle or demo.BUNDLE)
     card = CARDS[profile][precision]
     setup = Setup(
         card=card,
@@ -97,8 +97,7 @@ def plan(
     )
     chance = random.Random(seed)  # noqa: S311 - arrivals, no secret
     times = _times(arrivals, rate, chance)
-    source = lengths or Path(str(files("spanserve.demo").joinpath("questions.json")))
-    load = make_arrivals(times, read_windows(source, opened), chance)
+    load = make_arrivals(times, read_windows(lengths or demo.QUESTIONS, opened), chance)
     console = Console(stderr=True)
     found = make_plan(
         setup,

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from spanserve import demo
 from spanserve.worker.commands import app as worker_app
-from spanserve.worker.commands import default_bundle
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.settings import Settings, SettingsError, check_address
 from spanserve.worker.up.places import parse_places
@@ -99,7 +99,7 @@ def up(
             check_address(name, address)
     places = parse_places(devices, listen)
     common: dict[str, Any] = {
-        "bundle": bundle or default_bundle(),
+        "bundle": bundle or demo.BUNDLE,
         "slots": given["slots"],
         "max_batch_size": given["max_batch_size"] or None,
         "tls_cert": given["tls_cert"],
