@@ -51,7 +51,16 @@ REFUSED = {
     "card": (("--profile", "mlu590", "--p99", "9", "--rate", "9"), "profile 'mlu590' with precision 'fp16'"),
     "precision": ((*CARD, "--rate", "9", "--precision", "int8"), "with precision 'int8' is not known, only"),
     "no-rate": (CARD, "Poisson arrivals need --rate"),
-    "rate": ((*CARD, "--rate", "0"), "rate is 0: it must be above 0"),
+    "rate": ((*CARD, "--rate", "0"), "rate is 0: it must be a number above 0"),
+    "rate-is-nan": ((*CARD, "--rate", "nan"), "rate is nan: it must be a number above 0"),
+    "p99": (
+        ("--profile", "mlu370-x8", "--p99", "-5", "--rate", "9"),
+        "p99 is -5: it must be a number above 0",
+    ),
+    "plot": (
+        (*CARD, "--rate", "9", "--cards", "1", "--plot", "/nowhere/plan.svg"),
+        "/nowhere/plan.svg cannot be written: No such file or directory",
+    ),
     "cards": ((*CARD, "--rate", "9", "--cards", "1..65"), "cards is '1..65': expected A..B between 1 and 64"),
     "arrivals": ((*CARD, "--arrivals", "nowhere"), "nowhere cannot be read"),
 }
@@ -63,3 +72,4 @@ def test_refused(arguments: tuple[str, ...], message: str) -> None:
     done = plan(*arguments)
     assert (2, "") == (done.returncode, done.stdout)
     assert message in done.stderr
+    assert "Traceback" not in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import random
 import re
 import sys
@@ -85,6 +86,7 @@ def plan(
     if profile not in CARDS or precision not in CARDS[profile]:
         known = ", ".join(f"{name} {kind}" for name in CARDS for kind in CARDS[name])
         raise PlanError(f"profile {profile!r} with precision {precision!r} is not known, only {known}")
+    _check_positive("p99", p99)
     opened = Bundle.open(bundle or demo.BUNDLE)
     card = CARDS[profile][precision]
     setup = Setup(
@@ -108,7 +110,11 @@ def plan(
     )
     name = f"{profile} {precision}"
     if plot is not None:
-        plot.write_text(_chart(found, f"{name}, {recorded_rate(times):.0f} questions/s", p99), "utf-8")
+        drawn = _chart(found, f"{name}, {recorded_rate(times):.0f} questions/s", p99)
+        try:
+            plot.write_text(drawn, "utf-8")
+        except OSError as error:
+            raise PlanError(f"{plot} cannot be written: {error.strerror}") from None
     if json_output:
         sys.stdout.write(json.dumps({"profile": name, **_content(found, recorded_rate(times), p99)}) + "\n")
     else:
@@ -119,14 +125,19 @@ def plan(
 
 
 def _times(arrivals: str, rate: float | None, chance: random.Random) -> list[float]:
-    if rate is not None and rate <= 0:
-        raise PlanError(f"rate is {rate:g}: it must be above 0")
+    if rate is not None:
+        _check_positive("rate", rate)
     if arrivals != "poisson":
         return read_arrivals(Path(arrivals), rate)
     if rate is None:
         raise PlanError("rate is missing: Poisson arrivals need --rate")
     fewest, most = PLAYED_QUESTIONS
     return poisson(rate, min(max(fewest, round(rate * PLAYED_S)), most), chance)
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:  # NaN is refused as well
+        raise PlanError(f"{name} is {value:g}: it must be a number above 0")
 
 
 def _range(text: str) -> range:
