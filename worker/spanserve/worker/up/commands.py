@@ -13,7 +13,7 @@ from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.settings import Settings, SettingsError, check_address
 from spanserve.worker.up.places import parse_places
-from spanserve.worker.up.run import Plan, run_fleet
+from spanserve.worker.up.run import FleetSettings, run_fleet
 
 app = typer.Typer(add_completion=False)
 
@@ -110,11 +110,11 @@ def up(
     Settings(**common, listen=places[0].address)  # what no worker could use is refused before one is started
     for place in places:
         place.spec.interpreter(given["magicmind_python"])
-    plan = Plan(
+    fleet = FleetSettings(
         bundle=common["bundle"],
         places=places,
         arguments=tuple(context.args),
-        settings=Settings(
+        worker=Settings(
             **common,
             listen=health or "127.0.0.1:0",
             device_env=given["device_env"],
@@ -131,7 +131,7 @@ def up(
         ready_timeout_s=ready_timeout,
     )
     configure_logs(given["log_level"])
-    sys.exit(run_fleet(plan))
+    sys.exit(run_fleet(fleet))
 
 
 def _worker_options(arguments: list[str]) -> dict[str, Any]:

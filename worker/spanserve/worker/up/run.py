@@ -33,13 +33,13 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class FleetSettings:
     """How a supervisor runs.
 
     Attributes:
         bundle: a bundle, or a symbolic link that leads to one.
         arguments: of `spanserve worker`, for every worker.
-        settings: what those arguments amount to; of a worker that listens on the address for gRPC health.
+        worker: settings that those arguments amount to; of a worker that listens on the address for gRPC health.
         pages: HOST:PORT of the metrics and health pages; empty: none.
         health: whether there is gRPC health of the fleet.
         deaths, period_s: so many deaths of a worker within so many seconds, and its device is given up.
@@ -50,7 +50,7 @@ class Plan:
     bundle: Path
     places: tuple[Place, ...]
     arguments: tuple[str, ...]
-    settings: Settings
+    worker: Settings
     pages: str
     health: bool
     deaths: int
@@ -59,42 +59,42 @@ class Plan:
     ready_timeout_s: float
 
 
-def run_fleet(plan: Plan) -> int:
+def run_fleet(settings: FleetSettings) -> int:
     """Supervise until told to stop, or until no worker is left. Returns the exit status.
 
     Raises:
         SpanserveError: it could not start.
     """
-    release = read_release(plan.bundle)
+    release = read_release(settings.bundle)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spanserve-up-"))
-        reserve((place.address for place in plan.places), stack)
-        return asyncio.run(_Supervisor(plan, release, Path(folder)).run())
+        reserve((place.address for place in settings.places), stack)
+        return asyncio.run(_Supervisor(settings, release, Path(folder)).run())
 
 
 class _Supervisor:
-    def __init__(self, plan: Plan, release: Release, folder: Path) -> None:
-        settings = plan.settings
-        self.plan = plan
+    def __init__(self, settings: FleetSettings, release: Release, folder: Path) -> None:
+        worker = settings.worker
+        self.settings = settings
         #: What all workers serve, or served before the rollout that runs.
         self.release = release
-        hosts = read_environment(settings.device_env) if settings.device_env else {}
-        cores = divide(plan.places, allowed=os.sched_getaffinity(0), environment={**os.environ, **hosts})
+        hosts = read_environment(worker.device_env) if worker.device_env else {}
+        cores = divide(settings.places, allowed=os.sched_getaffinity(0), environment={**os.environ, **hosts})
         launch = Launch(
-            arguments=plan.arguments,
+            arguments=settings.arguments,
             folder=folder,
-            watchdog_s=plan.watchdog_s,
-            drain_s=settings.drain_delay_s + settings.drain_timeout_s + DRAIN_SLACK_S,
-            deaths=plan.deaths,
-            period_s=plan.period_s,
+            watchdog_s=settings.watchdog_s,
+            drain_s=worker.drain_delay_s + worker.drain_timeout_s + DRAIN_SLACK_S,
+            deaths=settings.deaths,
+            period_s=settings.period_s,
         )
         self.changed = asyncio.Event()
         #: The same for a rollout, which waits on its own.
         self.moved = asyncio.Event()
         self.stopping = asyncio.Event()
         self.renew = asyncio.Event()
-        self.fleet = Fleet(plan.places, cores, launch, self._on_change)
-        self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
+        self.fleet = Fleet(settings.places, cores, launch, self._on_change)
+        self.notifier = Notifier(worker.notify_socket, worker.watchdog_usec)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -102,16 +102,16 @@ class _Supervisor:
             loop.add_signal_handler(number, self._on_stop, number)
         loop.add_signal_handler(signal.SIGHUP, self.renew.set)
         async with contextlib.AsyncExitStack() as stack:
-            if self.plan.pages:
+            if self.settings.pages:
                 pages = {
                     "/metrics": self.fleet.metrics_page,
                     "/healthz": self.fleet.alive_page,
                     "/readyz": self.fleet.ready_page,
                 }
-                server = Pages(self.plan.pages, pages)
+                server = Pages(self.settings.pages, pages)
                 await server.start()
                 stack.callback(server.close)
-            health = FleetHealth(self.plan.settings) if self.plan.health else None
+            health = FleetHealth(self.settings.worker) if self.settings.health else None
             if health is not None:
                 await health.start()
                 stack.push_async_callback(health.close)
@@ -173,9 +173,9 @@ class _Supervisor:
             self.renew.clear()
             status = self.fleet.rollout
             try:
-                release = await asyncio.to_thread(read_release, self.plan.bundle)
+                release = await asyncio.to_thread(read_release, self.settings.bundle)
             except (BundleError, OSError) as error:
-                status.fail(str(self.plan.bundle), str(error))
+                status.fail(str(self.settings.bundle), str(error))
                 continue
             if release.path == self.release.path and release.manifest != self.release.manifest:
                 status.fail(
@@ -188,7 +188,7 @@ class _Supervisor:
                 release,
                 self.fleet.members,
                 status,
-                ready_timeout_s=self.plan.ready_timeout_s,
+                ready_timeout_s=self.settings.ready_timeout_s,
                 changed=self.moved,
             )
             if whole:
