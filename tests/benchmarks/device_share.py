@@ -49,12 +49,7 @@ def bare_rate(path: Path, dataset: Path) -> float:
     """Questions per second if only the device worked."""
     bundle = Bundle.open(path)
     manifest = bundle.manifest
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
     tasks, _ = load_dataset(dataset).tasks("", Options())
     encoded = [encoder.encode(task) for task in tasks]
     windows = [window for task in encoded for question in task.questions for window in question.windows]

@@ -88,13 +88,7 @@ def main() -> None:
 def questions_of(dataset: Path) -> list[tuple[Task, Windows]]:
     """Questions of a data set, each as a task of its own and as windows."""
     bundle = Bundle.open(DEMO_BUNDLE)
-    manifest = bundle.manifest
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
     tasks, _ = load_dataset(dataset).tasks("", Options())
     return [
         (replace(task, questions=(question,), priority=Priority.INTERACTIVE), encoded.windows)

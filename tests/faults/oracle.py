@@ -132,12 +132,7 @@ async def classify(ledger: Ledger, journal: Journal, rig: QueueRig, run_id: str)
 def answers_without_faults(bundle: Bundle, tasks: Iterable[Task]) -> dict[str, tuple[QuestionResult, ...]]:
     """Task -> its answers as computed in this process, without worker, queue or batch; as they travel."""
     manifest = bundle.manifest
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
     found = {}
     for task in tasks:
         answers = ask(encoder, task, lambda ids, *_: logits(ids), length_multiple=manifest.length_multiple)

@@ -92,14 +92,8 @@ async def rig(
         if event == "device host died":
             loop.call_soon_threadsafe(died.set)
 
-    manifest = bundle.manifest
     real = Device(bundle, DeviceSpec.parse(device), slots=slots, log=log, **arguments)
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
 
     def restart() -> None:
         real.start()

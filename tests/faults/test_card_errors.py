@@ -58,12 +58,7 @@ def start_card(bundle: Bundle, tmp_path: Path, start_worker: Callable[..., Worke
 def expected(bundle: Bundle, tasks: list[Task]) -> dict[str, Answer]:
     """The answer to the one question of each task."""
     manifest = bundle.manifest
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
     rule: Run = lambda ids, mask, types: logits(ids)  # noqa: E731 - a name for its type
     return {task.id: ask(encoder, task, rule, length_multiple=manifest.length_multiple)[0] for task in tasks}
 

@@ -43,14 +43,8 @@ def float32(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundl
 
 def test_float32_answers_as_torch(float32: Bundle, checkpoint: Path) -> None:
     """The float32 bundle, opened anew, gives the checkpoint's answers."""
-    manifest = float32.manifest
     model = load_model(Checkpoint(checkpoint, "tiny")).module
-    encoder = Encoder(
-        float32.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(float32)
     device = Device(float32, DeviceSpec.parse("cpu"))
     try:
         device.start()

@@ -50,12 +50,7 @@ def run_build(checkpoint: Path, output: Path, *arguments: str) -> int:
 def spans(bundle: Bundle, device: Device) -> list[tuple[int, int]]:
     """Answers to some of the demo questions."""
     manifest = bundle.manifest
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
     try:
         device.start()
         found = []

@@ -32,16 +32,6 @@ class Fake:
     spec: DeviceSpec
 
 
-def encoder_of(bundle: Bundle) -> Encoder:
-    manifest = bundle.manifest
-    return Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
-
-
 def right(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rule of the simulated device."""
     return logits(ids)
@@ -74,7 +64,7 @@ def bundle(tmp_path: Path) -> Bundle:
     """A bundle whose two goldens are what the simulated rule gives."""
     bundle = make_sim_bundle(tmp_path / "b")
     task = Task(id="t", context=CONTEXT, questions=tuple(Question(text, text) for text in QUESTIONS))
-    answers = ask(encoder_of(bundle), task, right, length_multiple=16)
+    answers = ask(Encoder.of(bundle), task, right, length_multiple=16)
     goldens = [
         Golden(CONTEXT, text, answer.best.start, answer.best.end, answer.best.score)
         for text, answer in zip(QUESTIONS, answers, strict=True)
@@ -86,7 +76,7 @@ def bundle(tmp_path: Path) -> Bundle:
 @pytest.mark.parametrize("device", ["cpu", "sim:fixed"])
 def test_right_answers_pass(bundle: Bundle, device: str) -> None:
     """A device that gives the golden answers may serve."""
-    check_goldens(fake(bundle, right, device), encoder_of(bundle))
+    check_goldens(fake(bundle, right, device), Encoder.of(bundle))
 
 
 WRONG = {
@@ -101,7 +91,7 @@ WRONG = {
 def test_wrong_answers_fail(bundle: Bundle, rule: Run, message: str, device: str) -> None:
     """A device that gives another span or score fails the canary, which names device and golden."""
     with pytest.raises(CanaryFailed, match=f"{device}.*{message}"):
-        check_goldens(fake(bundle, rule, device), encoder_of(bundle))
+        check_goldens(fake(bundle, rule, device), Encoder.of(bundle))
 
 
 def test_each_golden_counts(bundle: Bundle) -> None:
@@ -110,4 +100,4 @@ def test_each_golden_counts(bundle: Bundle) -> None:
     spoilt = [goldens[0], Golden(CONTEXT, QUESTIONS[1], 0, 4, goldens[1].score)]
     (bundle.path / "goldens.json").write_text(goldens_to_json(spoilt), encoding="utf-8")
     with pytest.raises(CanaryFailed, match="golden 1 should be code points 0 to 4"):
-        check_goldens(fake(bundle, right, "cpu"), encoder_of(bundle))
+        check_goldens(fake(bundle, right, "cpu"), Encoder.of(bundle))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from spanserve.bundle import TokenizerInfo
+from spanserve.bundle import Bundle, TokenizerInfo
 from spanserve.contract import ErrorCode, Question, Refusal, Task
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
 from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, cut, window_count
@@ -82,6 +82,17 @@ class Encoder:
         )
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Encoder:
+        """The encoder that a bundle was built with."""
+        manifest = bundle.manifest
+        return cls(
+            bundle.tokenizer_path,
+            manifest.tokenizer,
+            vocab_size=manifest.model.vocab_size,
+            max_seq_length=manifest.max_seq_length,
+        )
 
     def encode(self, task: Task) -> EncodedTask:
         """Cut a task into windows.

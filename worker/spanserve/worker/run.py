@@ -79,13 +79,7 @@ class _Worker:
             environment=read_environment(settings.device_env) if settings.device_env else None,
             log=log.info,
         )
-        manifest = self.bundle.manifest
-        self.encoder = Encoder(
-            self.bundle.tokenizer_path,
-            manifest.tokenizer,
-            vocab_size=manifest.model.vocab_size,
-            max_seq_length=manifest.max_seq_length,
-        )
+        self.encoder = Encoder.of(self.bundle)
         self.cost = self._cost_table()
         self.stopping = asyncio.Event()
         #: Set by a second signal.

@@ -43,13 +43,7 @@ def read_windows(path: Path, bundle: Bundle) -> list[Windows]:
         raise PlanError(f"{path} cannot be read: {error}") from None
     except (KeyError, TypeError):
         raise PlanError(f"{path} is not in SQuAD format: data, paragraphs, context, qas") from None
-    manifest = bundle.manifest
-    encoder = Encoder(
-        bundle.tokenizer_path,
-        manifest.tokenizer,
-        vocab_size=manifest.model.vocab_size,
-        max_seq_length=manifest.max_seq_length,
-    )
+    encoder = Encoder.of(bundle)
     found = [windows for context, texts in passages for windows in _cut(encoder, context, texts)]
     if not found:
         raise PlanError(f"{path} holds no question that could be asked")
