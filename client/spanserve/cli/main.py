@@ -47,6 +47,8 @@ EXIT_USAGE = 2
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Errors of ours end with one line, for people or (with --json) for programs."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
         _overview()

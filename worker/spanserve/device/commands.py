@@ -21,7 +21,7 @@ from spanserve.device.handle import Device
 from spanserve.device.options import DeviceEnv, MagicMindPython
 from spanserve.device.spec import DeviceSpec
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 #: Of the public sample's benchmark/perf.sh.
 _BATCHES = (1, 16, 32)
