@@ -191,6 +191,19 @@ def test_plan(p99_ms: float) -> None:
     assert sorted(told) == list(p99)
 
 
+def test_a_fleet_that_falls_behind_is_too_small() -> None:
+    """However long questions may take: a fleet that answers fewer than come would need ever longer."""
+    # 8.5 questions/s, and 8 that one card answers: padded from 113 tokens to 128, which `least_cards` does not see.
+    setup = setup_of(Card(1, (8, 16), (8.0, 8.0)))
+    arrivals = at(*(number / 8.5 for number in range(6000)), tokens=(113,))
+    assert 1 == least_cards(setup, arrivals)
+    plan = make_plan(setup, arrivals, p99_s=100, cards=range(1, 5))
+    assert 2 == plan.needed
+    alone, two, *_ = plan.fleets
+    assert alone.p99_s < 100
+    assert (False, True) == (alone.keeps_up, two.keeps_up)
+
+
 def test_plan_within_a_range() -> None:
     """Where no allowed fleet is enough there is no answer, and the largest one was played."""
     plan = make_plan(setup_of(X8), load(4000), p99_s=0.001, cards=range(2, 6))

@@ -177,6 +177,8 @@ def _table(plan: Plan) -> Table:
 
 def _verdict(plan: Plan, name: str, p99: float) -> str:
     if plan.needed is None:
+        if not plan.fleets[-1].keeps_up:
+            return f"{plan.fleets[-1].cards} x {name}: not enough, they answer less than is asked"
         return f"{plan.fleets[-1].cards} x {name}: not enough for a p99 of {p99:g} ms"
     return f"{plan.needed} x {name} needed for a p99 of {p99:g} ms"
 

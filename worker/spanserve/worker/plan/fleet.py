@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from spanserve.worker.plan.timeline import Timeline
 
 #: Part of the arrivals, at the beginning and at the end, that does not count: the fleet fills and empties then.
 EDGE = 0.1
+#: Times the square root of what came, which is how far counts of random arrivals stray: a fleet that has fallen
+#: behind by more is too small.
+CHANCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class Figures:
     rows: float
     #: Questions answered per second.
     rate: float
+    #: Whether as many were answered as came, but for chance. If not, p99 would grow with the length of the load.
+    keeps_up: bool
 
 
 class Fleet:
@@ -89,6 +95,8 @@ class Fleet:
         counted = [(came, ended) for came, ended in self._ended if begin <= came <= end] or self._ended
         latencies = sorted(ended - came for came, ended in counted)
         lanes = len(self.cards) * self._setup.card.lanes
+        answered = sum(begin <= ended < end for _, ended in self._ended)
+        asked = sum(begin <= came < end for came, _ in self._ended)
         return Figures(
             cards=len(self.cards),
             utilisation=busy / (lanes * (end - begin)),
@@ -96,7 +104,8 @@ class Fleet:
             p99_s=latencies[len(latencies) * 99 // 100],
             useful=sum(run.useful_tokens for run in inside) / sum(run.padded_tokens for run in inside),
             rows=sum(run.rows for run in inside) / len(inside),
-            rate=sum(begin <= ended < end for _, ended in self._ended) / (end - begin),
+            rate=answered / (end - begin),
+            keeps_up=asked - answered <= CHANCE * math.sqrt(asked),
         )
 
 

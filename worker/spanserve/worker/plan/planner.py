@@ -40,7 +40,7 @@ def make_plan(
     cards: range,
     played: Callable[[Figures], None] = lambda figures: None,
 ) -> Plan:
-    """Find the smallest fleet whose p99 stays within a limit: by doubling, then by halving.
+    """Find the smallest fleet that keeps up, with a p99 within a limit: by doubling, then by halving.
 
     Args:
         cards: sizes that may be chosen, without gaps.
@@ -52,7 +52,7 @@ def make_plan(
         if size not in fleets:
             fleets[size] = Fleet(setup, size).run(arrivals)
             played(fleets[size])
-        return fleets[size].p99_s <= p99_s
+        return fleets[size].keeps_up and fleets[size].p99_s <= p99_s
 
     largest = cards[-1]
     size = min(max(cards[0], least_cards(setup, arrivals)), largest)
