@@ -19,6 +19,9 @@ from typing import Any
 
 from spanserve.cli.main import main
 from spanserve.contract import TaskResult
+from spanserve.device import Device
+from spanserve.device import handle as handle_module
+from spanserve.device.process import HostProcess
 from spanserve.qa import Encoder
 from spanserve.queue import Consumer, JobId
 from spanserve.worker import engine as engine_module
@@ -58,6 +61,8 @@ class Faults:
     wall_clock_s: float = 0.0
     #: Seconds that a batch may take; 0 for what the product allows.
     batch_timeout_s: float = 0.0
+    #: Its device host hangs when it is started again, and may do so for so many seconds.
+    restart_hangs_s: float = 0.0
     #: Part of a context on which the tokenizer panics, and one on which it brings down the process.
     panic_on: str = ""
     abort_on: str = ""
@@ -203,8 +208,24 @@ def wrap_engine(saboteur: Saboteur) -> None:
         time.time = lambda: real_time() + faults.wall_clock_s
 
 
+def wrap_device(faults: Faults) -> None:
+    """Hosts that hang when they are started again."""
+
+    def make_host(real: Wrapper, device: Device, on_output: Any) -> HostProcess:
+        host: HostProcess = real(device, on_output)
+        if device.starts:
+            os.kill(host.pid, signal.SIGSTOP)
+        return host
+
+    if faults.restart_hangs_s:
+        vars(handle_module)["RESTART_TIMEOUT_S"] = faults.restart_hangs_s
+        vars(handle_module)["RESTART_FACTOR"] = 0.0
+        wrap(Device, "_make_host", make_host)
+
+
 if __name__ == "__main__":
     own = Saboteur(Faults(**json.loads(os.environ.get(VARIABLE, "{}"))))
     wrap_queue(own)
     wrap_engine(own)
+    wrap_device(own.faults)
     main()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -45,6 +47,22 @@ async def test_poison_for_the_device(make_fleet: MakeFleet, name: str) -> None:
     runs = [len(fleet.journal.of("start", job=str(JobId.of(task)))) for task in poison]
     assert max(runs) <= MAX_ATTEMPTS + count  # one that was sent when the host died of another had not begun
     print(f"{count} poison tasks: run {runs} times, the worker ended {len(ends)} times")
+
+
+async def test_a_device_that_does_not_come_back(make_fleet: MakeFleet) -> None:
+    """D10: what a dead device had not begun others have at once, the rest when it is given up; all is answered."""
+    fleet = await make_fleet(device="sim:fixed?latency_ms=200")
+    broken = fleet.worker(faults=Faults(restart_hangs_s=10.0))
+    await fleet.ready(broken, fleet.worker())
+    async with fleet.evaluation(single_tasks(400)) as evaluation:
+        await evaluation.reached(0.1)
+        os.kill(broken.host_pid(), signal.SIGKILL)
+        await evaluation.reached(0.8)
+        assert [] == broken.records("device given up")
+        ledger = await evaluation.ended()
+    assert EXIT_DEVICE_FAILED == await asyncio.to_thread(broken.wait)
+    classes = await fleet.check(ledger)
+    assert 0 == classes.dead
 
 
 async def test_a_panic(make_fleet: MakeFleet) -> None:

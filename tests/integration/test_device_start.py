@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.device import Device, DeviceError
+from spanserve.device import handle as handle_module
 from tests.devices import Log, batch, compute
 
 OpenDevice = Callable[..., Device]
@@ -60,11 +61,14 @@ def test_interpreter_that_is_not_there(open_device: OpenDevice) -> None:
     assert device.host_pid is None
 
 
-def test_start_takes_too_long(open_device: OpenDevice, interpreter: Callable[[str], str]) -> None:
+def test_start_takes_too_long(
+    open_device: OpenDevice, interpreter: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A host that does not come up in time is killed."""
+    monkeypatch.setattr(handle_module, "START_TIMEOUT_S", 0.3)
     device = open_device(python=interpreter("exec sleep 600"))
     with pytest.raises(DeviceError, match="the model was not loaded in time"):
-        device.start(timeout_s=0.3)
+        device.start()
 
 
 def test_graph_that_is_none(open_device: OpenDevice, log: Log) -> None:

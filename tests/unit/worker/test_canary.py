@@ -28,8 +28,13 @@ class Fake:
     """As much of a device as the canary sees, with a rule of the test's choice."""
 
     bundle: Bundle
-    compute: Run
+    rule: Run
     spec: DeviceSpec
+
+    def compute(
+        self, ids: np.ndarray, mask: np.ndarray, types: np.ndarray, *, timeout_s: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return self.rule(ids, mask, types)
 
 
 def right(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

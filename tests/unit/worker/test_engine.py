@@ -18,6 +18,7 @@ from spanserve.worker.deaths import DEATHS_PERIOD_S
 from spanserve.worker.state import State
 from tests.bundles import POISON_ID, make_sim_bundle
 from tests.faults.serving import Rig, rig
+from tests.faults.waiting import eventually
 from tests.faults.wire import CONTEXT, make_task, make_tasks
 
 
@@ -247,6 +248,15 @@ async def kill_host(made: Rig) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     await made.host_died.wait()
+
+
+async def test_the_end_of_an_idle_host_is_noticed(sim_bundle: Bundle) -> None:
+    """A host that dies while nothing is with it is started again at once; the engine is not ready meanwhile."""
+    async with rig(sim_bundle) as made:
+        await kill_host(made)
+        await eventually(lambda: made.states == [State.READY, State.RECOVERING, State.READY])
+        assert 1 == made.host_restarts
+        assert all_answered(await made.run(make_task()))
 
 
 async def test_three_deaths_give_the_device_up(sim_bundle: Bundle) -> None:

@@ -1,12 +1,10 @@
-"""The handle: slots to fill, futures to wait for, and a watchdog over the host process."""
+"""The handle: slots to fill, futures to wait for, and a host behind them that can be started again."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import mmap
 import os
-import selectors
 import sys
 import threading
 import time
@@ -19,20 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spanserve.bundle import Bundle, Manifest, grid_of
+from spanserve.device.attendant import Attendant
 from spanserve.device.cpus import cpu_share
-from spanserve.device.errors import BatchFailed, DeviceError, HostDied
-from spanserve.device.host.ring import BEGAN, IDLE, RUNNING, STATE, Arrays, Ring
+from spanserve.device.errors import DeviceError
+from spanserve.device.host.ring import Arrays, Ring
 from spanserve.device.process import HostProcess
 from spanserve.device.spec import DeviceSpec
 
-#: Seconds the host may take to load the model.
+#: Seconds the first host may take to load the model.
 START_TIMEOUT_S = 120.0
-#: Seconds without a sign of life after which a host is taken for dead.
-SILENCE_TIMEOUT_S = 20.0
+#: A later one may take so many times what the first took, and so many seconds in any case: tasks wait for it.
+RESTART_FACTOR = 3.0
+RESTART_TIMEOUT_S = 20.0
 #: Seconds a batch of `timed` may run.
 SINGLE_TIMEOUT_S = 60.0
-#: Seconds between two looks at the clock.
-WATCH_INTERVAL_S = 0.25
 
 #: Parts of the manifest that the host reads.
 _FOR_THE_HOST = {
@@ -80,15 +78,6 @@ class Slot:
     def release(self) -> None:
         """Give the slot back."""
         self._device._release(self)
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    """A batch that is with the host."""
-
-    slot: Slot
-    timeout_s: float
-    future: Future[float] = field(default_factory=Future)
 
 
 class Device:
@@ -151,15 +140,15 @@ class Device:
         }
         self._lock = threading.Lock()
         self._free = [Slot(index, self) for index in reversed(range(slots))]
-        self._runs: dict[int, _Run] = {}
-        self._host: HostProcess | None = None
-        self._thread: threading.Thread | None = None
-        self._stopping = False
+        self._attendant: Attendant | None = None
         self._closed = False
+        self._first_start_s: float | None = None
         #: Facts the host reported when it came up.
         self.info: dict[str, Any] = {}
         #: Times a host was started.
         self.starts = 0
+        #: Called in another thread when a host has ended that should not.
+        self.on_death: Callable[[], object] = lambda: None
 
     @property
     def slots(self) -> int:
@@ -180,38 +169,43 @@ class Device:
     @property
     def host_pid(self) -> int | None:
         """Process id of the host, None while there is none."""
-        host = self._host
-        return host.pid if host else None
+        return self._attendant.host_pid if self._attendant else None
 
-    def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
+    def start(self) -> None:
         """Start a host and wait until it has loaded the model.
 
         Raises:
-            DeviceError: it did not come up, or the device was closed.
+            DeviceError: it did not come up, the one before it cannot be ended, or the device was closed.
         """
         self.stop()  # a host that still runs is not trusted any more
-        ready: Future[dict[str, Any]] = Future()
-        thread = threading.Thread(
-            target=self._attend, args=(ready, timeout_s), name="device-handle", daemon=True
-        )
+        began = time.monotonic()
+        timeout_s = START_TIMEOUT_S
+        if self._first_start_s is not None:
+            timeout_s = max(RESTART_TIMEOUT_S, RESTART_FACTOR * self._first_start_s)
         with self._lock:
             if self._closed:
                 raise DeviceError(f"{self.spec.text} was closed")
-            self._stopping = False
-            thread.start()
-            self._thread = thread
-        self.info = ready.result()
+            if self._attendant is not None and self._attendant.stuck:
+                raise DeviceError(self._attendant.stuck)
+            attendant = self._attendant = Attendant(
+                self.spec.text,
+                self.ring,
+                self._make_host,
+                timeout_s=timeout_s,
+                log=self._log,
+                died=lambda: self.on_death(),
+            )
+        self.info = attendant.ready.result()
         self.starts += 1
+        if self._first_start_s is None:
+            self._first_start_s = time.monotonic() - began
 
     def stop(self) -> None:
         """End the host; batches in flight fail with HostDied. Does nothing when there is none."""
         with self._lock:
-            self._stopping = True
-            host, thread = self._host, self._thread
-        if host is not None:
-            host.kill()
-        if thread is not None:
-            thread.join()
+            attendant = self._attendant
+        if attendant is not None:
+            attendant.stop()
 
     def close(self) -> None:
         """Stop for good, a start that is under way included; give the shared memory back."""
@@ -227,11 +221,14 @@ class Device:
         with self._lock:
             return self._free.pop() if self._free else None
 
-    def timed(self, ids: Ints, mask: Ints, types: Ints) -> tuple[float, Floats, Floats]:
+    def timed(
+        self, ids: Ints, mask: Ints, types: Ints, *, timeout_s: float = SINGLE_TIMEOUT_S
+    ) -> tuple[float, Floats, Floats]:
         """Run one batch and wait for it.
 
         Args:
             ids, mask, types: int32 [B, S].
+            timeout_s: longest time it may run; then the host is killed.
 
         Returns:
             Seconds on the device; start and end logits, float32 [B, S].
@@ -246,123 +243,34 @@ class Device:
             batch, length = ids.shape
             arrays = slot.arrays(batch, length)
             arrays.ids[:], arrays.mask[:], arrays.types[:] = ids, mask, types
-            seconds = slot.submit(batch, length, SINGLE_TIMEOUT_S).result()
+            seconds = slot.submit(batch, length, timeout_s).result()
             return seconds, arrays.start.copy(), arrays.end.copy()
         finally:
             slot.release()
 
-    def compute(self, ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+    def compute(
+        self, ids: Ints, mask: Ints, types: Ints, *, timeout_s: float = SINGLE_TIMEOUT_S
+    ) -> tuple[Floats, Floats]:
         """`timed` without the time."""
-        return self.timed(ids, mask, types)[1:]
+        return self.timed(ids, mask, types, timeout_s=timeout_s)[1:]
 
     def _release(self, slot: Slot) -> None:
         with self._lock:
-            assert slot.index not in self._runs, "a slot is released after its batch has ended"
             self._free.append(slot)
 
     def _submit(self, slot: Slot, batch: int, length: int, timeout_s: float) -> Future[float]:
-        run = _Run(slot, timeout_s)
-        with self._lock:
-            host = self._host
-            if host is None:
-                run.future.set_exception(HostDied("the device host is not running", ran=False))
-                return run.future
-            self.ring.header(slot.index)[STATE] = IDLE
-            self._runs[slot.index] = run
-            # If the host has just died, its thread fails this run with the others.
-            with contextlib.suppress(OSError):
-                host.send({"op": "run", "slot": slot.index, "batch": batch, "length": length})
-        return run.future
+        if self._attendant is None:
+            raise DeviceError(f"{self.spec.text} was never started")
+        return self._attendant.submit(slot, batch, length, timeout_s)
 
-    # The rest runs in the handle's own thread, which lives exactly as long as one host.
-
-    def _attend(self, ready: Future[dict[str, Any]], timeout_s: float) -> None:
-        try:
-            host = HostProcess(
-                self._config,
-                self._ring_fd,
-                python=self._python,
-                environment=self._environment,
-                on_output=lambda line: self._log("device host says", line=line),
-            )
-        except OSError as error:
-            ready.set_exception(DeviceError(f"the device host cannot be started: {error}"))
-            return
-        with self._lock:
-            self._host = host
-            if self._stopping:  # `stop` came before there was a host to kill
-                host.kill()
-        try:
-            why = self._watch(host, ready, time.monotonic() + timeout_s)
-        except Exception as error:  # nobody may be left waiting for a future
-            why = f"its messages make no sense: {error!r}"
-            host.kill()
-        with self._lock:
-            self._host = None
-            runs, self._runs = self._runs, {}
-        how = host.finish()
-        last = "; it printed last: " + " | ".join(host.tail) if host.tail else ""
-        message = f"device host of {self.spec.text} ended ({why or how}){last}"
-        if not self._stopping:
-            self._log("device host died", reason=why or how, batches=len(runs))
-        if not ready.done():
-            ready.set_exception(DeviceError(message))
-        for index, run in runs.items():
-            run.future.set_exception(HostDied(message, ran=int(self.ring.header(index)[STATE]) == RUNNING))
-
-    def _watch(self, host: HostProcess, ready: Future[dict[str, Any]], start_by: float) -> str:
-        """Deal with events until the host closes its pipe. Returns the reason if it is known."""
-        reason = ""
-        heard = time.monotonic()
-        with selectors.DefaultSelector() as selector:
-            selector.register(host.events_fd, selectors.EVENT_READ)
-            selector.register(host.output_fd, selectors.EVENT_READ)
-            while True:
-                selector.select(WATCH_INTERVAL_S)
-                if not host.read_output() and host.output_fd in selector.get_map():
-                    selector.unregister(host.output_fd)
-                events = host.read_events()
-                if events is None:
-                    return reason
-                for event in events:
-                    heard = time.monotonic()
-                    reason = self._on_event(event, ready) or reason
-                overdue = self._overdue(heard, start_by if not ready.done() else None)
-                if overdue:  # also one that has said why it ends, and does not
-                    reason = reason or overdue
-                    host.kill()
-
-    def _on_event(self, event: dict[str, Any], ready: Future[dict[str, Any]]) -> str:
-        """Handle one event; returns the reason of the end if this is it."""
-        op = event["op"]
-        if op == "ready":
-            ready.set_result(event["info"])
-        elif op == "fatal":
-            return str(event["error"])
-        elif op in ("done", "failed"):
-            with self._lock:
-                run = self._runs.pop(event["slot"])
-            if op == "done":
-                run.slot.parts = {name: ns / 1e9 for name, ns in event.get("parts", {}).items()}
-                run.future.set_result(event["ns"] / 1e9)
-            else:
-                run.future.set_exception(BatchFailed(event["error"]))
-        return ""
-
-    def _overdue(self, heard: float, start_by: float | None) -> str:
-        """What has taken too long, if anything."""
-        now = time.monotonic()
-        if start_by is not None:
-            return "the model was not loaded in time" if now > start_by else ""
-        if now - heard > SILENCE_TIMEOUT_S:
-            return f"no sign of life for {SILENCE_TIMEOUT_S:g} s"
-        with self._lock:
-            runs = list(self._runs.items())
-        for index, run in runs:
-            header = self.ring.header(index)
-            if int(header[STATE]) == RUNNING and now - int(header[BEGAN]) / 1e9 > run.timeout_s:
-                return f"a batch ran longer than {run.timeout_s:.1f} s"
-        return ""
+    def _make_host(self, on_output: Callable[[str], None]) -> HostProcess:
+        return HostProcess(
+            self._config,
+            self._ring_fd,
+            python=self._python,
+            environment=self._environment,
+            on_output=on_output,
+        )
 
 
 def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ from spanserve.device.environment import child_environment
 HOST_PROGRAM = Path(__file__).parent / "host"
 #: Lines of the host's output kept for the message about its death.
 TAIL_LINES = 20
+#: Seconds it gets to end: by itself once its commands end, and then by SIGKILL. Only a process that hangs in a
+#: driver takes longer.
+END_TIMEOUT_S = 5.0
 #: Names of signals; real-time ones have only numbers.
 _SIGNALS = {number.value: number.name for number in signal.Signals}
 
@@ -72,6 +76,8 @@ class HostProcess:
             os.close(commands_in)
             os.close(events_out)
         assert self._process.stdout is not None
+        self._end = os.pidfd_open(self._process.pid)
+        self._killed_at: float | None = None
         self._commands = os.fdopen(commands_out, "wb", buffering=0)
         self._events = os.fdopen(events_in, "rb", buffering=0)
         self._output: IO[bytes] = self._process.stdout
@@ -92,6 +98,16 @@ class HostProcess:
     @property
     def output_fd(self) -> int:
         return self._output.fileno()
+
+    @property
+    def end_fd(self) -> int:
+        """Readable once the process has ended."""
+        return self._end
+
+    @property
+    def lingers(self) -> bool:
+        """Whether it should have ended long ago: it was killed."""
+        return self._killed_at is not None and time.monotonic() - self._killed_at > END_TIMEOUT_S
 
     def send(self, command: dict[str, Any]) -> None:
         """Send a command.
@@ -115,24 +131,33 @@ class HostProcess:
 
     def kill(self) -> None:
         """End the host at once."""
+        self._killed_at = self._killed_at or time.monotonic()
         self._process.send_signal(signal.SIGKILL)
 
-    def finish(self) -> str:
-        """Close the pipes, wait for the end, and say how it ended. The host ends when its commands end."""
-        self._commands.close()
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
+    def finish(self) -> str | None:
+        """Wait for the end and say how the host ended; None if even SIGKILL does not end it. Closes all pipes."""
+        self._commands.close()  # without commands it ends by itself
+        if not self._has_ended():
             self.kill()
-            self._process.wait()
+            self._has_ended()
         self.read_output()
         rest = self._partial[self.output_fd]
         if rest:  # last words without an end of line
             self._say(rest)
         self._events.close()
         self._output.close()
+        os.close(self._end)
         code = self._process.returncode
+        if code is None:
+            return None
         return f"signal {_SIGNALS.get(-code, -code)}" if code < 0 else f"exit status {code}"
+
+    def _has_ended(self) -> bool:
+        try:
+            self._process.wait(END_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _say(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from spanserve.contract import Question, Refusal, Task
@@ -11,6 +12,8 @@ from spanserve.device.host.simulated import logits as simulated_logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
 
+#: Seconds a golden may take on the device: tasks may be waiting for it to be proven.
+TIMEOUT_S = 20.0
 #: How far a golden score may be off: another processor rounds differently, a wrong model is far off.
 SCORE_TOLERANCE = 0.1
 
@@ -28,12 +31,13 @@ def check_goldens(device: Device, encoder: Encoder) -> None:
         CanaryFailed: an answer differs.
         DeviceError: the device failed.
     """
+    compute = functools.partial(device.compute, timeout_s=TIMEOUT_S)
     multiple = device.bundle.manifest.length_multiple
     rule: Run = lambda ids, mask, types: simulated_logits(ids)  # noqa: E731 - a name for its type
     for number, golden in enumerate(device.bundle.goldens()):
         task = Task(id="golden", context=golden.context, questions=(Question("golden", golden.question),))
         try:
-            best = ask(encoder, task, device.compute, length_multiple=multiple)[0].best
+            best = ask(encoder, task, compute, length_multiple=multiple)[0].best
         except Refusal as refusal:  # logits that are no numbers
             raise CanaryFailed(f"{device.spec.text} cannot answer golden {number}: {refusal}") from None
         expected = (golden.start, golden.end, golden.score)

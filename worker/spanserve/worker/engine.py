@@ -79,11 +79,9 @@ class Engine:
         #: Set when the engine holds nothing.
         self.idle = asyncio.Event()
         self.idle.set()
-        self.ended_questions = 0
-        self.batches = 0
-        self.useful_tokens = 0
-        self.padded_tokens = 0
         self.held_windows = 0
+        #: Totals since the start.
+        self.ended_questions = self.batches = self.useful_tokens = self.padded_tokens = 0
         self.device = device
         self._prove = prove
         self._jobs: set[Job] = set()
@@ -96,6 +94,7 @@ class Engine:
         self._encoding = EncodingThread(encoder)
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        device.on_death = lambda: self._loop.call_soon_threadsafe(self._lost)
 
     @property
     def capacity_windows(self) -> int:
@@ -243,7 +242,7 @@ class Engine:
         if verdict is None:
             return True
         self.held_windows -= 1
-        self._settle(ask, QuestionResult(ask.job.task.questions[ask.index].id, error=verdict))
+        ask.job.settle(ask.index, QuestionResult(ask.job.task.questions[ask.index].id, error=verdict))
         return False
 
     def _dispatch(self, slot: Slot, batch: Batch) -> None:
@@ -314,16 +313,13 @@ class Engine:
         for ask in complete:
             result = ask.answer()
             ask.job.decode_s = max(ask.job.decode_s, self.clock() - began)
-            self._settle(ask, result)
+            ask.job.settle(ask.index, result)
 
     def _undecoded(self, rows: Sequence[Row], error: Refusal) -> None:
         """End the questions of a batch whose logits could not be decoded."""
         for ask in {row.ask: None for row in rows}:
             if not ask.job.settled(ask.index):
-                self._settle(ask, QuestionResult(ask.job.task.questions[ask.index].id, error=error))
-
-    def _settle(self, ask: Ask, result: QuestionResult) -> None:
-        ask.job.settle(ask.index, result)
+                ask.job.settle(ask.index, QuestionResult(ask.job.task.questions[ask.index].id, error=error))
 
     def _ended(self, callback: Callable[[TaskResult], None], job: Job, result: TaskResult) -> None:
         """Every question of a job has its outcome."""
@@ -352,10 +348,15 @@ class Engine:
         self._refusals += isinstance(error, BatchFailed)
         died = not isinstance(error, BatchFailed)
         doubtful = self._refusals >= REFUSALS_ALLOWED and not self._in_flight
-        if self._device_up and (died or doubtful):
-            self._device_up = False  # the first of the batches that died with the host sees to it
+        if died or doubtful:
+            self._lost(charge=died and not (suspected and guilty))
+
+    def _lost(self, *, charge: bool = True) -> None:
+        """The host is gone, or in doubt: the first to notice sees to it, a batch or the host's own end."""
+        if self._device_up:
+            self._device_up = False
             self._refusals = 0
-            self._spawn(self._recover(charge=died and not (suspected and guilty)))
+            self._spawn(self._recover(charge=charge))
 
     async def _recover(self, *, charge: bool) -> None:
         """Restart the device host and prove it, or give the device up."""

@@ -243,6 +243,8 @@ class _Worker:
         self._health = asyncio.ensure_future(self.server.set_serving(state is State.READY))
         if not self.stopping.is_set():
             self.notifier.tell(f"STATUS={state.value}", *(["READY=1"] if state is State.READY else []))
+        if state is State.RECOVERING and self.door is not None:
+            self.door.give_back_unstarted()
         if state is State.FAILED:
             self.failed.set()
 

@@ -120,6 +120,10 @@ class RedisDoor:
             self._tasks.append(asyncio.create_task(self._guard(work)))
         self._reader_task = self._tasks[0]
 
+    def give_back_unstarted(self) -> None:
+        """Release all that has not been on the device: it is gone for a while, and others can have it now."""
+        self._intake.give_back_unstarted()
+
     def give_back(self) -> None:
         """Claim no more, and release all that has not been on the device; the rest is finished."""
         self._reading = False
