@@ -40,6 +40,11 @@ COMMANDS = {
     "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
 }
 
+
+class UsageError(SpanserveError):
+    """Options or arguments that a subcommand does not take."""
+
+
 #: Exit status for a usage or input error.
 EXIT_USAGE = 2
 
@@ -63,7 +68,7 @@ def main(arguments: list[str] | None = None) -> None:
             arguments,
         )
     try:
-        _load(name)(args=arguments[1:], prog_name=f"spanserve {name}")
+        _run(_load(name), name, arguments[1:])
     except SpanserveError as error:
         _fail(error, arguments)
 
@@ -79,6 +84,16 @@ def _load(name: str) -> typer.Typer:
             f"`spanserve {name}` needs the package {error.name}: pip install 'spanserve[{command.extra}]'"
         ) from None
     return app
+
+
+def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
+    """Run a subcommand to its end, which is that of the process."""
+    for_programs = "--json" in arguments  # Typer's own words for a wrong option are a box for people
+    try:
+        status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
+    except typer.TyperException as error:
+        raise UsageError(error.format_message()) from None
+    sys.exit(status)
 
 
 def _fail(error: SpanserveError, arguments: list[str]) -> None:

@@ -9,7 +9,8 @@ SpanserveError
 ├── CanaryFailed      the device does not give the golden answers     (worker)
 ├── PlanError         a plan cannot be made                           (worker.plan)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
-└── ClientError       the client cannot go on                         (client)
+├── ClientError       the client cannot go on                         (client)
+└── UsageError        options that a command does not take            (cli)
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+"""`spanserve`: which command is run, and how errors end it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from spanserve.cli.main import COMMANDS, main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error."""
+    status = 0
+    try:
+        main(list(arguments))
+    except SystemExit as ended:
+        status = int(ended.code or 0)
+    return status, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",), ("help",)], ids=str)
+def test_overview(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    """Without a command every command is shown."""
+    status, shown, _ = run(capsys, *arguments)
+    assert 0 == status
+    assert [] == [name for name in COMMANDS if name not in shown]
+
+
+@pytest.mark.parametrize("arguments", [("help", "inspect"), ("inspect", "--help")], ids=str)
+def test_help_of_a_command(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    """The help of a command has examples and its exit statuses."""
+    status, shown, _ = run(capsys, *arguments)
+    assert 0 == status
+    assert "spanserve inspect " in shown
+    assert "Exit status:" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "message"),
+    [
+        pytest.param(
+            ["wroker"], "SpanserveError", "no command 'wroker', did you mean 'worker'?", id="command"
+        ),
+        pytest.param(["ask"], "UsageError", "Missing argument", id="argument"),
+        pytest.param(["eval", "--shrad", "1/2"], "UsageError", "No such option: --shrad", id="option"),
+        pytest.param(["ask", "--wait", "long"], "UsageError", "a valid number", id="value"),
+        pytest.param(["inspect", "/nowhere"], "BundleError", "/nowhere", id="input"),
+    ],
+)
+def test_error(capsys: pytest.CaptureFixture[str], arguments: list[str], kind: str, message: str) -> None:
+    """Bad input ends with status 2 and words for people, or with --json one line for programs."""
+    status, shown, said = run(capsys, *arguments)
+    assert (2, "") == (status, shown)
+    assert said
+    assert not said.startswith("{")
+    status, shown, line = run(capsys, *arguments, "--json")
+    assert (2, "") == (status, shown)
+    error = json.loads(line)
+    assert kind == error["error"]
+    assert message in error["message"]
