@@ -107,6 +107,17 @@ def test_a_run_before_its_workers(redis: RedisServer, start_worker: StartWorker,
         client.communicate()
 
 
+def test_ask(redis: RedisServer, start_worker: StartWorker) -> None:
+    """A question may go through the queue as well, and has the answer that it has over gRPC."""
+    worker = start_worker(*to(redis)).wait_ready()
+    question = ("-c", "Anna Holm said the harbour froze in 1871.", "Who said?", "--json")
+    queued = spanserve("ask", *to(redis), *question)
+    assert (0, "") == (queued.returncode, queued.stderr)
+    assert queued.stdout == spanserve("ask", "--worker", worker.address, *question).stdout
+    both = spanserve("ask", *to(redis), "--worker", worker.address, *question)
+    assert (2, True) == (both.returncode, "exclude each other" in both.stderr)
+
+
 def test_one_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers and Redis exclude each other on the command line; there, one of them beats the environment."""
     dataset = squad(tmp_path / "ice.json", passages=1)

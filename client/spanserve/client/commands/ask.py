@@ -12,13 +12,30 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.client import Client
-from spanserve.client.commands.options import Json, TlsCa, TlsCert, TlsKey, Wait, Workers, tls_of
+from spanserve.client.client import AsyncClient, Client
+from spanserve.client.commands.options import (
+    Json,
+    Queue,
+    Redis,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    Wait,
+    Workers,
+    tls_of,
+)
+from spanserve.client.commands.way import chosen, door_to
 from spanserve.client.errors import ClientError
 from spanserve.client.ledger import error_to_json
-from spanserve.client.private import private_worker
 from spanserve.contract import QuestionResult
+from spanserve.queue.options import (
+    RedisCa,
+    RedisCert,
+    RedisKey,
+    RedisPasswordFile,
+    RedisUsername,
+    redis_of,
+)
 
 app = typer.Typer(add_completion=False)
 
@@ -29,14 +46,16 @@ _EXAMPLES = """\b
 Examples:
   spanserve ask -c "The harbour froze in 1871." "When did the harbour freeze?"
   spanserve ask --worker localhost:50051 -c @passage.txt "Who built it?" "When?"
+  spanserve ask --redis redis://queue.internal:6379 -c @passage.txt "Who built it?"
   cat passage.txt | spanserve ask -c - --json "Who built it?"
 \b
-Exit status: 0 every question answered, 1 some were not, 2 bad input or no worker.
+Exit status: 0 every question answered, 1 some were not, 2 bad input or no worker or no Redis.
 """
 
 
 @app.command("ask", epilog=_EXAMPLES)
 def ask(
+    typed: typer.Context,
     questions: Annotated[list[str], typer.Argument(help="Questions about the context.")],
     context: Annotated[
         str, typer.Option("--context", "-c", help="The text, @FILE, or - for standard input.")
@@ -46,15 +65,23 @@ def ask(
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    redis: Redis = None,
+    queue: Queue = "default",
+    redis_username: RedisUsername = "",
+    redis_password_file: RedisPasswordFile = None,
+    redis_ca: RedisCa = None,
+    redis_cert: RedisCert = None,
+    redis_key: RedisKey = None,
     json_output: Json = False,
 ) -> None:
     """Ask questions about a text and see the answers in it."""
     text = _read_context(context)
     with contextlib.ExitStack() as stack:
-        addresses = worker or [stack.enter_context(private_worker())]
-        client = stack.enter_context(
-            Client(*addresses, tls=tls_of(tls_ca, tls_cert, tls_key) if worker else PLAINTEXT, wait_s=wait)
-        )
+        worker, redis = chosen(typed, worker, redis)
+        login = (redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
+        settings = redis_of(redis, *login) if redis else None
+        connect = door_to(stack, worker, tls_of(tls_ca, tls_cert, tls_key), settings, queue, wait)
+        client = stack.enter_context(Client(connect=lambda: AsyncClient(door=connect())))
         client.wait_ready()
         results = client.ask(text, questions)
     if json_output:

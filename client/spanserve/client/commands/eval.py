@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from spanserve import demo
-from spanserve.client.channel import PLAINTEXT
 from spanserve.client.commands.options import (
     DocStride,
     Json,
@@ -29,16 +26,12 @@ from spanserve.client.commands.options import (
     TlsKey,
     Wait,
     Workers,
-    chosen,
     tls_of,
 )
-from spanserve.client.door import Door
+from spanserve.client.commands.way import chosen, door_to
 from spanserve.client.evaluation import Evaluation
-from spanserve.client.private import private_worker
-from spanserve.client.queue import QueueDoor
 from spanserve.client.report import RunSummary
 from spanserve.client.squad import load_dataset, parse_shard
-from spanserve.client.workers import WorkersDoor
 from spanserve.contract import Options
 from spanserve.queue.options import (
     RedisCa,
@@ -111,17 +104,12 @@ def evaluate(
         part = parse_shard(shard)
         dataset = load_dataset(file or demo.QUESTIONS)
         worker, redis = chosen(context, worker, redis)
-        connect: Callable[[], Door]
-        if redis:
-            settings = redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
-            connect = partial(QueueDoor, settings, queue, wait)
-        elif worker:
-            connect = partial(WorkersDoor, worker, tls_of(tls_ca, tls_cert, tls_key), wait)
-        else:
-            connect = partial(WorkersDoor, [stack.enter_context(private_worker())], PLAINTEXT, wait)
+        login = (redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
+        settings = redis_of(redis, *login) if redis else None
+        tls = tls_of(tls_ca, tls_cert, tls_key)
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
-            connect=connect,
+            connect=door_to(stack, worker, tls, settings, queue, wait),
             folder=output,
             options=Options(
                 n_best=n_best,

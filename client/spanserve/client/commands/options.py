@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from spanserve.client.channel import Tls
-from spanserve.client.errors import ClientError
 
 Workers = Annotated[
     list[str] | None,
@@ -46,24 +45,3 @@ MaxQueryLength = Annotated[int, typer.Option(help="Tokens of a question that are
 def tls_of(ca: Path | None, cert: Path | None, key: Path | None) -> Tls:
     """The TLS files named on the command line."""
     return Tls(ca=ca, cert=cert, key=key)
-
-
-def chosen(
-    context: typer.Context, worker: list[str] | None, redis: str | None
-) -> tuple[list[str] | None, str | None]:
-    """Workers or Redis, whichever was asked for; what is on the command line beats the environment.
-
-    Raises:
-        ClientError: both were.
-    """
-    if not worker or not redis:
-        return worker, redis
-    typed = {name for name in ("worker", "redis") if _is_typed(context, name)}
-    if len(typed) != 1:
-        raise ClientError("--worker and --redis exclude each other: tasks go one way")
-    return (worker, None) if "worker" in typed else (None, redis)
-
-
-def _is_typed(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name == "COMMANDLINE"

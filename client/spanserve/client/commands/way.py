@@ -1,0 +1,54 @@
+"""The way to workers that a command line asks for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from functools import partial
+
+import typer
+
+from spanserve.client.channel import PLAINTEXT, Tls
+from spanserve.client.door import Door
+from spanserve.client.errors import ClientError
+from spanserve.client.private import private_worker
+from spanserve.client.queue import QueueDoor
+from spanserve.client.workers import WorkersDoor
+from spanserve.queue import RedisSettings
+
+
+def chosen(
+    context: typer.Context, worker: list[str] | None, redis: str | None
+) -> tuple[list[str] | None, str | None]:
+    """Workers or Redis, whichever was asked for; what is on the command line beats the environment.
+
+    Raises:
+        ClientError: both were.
+    """
+    if not worker or not redis:
+        return worker, redis
+    typed = {name for name in ("worker", "redis") if _is_typed(context, name)}
+    if len(typed) != 1:
+        raise ClientError("--worker and --redis exclude each other: tasks go one way")
+    return (worker, None) if "worker" in typed else (None, redis)
+
+
+def door_to(
+    stack: contextlib.ExitStack,
+    worker: list[str] | None,
+    tls: Tls,
+    redis: RedisSettings | None,
+    queue: str,
+    wait_s: float,
+) -> Callable[[], Door]:
+    """Makes the door to a queue or to workers; without either, to a private worker that ends with the stack."""
+    if redis:
+        return partial(QueueDoor, redis, queue, wait_s)
+    if worker:
+        return partial(WorkersDoor, worker, tls, wait_s)
+    return partial(WorkersDoor, [stack.enter_context(private_worker())], PLAINTEXT, wait_s)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
