@@ -13,10 +13,12 @@ from spanserve.queue.errors import NoQueue, QueueError, QueueFull, QueueUnavaila
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.letters import DeadLetter, dead_letters, purge
 from spanserve.queue.overview import Depth, Overview, PendingEntry, live_jobs, overview, pending
-from spanserve.queue.producer import Event, JobState, Producer, Submitted
+from spanserve.queue.producer import Event, Producer, Submitted
 from spanserve.queue.registry import WorkerSeen, workers_seen
+from spanserve.queue.state import SUSPECT, JobState
 
 __all__ = [
+    "SUSPECT",
     "Claimed",
     "Consumer",
     "DeadLetter",

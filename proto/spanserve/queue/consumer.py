@@ -14,7 +14,7 @@ from spanserve.queue.connection import guarded
 from spanserve.queue.entry import Entry
 from spanserve.queue.errors import QueueError
 from spanserve.queue.keys import JobId, Keys
-from spanserve.queue.producer import JobState
+from spanserve.queue.state import GROUP, JobState
 
 
 class Ended(enum.StrEnum):
@@ -172,7 +172,7 @@ class Consumer:
         for number, stream in enumerate(self.keys.streams, 1):
             pending = await guarded(
                 lambda stream=stream: self._redis.xpending_range(  # type: ignore[misc]
-                    stream, "workers", "-", "+", 100_000, consumername=self.name
+                    stream, GROUP, "-", "+", 100_000, consumername=self.name
                 )
             )
             found |= {(number, p["message_id"].decode()): p["times_delivered"] for p in pending}

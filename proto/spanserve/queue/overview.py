@@ -14,10 +14,7 @@ from spanserve.queue.connection import guarded
 from spanserve.queue.errors import NoQueue
 from spanserve.queue.keys import CLASSES, JobId, Keys
 from spanserve.queue.registry import WorkerSeen, workers_seen
-
-_GROUP = "workers"
-#: Consumer that holds what was given back; see layout.md.
-_RELEASED = "released"
+from spanserve.queue.state import GROUP, RELEASED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +110,8 @@ async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
     for priority, number in CLASSES.items():
         stream = keys.stream(number)
         # Those given back are pending too, of a consumer that is nobody.
-        leases = await _call(client.xpending_range, stream, _GROUP, "-", "+", count)
-        leases = [lease for lease in leases if lease["consumer"] != _RELEASED.encode()]
+        leases = await _call(client.xpending_range, stream, GROUP, "-", "+", count)
+        leases = [lease for lease in leases if lease["consumer"] != RELEASED.encode()]
         pipeline = client.pipeline(transaction=False)
         for lease in leases:
             pipeline.xrange(stream, lease["message_id"], lease["message_id"])
@@ -172,13 +169,13 @@ async def _depth(client: Any, name: str, stream: str, now_ms: int) -> Depth:
     groups = await _call(client.xinfo_groups, stream)
     if not groups:
         raise NoQueue(f"{stream} has lost its group: a worker makes it when it starts")
-    summary = await _call(client.xpending, stream, _GROUP)
+    summary = await _call(client.xpending, stream, GROUP)
     held = {holder["name"]: holder["pending"] for holder in summary["consumers"] or ()}
-    released = held.get(_RELEASED.encode(), 0)
+    released = held.get(RELEASED.encode(), 0)
     leased = summary["pending"] - released
     oldest = []
     if released:
-        first = await _call(client.xpending_range, stream, _GROUP, "-", "+", 1, _RELEASED)
+        first = await _call(client.xpending_range, stream, GROUP, "-", "+", 1, RELEASED)
         oldest += [entry_ms(lease["message_id"]) for lease in first]
     after = b"(" + groups[0]["last-delivered-id"]
     oldest += [entry_ms(id_) for id_, _ in await _call(client.xrange, stream, after, "+", 1)]

@@ -16,22 +16,12 @@ from spanserve.queue.connection import guarded
 from spanserve.queue.entry import VERSION, crc_of
 from spanserve.queue.errors import NoQueue, QueueError, QueueFull
 from spanserve.queue.keys import CLASSES, JobId, Keys
+from spanserve.queue.state import JobState
 
 #: Milliseconds after which a refused producer should try again.
 RETRY_AFTER_MS = 500
 #: Events read at a time.
 EVENTS_READ = 512
-
-
-class JobState(enum.StrEnum):
-    """States of a job; all but the first are final."""
-
-    QUEUED = "queued"
-    DONE = "done"
-    FAILED = "failed"
-    DEAD = "dead"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
 
 
 class Submitted(enum.StrEnum):

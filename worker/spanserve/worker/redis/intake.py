@@ -9,7 +9,7 @@ import structlog
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
-from spanserve.queue import End, Entry, JobState, Lease
+from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
 from spanserve.worker.credit import CreditPool
 from spanserve.worker.engine import Engine
 from spanserve.worker.job import Job
@@ -24,8 +24,6 @@ QUESTIONS_WEIGHT = 0.05
 FIRST_QUESTIONS = 8.0
 #: Tasks claimed at a time, at most.
 MAX_CLAIM = 64
-#: From this delivery on a task is a suspect, as the scripts of the queue have it.
-SUSPECT = 3
 #: A task that was delivered this often and yet never ran alone is given up all the same: what kills a worker
 #: before it can compute anything must end as well.
 MAX_DELIVERIES = 2 * MAX_ATTEMPTS
