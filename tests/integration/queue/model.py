@@ -95,11 +95,12 @@ class Model:
         """Released ones first, then up to `share` interactive ones, then bulk, then interactive ones."""
         given: list[ModelJob] = []
         for number in (1, 2):
-            released = [job for job in self.in_order(number) if job.owner == RELEASED]
-            for job in released[: count - len(given)]:
+            if len(given) >= count:
+                break
+            for job in [job for job in self.in_order(number) if job.owner == RELEASED]:
                 if job.trimmed:
                     job.owner = None
-                else:
+                elif len(given) < count:
                     given.append(self._give(job, me))
         for number, limit in ((1, share), (2, count), (1, count)):
             fresh = [job for job in self.in_order(number) if job.in_stream and not job.read]
