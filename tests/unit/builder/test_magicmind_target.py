@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,30 @@ def test_build_config_must_be_an_object(tmp_path: Path) -> None:
     """A file of builder settings that holds no JSON object is refused."""
     (tmp_path / "extra.json").write_text("[1]")
     with pytest.raises(BuildError, match="no JSON object"):
+        target(build_config=tmp_path / "extra.json").check("force_float32", 384)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param({"archs": [{"mtp_372": [16]}]}, "has archs.*--cluster-num", id="archs"),
+        pytest.param({"graph_shape_mutable": False}, "has graph_shape_mutable.*--static-shape", id="mutable"),
+        pytest.param(
+            {"dim_range": {"0": {"min": [1, 384], "max": [64, 384]}}},
+            "has dim_range.*--length-buckets",
+            id="range",
+        ),
+        pytest.param(
+            {"precision_config": {"precision_mode": "force_float16"}},
+            "has precision_config.precision_mode.*--precision",
+            id="precision",
+        ),
+    ],
+)
+def test_what_the_manifest_states(tmp_path: Path, settings: dict[str, Any], message: str) -> None:
+    """A file cannot set what the manifest states of the bundle; the option that sets both is named."""
+    (tmp_path / "extra.json").write_text(json.dumps(settings))
+    with pytest.raises(BuildError, match=message):
         target(build_config=tmp_path / "extra.json").check("force_float32", 384)
 
 

@@ -76,7 +76,10 @@ ComputationPreference = Annotated[
 ]
 BuildConfig = Annotated[
     Path | None,
-    typer.Option(help="JSON file of the SDK's builder settings, merged last.", rich_help_panel=PANEL),
+    typer.Option(
+        help="JSON file of the SDK's builder settings that have no option, merged last.",
+        rich_help_panel=PANEL,
+    ),
 ]
 CalibrationRemote = Annotated[
     str | None,

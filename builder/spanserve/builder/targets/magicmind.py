@@ -31,6 +31,13 @@ PREFERENCES = ("auto", "fast", "high_precision")
 _DTYPES = ("INT32",) * len(INPUTS)
 #: Lengths of a graph whose length may vary: a row's logits may depend on how far it is padded.
 _MULTIPLE = 16
+#: Settings that the manifest states, so that only the option that states both may make them.
+_STATED = {
+    "archs": "--mlu-arch and --cluster-num",
+    "graph_shape_mutable": "--dynamic-shape or --static-shape",
+    "dim_range": "--max-batch-size, --max-seq-length and --length-buckets",
+    "precision_config.precision_mode": "--precision",
+}
 #: The version of ONNX that a public sample's BERT was parsed from (roberta_pytorch in magicmind_cloud).
 _OPSET = 11
 
@@ -59,7 +66,7 @@ class MagicMindOptions:
     clusters: tuple[int, ...] = (6, 8)
     type64to32_conversion: bool = True
     computation_preference: str = "auto"
-    #: JSON file of the SDK's builder settings; merged last, so it wins.
+    #: JSON file of the SDK's builder settings, other than those the manifest states; merged last, so it wins.
     build_config: Path | None = None
     #: "ip:port" of a calibration server on a machine with a card.
     calibration_remote: str | None = None
@@ -201,6 +208,14 @@ class MagicMindTarget:
         content = read_object(path)
         if content is None:
             raise BuildError(f"build_config {path} does not exist")
+        inner = content.get("precision_config")
+        inner = inner if isinstance(inner, dict) else {}
+        given = {*content, *(f"precision_config.{key}" for key in inner)}
+        for setting, options in _STATED.items():
+            if setting in given:
+                raise BuildError(
+                    f"build_config {path} has {setting}, which the bundle states as well: give {options} instead"
+                )
         return content
 
     def _export(self, job: Job) -> Path:
