@@ -182,6 +182,21 @@ def test_without_a_card(
     assert on_cpu == on_card(bundle)
 
 
+def test_without_the_cpu_runtime(
+    build: Build,
+    checkpoint: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A builder for cards needs neither OpenVINO nor nncf; one for the CPU says which is missing."""
+    for package in ("nncf", "openvino"):
+        monkeypatch.setitem(sys.modules, package, None)
+        assert 2 == run_build(checkpoint, tmp_path / "cpu")
+        assert f"target cpu needs the package {package}" in json.loads(capsys.readouterr().err)["message"]
+    assert 0 == build()
+
+
 def test_build_config_wins(build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file of builder settings is merged last, so it wins; what the SDK does not know in it is named."""
     extra = tmp_path / "extra.json"

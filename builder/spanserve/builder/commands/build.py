@@ -22,7 +22,7 @@ from spanserve.bundle import Verification
 from spanserve.device import read_environment
 
 # They are imported by the build itself, `--help` is quicker without; here only their absence matters.
-for _package in ("torch", "transformers", "openvino", "nncf"):
+for _package in ("torch", "transformers"):
     if importlib.util.find_spec(_package) is None:
         raise ModuleNotFoundError(f"No module named {_package!r}", name=_package)
 
@@ -196,7 +196,7 @@ def _verified(found: Verification) -> dict[str, Any]:
 
 
 def _cpu(target: str, context: typer.Context) -> Target:
-    """The target called `cpu`, once nothing was asked for that it does not have."""
+    """The target called `cpu`, once nothing was asked for that it does not have, and it has what it needs."""
     if target != CpuTarget.name:
         raise BuildError(f"target {target!r} is not known, only {', '.join(_PRECISIONS)}")
     for option in context.command.params:
@@ -204,4 +204,7 @@ def _cpu(target: str, context: typer.Context) -> Target:
         given = source is not None and source.name == "COMMANDLINE"
         if given and getattr(option, "rich_help_panel", None) == options.PANEL:
             raise BuildError(f"{option.name} is for --target {MagicMindTarget.name} only")
+    for package in ("openvino", "nncf"):
+        if importlib.util.find_spec(package) is None:
+            raise BuildError(f"target cpu needs the package {package}: pip install 'spanserve[builder]'")
     return CpuTarget()
