@@ -227,7 +227,9 @@ def test_two_interpreters(
 # --- how each step fails ----------------------------------------------------------------------------------
 
 
-def compile_hash(folder: Path, calibration: dict[str, Any] | None = None, **told: object) -> None:
+def compile_hash(
+    folder: Path, calibration: dict[str, Any] | None = None, python: str = sys.executable, /, **told: object
+) -> None:
     """Compile a network without weights for two lengths."""
     network = folder / "network.json"
     network.write_text(json.dumps({"emulator": "hash", "vocab_size": 100}))
@@ -255,7 +257,7 @@ def compile_hash(folder: Path, calibration: dict[str, Any] | None = None, **told
                 for length, name in ((32, "a.mm"), (64, "b.mm"))
             ],
         },
-        python=sys.executable,
+        python=python,
         environment=emulator_environment(**told),
         folder=folder,
         on_step=lambda step: None,
@@ -333,6 +335,25 @@ def test_steps_succeed(tmp_path: Path, calibration: dict[str, Any] | None) -> No
     compile_hash(tmp_path, calibration)
     assert (tmp_path / "a.mm").stat().st_size > 0
     assert (tmp_path / "b.mm").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("line", "quoted"),
+    [
+        pytest.param("loading the SDK", "'loading the SDK'", id="text"),
+        pytest.param("1.7", "'1.7'", id="json"),
+        pytest.param(r"\\377", "'\ufffd'", id="no-utf-8"),
+    ],
+)
+def test_talkative_interpreter(tmp_path: Path, line: str, quoted: str) -> None:
+    """A script in the interpreter's place that prints a line of its own is told so, with the line."""
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\nprintf "{line}\\n"\nexec {sys.executable} "$@"\n')
+    script.chmod(0o755)
+    with pytest.raises(BuildError) as caught:
+        compile_hash(tmp_path, None, str(script))
+    assert str(caught.value).startswith("MagicMind could not load the SDK: ")
+    assert f"{script} printed {quoted}" in str(caught.value)
 
 
 def test_no_interpreter(tmp_path: Path) -> None:

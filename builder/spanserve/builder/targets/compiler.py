@@ -95,6 +95,7 @@ def compile_graphs(
                 stderr=errors,
                 env=child_environment(environment),
                 text=True,
+                errors="replace",
             )
         except OSError as error:
             raise BuildError(f"the compile step cannot be started: {error}; {STEPS['import'].hint}") from None
@@ -102,7 +103,7 @@ def compile_graphs(
             try:
                 assert process.stdout is not None
                 for line in process.stdout:
-                    event = json.loads(line)
+                    event = _event(line, python)
                     if event["op"] == "step" and event["step"] != "import":
                         on_step(f"MagicMind: {_where(request, event)}")
                     last = {**last, **event}
@@ -115,6 +116,21 @@ def compile_graphs(
     step = STEPS[last["step"]]
     raise BuildError(
         f"MagicMind could not {_where(request, last)}: {message}. What to try: {step.hint}{_tail(log)}"
+    )
+
+
+def _event(line: str, python: str) -> dict[str, Any]:
+    """A line of the compile step. A script in the interpreter's place may print lines of its own."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if isinstance(event, dict) and "op" in event:
+        return event
+    step = STEPS["import"]
+    raise BuildError(
+        f"MagicMind could not {step.does}: {python} printed {line.strip()[:200]!r}, but its standard output is for the "
+        f"compile step alone. What to try: {step.hint}"
     )
 
 
