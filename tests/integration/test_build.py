@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +184,30 @@ def test_interrupted(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert 0 != build(str(checkpoint), "-o", str(tmp_path / "b"))
     assert not (tmp_path / "b").exists()
     assert [] == list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [pytest.param(signal.SIGTERM, 143, id="sigterm"), pytest.param(signal.SIGINT, 130, id="ctrl-c")],
+)
+def test_stopped(checkpoint: Path, tmp_path: Path, number: signal.Signals, status: int) -> None:
+    """A build that is stopped removes its temporary folder, and its exit status says by what."""
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spanserve.cli", "build", str(checkpoint), "-o", str(tmp_path / "b")],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path / "tmp")},
+        text=True,
+    )
+    with process:
+        assert process.stderr is not None
+        assert any("exporting" in line for line in process.stderr)  # the folder is there now
+        assert 1 == len(list((tmp_path / "tmp").glob("spanserve-build-*")))
+        process.send_signal(number)
+        process.stderr.read()
+    assert status == process.returncode
+    assert [] == list((tmp_path / "tmp").glob("spanserve-build-*"))
+    assert not (tmp_path / "b").exists()
 
 
 def test_seed_is_left_alone(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import sys
 import time
 from enum import StrEnum
@@ -37,7 +38,7 @@ Examples:
   spanserve build ./bert-squad --target magicmind --precision force_float16 \\
       --magicmind-python /usr/bin/python3.7 --device-env neuware.env -o bert-mlu.bundle
 \b
-Exit status: 0 built, 1 interrupted, 2 the checkpoint or an option is not fit; nothing is written then.
+Exit status: 0 built, 2 the checkpoint or an option is not fit, 130 interrupted, 143 terminated; only 0 writes a bundle.
 """
 
 
@@ -115,6 +116,7 @@ def build(
 
     The bundle is checked against the checkpoint on the very device before it is written.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     kind: Target
     if target == MagicMindTarget.name:
         kind = MagicMindTarget(
@@ -182,6 +184,11 @@ def build(
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
     rich.print(table)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """End as by Ctrl-C: the temporary folder is removed on the way out."""
+    sys.exit(128 + number)
 
 
 def _verified(found: Verification) -> dict[str, Any]:
