@@ -286,7 +286,9 @@ LOCAL = {"remote": None, "device": 0}
         pytest.param(
             LOCAL, {"cards": 0}, ("use the card", "the SDK sees 0", "--calibration-remote"), id="card"
         ),
-        pytest.param(LOCAL, {"fail": "active@1"}, ("use the card", "card 0", "cnmon"), id="activate"),
+        pytest.param(
+            LOCAL, {"fail": "active@1"}, ("use the card for calibration: card 0", "cnmon"), id="activate"
+        ),
         pytest.param(
             {"remote": "nowhere", "device": 0},
             {},
@@ -329,10 +331,16 @@ def test_failing_step(
     assert [] == [message for message in messages if message not in text], text
 
 
-@pytest.mark.parametrize("calibration", [None, LOCAL], ids=["float", "quantised"])
-def test_steps_succeed(tmp_path: Path, calibration: dict[str, Any] | None) -> None:
+@pytest.mark.parametrize(
+    ("calibration", "told"),
+    [
+        pytest.param(None, {}, id="float"),
+        pytest.param(LOCAL, {"fail": "active@2"}, id="quantised: the card is activated once"),
+    ],
+)
+def test_steps_succeed(tmp_path: Path, calibration: dict[str, Any] | None, told: dict[str, object]) -> None:
     """Without a fault every graph is written."""
-    compile_hash(tmp_path, calibration)
+    compile_hash(tmp_path, calibration, **told)
     assert (tmp_path / "a.mm").stat().st_size > 0
     assert (tmp_path / "b.mm").stat().st_size > 0
 

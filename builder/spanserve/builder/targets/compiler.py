@@ -30,9 +30,13 @@ class Step(NamedTuple):
 STEPS = {
     "import": Step(
         "load the SDK",
-        "see that --magicmind-python is the interpreter that the SDK's wheel is installed for, and that "
+        "see that --magicmind-python is the interpreter that numpy and the SDK's wheel are installed for, and that "
         "--device-env gives its libraries (LD_LIBRARY_PATH=/usr/local/neuware/lib64:"
         "/usr/local/neuware/lib/llvm-mm/lib)",
+    ),
+    "activate": Step(
+        "use the card for calibration",
+        "see `cnmon` and --device; without a card here give --calibration-remote, or take force_float16",
     ),
     "parse": Step("parse the network", "try the other parser: --parser pytorch or --parser onnx"),
     "shape": Step("set shape and type of the inputs", "try --parser onnx, or another --max-batch-size"),
@@ -44,10 +48,6 @@ STEPS = {
     "connect": Step(
         "reach the calibration server",
         "see that --calibration-remote is its ip:port and that the server runs",
-    ),
-    "activate": Step(
-        "use the card for calibration",
-        "see `cnmon` and --device; without a card here give --calibration-remote, or take force_float16",
     ),
     "calibrate": Step(
         "calibrate the network", "try a smaller --max-batch-size, or a precision without calibration"
@@ -85,7 +85,7 @@ def compile_graphs(
     """
     file, log = folder / "compile-request.json", folder / "compile.log"
     file.write_text(json.dumps(request), encoding="utf-8")
-    last: dict[str, Any] = {"op": "step", "step": "import", "graph": 0}
+    last: dict[str, Any] = {"op": "step", "step": "import"}
     with log.open("wb") as errors:
         try:
             process = subprocess.Popen(
@@ -135,9 +135,9 @@ def _event(line: str, python: str) -> dict[str, Any]:
 
 
 def _where(request: dict[str, Any], event: dict[str, Any]) -> str:
-    """What a step does, and to which graph if there are several."""
+    """What a step does, and to which graph if there are several and it is done to one."""
     does = STEPS[event["step"]].does
-    if len(request["graphs"]) == 1:
+    if len(request["graphs"]) == 1 or "graph" not in event:
         return does
     return f"{does}, length {request['graphs'][event['graph']]['shape'][1]}"
 

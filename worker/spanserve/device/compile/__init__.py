@@ -12,6 +12,7 @@ path with one argument, the request (see `spanserve.builder.targets.compiler`, w
 
 Its standard input stays open as long as the builder lives. It answers with JSON lines:
 
+    {"op": "step", "step": "import"}                  before the first graph, as "activate" is
     {"op": "step", "step": "parse", "graph": 0}
     {"op": "done", "sdk_version": "1.7.0", "graphs": [{"inputs": [...], "outputs": [...]}]}
     {"op": "failed", "step": "parse", "message": what the SDK said}

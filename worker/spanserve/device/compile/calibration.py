@@ -47,32 +47,36 @@ class Samples(mm.CalibDataInterface):  # type: ignore[misc]
         return mm.Status.OK()
 
 
-def calibrate(network: Any, config: Any, files: list[str], request: dict[str, Any]) -> None:
-    """Measure the ranges, on a card of this machine or of another one.
+def calibrate(network: Any, config: Any, files: list[str], remote: str | None) -> None:
+    """Measure the ranges, on the card that is active in this thread or on that of another machine.
 
     Args:
         network: parsed, with its shapes and types set.
         files: .npy files, one per input.
-        request: `remote` ("ip:port" of a calibration server, or None) and `device` (number of the card).
+        remote: "ip:port" of a calibration server; None for the active card.
 
     Raises:
-        StepFailed: no such card, or the SDK refused.
+        StepFailed: the SDK refused.
     """
     samples = [Samples(np.load(file)) for file in files]
     calibrator = mm.Calibrator(samples)
     algorithm = mm.QuantizationAlgorithm.LINEAR_ALGORITHM
     check("calibrate", "algorithm", calibrator.set_quantization_algorithm(algorithm))
-    if request["remote"] is not None:
-        remote = mm.RemoteConfig()
-        remote.address = request["remote"]
-        check("connect", request["remote"], calibrator.set_remote(remote))
-    else:
-        _activate(request["device"])
+    if remote is not None:
+        server = mm.RemoteConfig()
+        server.address = remote
+        check("connect", remote, calibrator.set_remote(server))
     check("calibrate", "calibrator", calibrator.calibrate(network, config))
 
 
-def _activate(number: int) -> None:
-    """Make a card the one that this thread works with; what was made stays valid behind the `with`."""
+def activate(number: int) -> None:
+    """Make a card the one that this thread works with; that lasts behind the `with`.
+
+    Once for all graphs: public code makes one System in a process, never a second.
+
+    Raises:
+        StepFailed: no such card, or the SDK refused.
+    """
     with mm.System() as system:
         count = system.device_count()
         if number >= count:

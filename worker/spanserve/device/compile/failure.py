@@ -9,7 +9,7 @@ class StepFailed(Exception):
     """A step did not succeed.
 
     Args:
-        step: its name, one of `spanserve.builder.targets.compiler.HINTS`.
+        step: its name, one of `spanserve.builder.targets.compiler.STEPS`.
         message: what the SDK said, or what is missing.
     """
 

@@ -9,6 +9,7 @@ import magicmind.python.runtime as mm
 from magicmind.python.runtime.parser import Parser
 
 from .build_config import INPUT_COUNT, steps
+from .calibration import calibrate
 from .failure import StepFailed, check
 
 #: Start and end logits.
@@ -46,10 +47,8 @@ def make_model(
     for text in steps(request["config"], graph["dim_range"]):
         check("configure", text, config.parse_from_string(text))
     if request["calibration"] is not None:
-        from .calibration import calibrate
-
         on_step("calibrate")
-        calibrate(network, config, graph["samples"], request["calibration"])
+        calibrate(network, config, graph["samples"], request["calibration"]["remote"])
     on_step("build")
     model = mm.Builder().build_model(_NAME, network, config)
     if model is None:

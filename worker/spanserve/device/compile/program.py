@@ -43,10 +43,15 @@ def _compile(request: dict[str, Any], report: _Report) -> dict[str, Any]:
     try:
         import magicmind
 
+        from .calibration import activate
         from .model import make_model
     except ImportError as error:
         raise StepFailed("import", str(error)) from None
     version = wheel_version(magicmind.__file__)
+    calibration = request["calibration"]
+    if calibration is not None and calibration["remote"] is None:
+        report.begin("activate")
+        activate(calibration["device"])
     graphs = []
     for index, graph in enumerate(request["graphs"]):
         graphs.append(make_model(request, graph, functools.partial(report.begin, graph=index)))
@@ -76,9 +81,9 @@ class _Report:
         os.dup2(2, 1)
         self.step = "import"
 
-    def begin(self, step: str, graph: int = 0) -> None:
+    def begin(self, step: str, **graph: int) -> None:
         self.step = step
-        self.send("step", step=step, graph=graph)
+        self.send("step", step=step, **graph)
 
     def send(self, op: str, **fields: Any) -> None:
         self._lines.write(json.dumps(dict(fields, op=op)) + "\n")
