@@ -59,12 +59,21 @@ def test_platforms(check: ModuleType) -> None:
     [
         pytest.param(b"GLIBC_2.2.5 GLIBC_2.27", 0, id="as old as the host"),
         pytest.param(b"GLIBC_2.2.5 GLIBC_2.28", 1, id="newer than its tag says"),
-        pytest.param(b"GLIBCXX_3.4.30", 0, id="no symbol of glibc"),
+        pytest.param(b"GLIBCXX_3.4.25 GLIBCXX_3.4", 0, id="libstdc++ as old as the host's"),
+        pytest.param(b"GLIBC_2.17 GLIBCXX_3.4.26", 1, id="newer libstdc++"),
+        pytest.param(b"CXXABI_1.3.99", 0, id="other symbols"),
     ],
 )
 def test_symbols(check: ModuleType, tmp_path: Path, library: bytes, faults: int) -> None:
-    """A library that wants a newer glibc than the host's is found, whatever the tag of its wheel says."""
+    """A library that wants a newer glibc or libstdc++ than the host's is found, whatever the tag of its wheel says."""
     wheel = tmp_path / "made-1-cp311-cp311-manylinux2014_x86_64.whl"
     with zipfile.ZipFile(wheel, "w") as content:
         content.writestr("made/inner.cpython-311-x86_64-linux-gnu.so", library)
-    assert faults == len(list(check.too_new(wheel, 27)))
+    assert faults == len(list(check.too_new(wheel, 27, 25)))
+
+
+def test_extras(check: ModuleType) -> None:
+    """One folder holds what several extras need together."""
+    both = check.requirements(["worker", "cpu"])
+    assert set(both) == {*check.requirements(["worker"]), *check.requirements(["cpu"])}
+    assert {"grpcio-health-checking", "openvino"} <= {name.partition(">")[0] for name in both}
