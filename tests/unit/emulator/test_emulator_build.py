@@ -31,10 +31,12 @@ def parsed(text: str) -> mm.Status:
         pytest.param({"opt_config": True}, "opt_config: True", id="no-object"),
         pytest.param({"archs": "mtp_372"}, "archs cannot be", id="archs-no-list"),
         pytest.param({"archs": ["mlu370"]}, "archs cannot be", id="unknown-arch"),
+        pytest.param({"archs": ["mtp_999"]}, "archs cannot be", id="unlisted-arch"),
         pytest.param({"archs": [{"mtp_372": [0]}]}, "archs cannot be", id="no-cluster"),
         pytest.param({"precision_config": {"precision_mode": "float16"}}, "precision_mode", id="precision"),
         pytest.param({"graph_shape_mutable": "true"}, "graph_shape_mutable", id="text-for-bool"),
         pytest.param({"dim_range": {"0": {"min": [2], "max": [1]}}}, "dim_range", id="range-reversed"),
+        pytest.param({"dim_range": {"0": {"min": [1.5], "max": [4]}}}, "dim_range", id="range-of-fractions"),
         pytest.param({"dim_range": {"ids": {"min": [1], "max": [1]}}}, "dim_range", id="range-of-a-name"),
         pytest.param({"computation_preference": "slow"}, "computation_preference", id="preference"),
         pytest.param([], "no JSON object", id="list"),
@@ -74,14 +76,18 @@ def test_configs_merge(tmp_path: Path) -> None:
 
 
 def build(
-    kit: Kit, *settings: Any, dims: tuple[int, ...] | None = None, wide: bool = False
+    kit: Kit,
+    *settings: Any,
+    dims: tuple[int, ...] | None = None,
+    inputs: int = 3,
+    dtype: mm.DataType = mm.DataType.INT32,
 ) -> mm.Model | None:
+    """A model; the first `inputs` inputs get the dims."""
     network = kit.network()
     for index in range(3):
-        if dims:
+        if dims and index < inputs:
             assert network.get_input(index).set_dimension(mm.Dims(dims)).ok()
-        if wide:
-            assert network.get_input(index).set_data_type(mm.DataType.INT64).ok()
+        assert network.get_input(index).set_data_type(dtype).ok()
     config = mm.BuilderConfig()
     for part in settings:
         status = config.parse_from_string(json.dumps(part))
@@ -115,7 +121,25 @@ def build(
             "dim_range of input 0 has 1 dimensions",
             id="range-rank",
         ),
-        pytest.param(lambda kit: build(kit, wide=True), "type64to32_conversion is not on", id="int64"),
+        pytest.param(
+            lambda kit: build(kit, {"dim_range": RANGE}, dims=(8, 32)),
+            "input 0 is [8, 32], beyond its dim_range",
+            id="range-below-shape",
+        ),
+        pytest.param(
+            lambda kit: build(kit, {"dim_range": {**RANGE, "2": {"min": [1, 1], "max": [4, 16]}}}),
+            "differ in their dim_range",
+            id="uneven-ranges",
+        ),
+        pytest.param(
+            lambda kit: build(kit, dims=(4, 32), inputs=1), "inputs differ in shape", id="uneven-shapes"
+        ),
+        pytest.param(
+            lambda kit: build(kit, dtype=mm.DataType.INT64), "type64to32_conversion is not on", id="int64"
+        ),
+        pytest.param(
+            lambda kit: build(kit, dtype=mm.DataType.FLOAT16), "an embedding takes no FLOAT16", id="float16"
+        ),
         pytest.param(
             lambda kit: build(kit, {"precision_config": {"precision_mode": "qint8_mixed_float16"}}),
             "calibrate the network first",
@@ -147,7 +171,7 @@ def test_two_varying_dimensions(
 
 def test_int64_is_narrowed(kit: Kit) -> None:
     """With type64to32_conversion an int64 input becomes an INT32 one."""
-    model = build(kit, {"opt_config": {"type64to32_conversion": True}}, wide=True)
+    model = build(kit, {"opt_config": {"type64to32_conversion": True}}, dtype=mm.DataType.INT64)
     assert model is not None
     assert [mm.DataType.INT32] * 3 == model.get_input_data_types()
 
@@ -178,7 +202,26 @@ def test_parser_parameters(kit: Kit) -> None:
     assert parser.set_model_param("pytorch-input-dtypes", [mm.DataType.INT32] * 3).ok()
     assert not parser.set_model_param("pytorch-input-dtypes", ["INT32"] * 3).ok()
     assert not parser.set_model_param("onnx-input-dtypes", [mm.DataType.INT32] * 3).ok()
+    assert (
+        not Parser(mm.ModelKind.kOnnx).set_model_param("pytorch-input-dtypes", [mm.DataType.INT32] * 3).ok()
+    )
     assert "not empty" in str(parser.parse(kit.network(), str(kit.folder / "network.json")))
+
+
+def test_ids_are_whole(kit: Kit) -> None:
+    """A network that looks its inputs up in tables does not parse with inputs of another type."""
+    kit.network()
+    parser = Parser(mm.ModelKind.kPytorch)
+    assert parser.set_model_param("pytorch-input-dtypes", [mm.DataType.FLOAT32] * 3).ok()
+    assert "takes no ['FLOAT32'" in str(parser.parse(mm.Network(), str(kit.folder / "network.json")))
+
+
+@pytest.mark.parametrize("dims", [(4,), (4, 32, 1), (0, 32), (-1, 32)], ids=str)
+def test_dimension_refused(kit: Kit, dims: tuple[int, ...]) -> None:
+    """An input takes as many dimensions as were parsed, each of them known."""
+    tensor = kit.network().get_input(0)
+    assert "is not 2 dimensions from 1" in str(tensor.set_dimension(mm.Dims(dims)))
+    assert [-1, -1] == tensor.get_dimension().GetDims()
 
 
 class Samples(mm.CalibDataInterface):

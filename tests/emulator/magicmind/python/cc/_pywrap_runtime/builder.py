@@ -37,6 +37,9 @@ def _compile(network: Network, config: BuilderConfig) -> Compiled:
     computation = network._computation
     if computation is None:
         raise ValueError("the network is empty: parse one into it")
+    strange = {tensor._dtype for tensor in network._inputs} - {DataType.INT32, DataType.INT64}
+    if strange:
+        raise ValueError(f"an embedding takes no {strange.pop().name}")
     wants_64 = computation.has_int64 or any(tensor._dtype is DataType.INT64 for tensor in network._inputs)
     if wants_64 and not config._get("opt_config", "type64to32_conversion"):
         raise ValueError("the network holds int64, and opt_config.type64to32_conversion is not on")
@@ -60,6 +63,8 @@ def _compile(network: Network, config: BuilderConfig) -> Compiled:
 def _shapes(network: Network, config: BuilderConfig) -> tuple[list[list[int]], list[Any]]:
     """Dims (-1: may vary) and range (None: any) of every input."""
     fixed = [list(tensor._dims.GetDims()) for tensor in network._inputs]
+    if any(dims != fixed[0] for dims in fixed):
+        raise ValueError(f"the inputs differ in shape: {fixed}")
     ranges = config._get("dim_range")
     if config._get("graph_shape_mutable") is False:
         if ranges is not None:
@@ -72,11 +77,15 @@ def _shapes(network: Network, config: BuilderConfig) -> tuple[list[list[int]], l
     wanted = [str(index) for index in range(len(fixed))]
     if sorted(ranges) != wanted:
         raise ValueError(f"dim_range names inputs {sorted(ranges)}, the network has {wanted}")
+    if any(limits != ranges["0"] for limits in ranges.values()):
+        raise ValueError("the inputs differ in their dim_range")
     dims = []
     for index, known in enumerate(fixed):
         low, high = ranges[str(index)]["min"], ranges[str(index)]["max"]
         if len(low) != len(known):
             raise ValueError(f"dim_range of input {index} has {len(low)} dimensions")
+        if not all(size == -1 or a <= size <= b for a, size, b in zip(low, known, high)):
+            raise ValueError(f"input {index} is {known}, beyond its dim_range")
         dims.append([a if a == b else -1 for a, b in zip(low, high)])
         if dims[-1].count(-1) > cards.varying_dims():
             raise ValueError(f"dim_range lets {dims[-1].count(-1)} dimensions of input {index} vary")

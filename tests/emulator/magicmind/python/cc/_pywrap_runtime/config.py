@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any, Callable
 
 from .faults import FAULTS
@@ -17,7 +16,17 @@ PRECISIONS = (
     "qint16_mixed_float16",
     "qint16_mixed_float32",
 )
-_ARCH = re.compile(r"m?tp_\d{3}(\.\d+)?")
+_ARCHS = (
+    "mtp_220",
+    "mtp_270",
+    "mtp_290",
+    "mtp_322",
+    "mtp_322.10",
+    "mtp_372",
+    "mtp_372.41",
+    "mtp_592",
+    "tp_322",
+)
 _LAYOUTS = ("NCHW", "NHWC", "NCT", "NTC", "NCDHW", "NDHWC")
 
 
@@ -36,7 +45,7 @@ def _is_arch(value: Any) -> bool:
             _is_arch(name) and clusters and all(type(number) is int and number > 0 for number in clusters)
             for name, clusters in value.items()
         )
-    return isinstance(value, str) and bool(_ARCH.fullmatch(value))
+    return value in _ARCHS
 
 
 def _is_range(value: Any) -> bool:
@@ -45,6 +54,7 @@ def _is_range(value: Any) -> bool:
         isinstance(value, dict)
         and set(value) == {"min", "max"}
         and len(value["min"]) == len(value["max"])
+        and all(type(size) is int for size in value["min"] + value["max"])
         and all(0 < low <= high for low, high in zip(value["min"], value["max"]))
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .dims import Dims
 from .enums import DataType
 from .faults import FAULTS
-from .status import Status
+from .status import Status, refusal
 
 if TYPE_CHECKING:
     from .networks import Computation
@@ -26,9 +26,13 @@ class ITensor:
         if not isinstance(dims, Dims):
             raise TypeError(f"set_dimension(): incompatible function arguments: {dims!r}")
         struck = FAULTS.strike("set_dimension")
-        if struck is None:
-            self._dims = dims
-        return struck or Status.OK()
+        if struck is not None:
+            return struck
+        rank, sizes = len(self._dims.GetDims()), dims.GetDims()
+        if len(sizes) != rank or min(sizes) < 1:
+            return refusal(f"set_dimension: {sizes} is not {rank} dimensions from 1")
+        self._dims = dims
+        return Status.OK()
 
     def set_data_type(self, dtype: DataType) -> Status:
         if not isinstance(dtype, DataType):

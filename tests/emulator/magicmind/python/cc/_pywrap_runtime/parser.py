@@ -21,6 +21,8 @@ _PARAMETERS = (
     "tf-savedmodel-exported-names",
     "tf-savedmodel-main-func",
 )
+#: Of the parameters of a parser; others have none.
+_PREFIXES = {ModelKind.kPytorch: "pytorch", ModelKind.kTensorflow: "tf"}
 
 
 class Parser:
@@ -40,6 +42,8 @@ class Parser:
             return struck
         if key not in _PARAMETERS:
             return refusal(f"set_model_param: there is no parameter {key!r}")
+        if key.partition("-")[0] != _PREFIXES.get(self._kind):
+            return refusal(f"set_model_param: {key} is not for {self._kind.name}")
         if key == "pytorch-input-dtypes" and not all(isinstance(item, DataType) for item in value):
             return refusal(f"set_model_param: {key} is a list of DataType")
         self._parameters[key] = value
@@ -60,6 +64,8 @@ class Parser:
             with open(path, "rb") as file:
                 content = file.read()
             dtypes = list(self._parameters.get("pytorch-input-dtypes", ()))
+            if not set(dtypes) <= {DataType.INT32, DataType.INT64}:
+                return refusal(f"parse: an embedding takes no {[dtype.name for dtype in dtypes]}")
             network._fill(read_network(self._kind.name, content, dtypes))
         except (OSError, ValueError) as error:
             return refusal(f"parse: {error}")
