@@ -243,12 +243,9 @@ def compile_hash(
             "input_dtypes": ["INT32"] * 3,
             "config": {
                 "precision": "qint8_mixed_float16" if calibration else "force_float16",
-                "weight_quant_granularity": "per_tensor",
-                "activation_quant_algo": "symmetric",
                 "archs": [["mtp_372", [6, 8]]],
                 "computation_preference": "auto",
                 "type64to32_conversion": True,
-                "conv_scale_fold": False,
                 "extra": None,
             },
             "calibration": calibration,

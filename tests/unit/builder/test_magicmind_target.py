@@ -100,12 +100,9 @@ def test_defaults_are_the_samples() -> None:
     """Without options the builder gets what the public sample's gen_model/run.sh gives it."""
     assert {
         "precision": "force_float16",
-        "weight_quant_granularity": "per_tensor",
-        "activation_quant_algo": "symmetric",
         "archs": [["mtp_372", [6, 8]]],
         "computation_preference": "auto",
         "type64to32_conversion": True,
-        "conv_scale_fold": False,
         "extra": None,
     } == target().config("force_float16")
     assert "force_float32" == target().precisions[0]

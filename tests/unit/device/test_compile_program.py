@@ -21,12 +21,9 @@ FILES = sorted(PROGRAM.rglob("*.py"))
 #: As the builder sends them when nothing was chosen.
 DEFAULTS: dict[str, Any] = {
     "precision": "force_float32",
-    "weight_quant_granularity": "per_tensor",
-    "activation_quant_algo": "symmetric",
     "archs": [["mtp_372", [6, 8]]],
     "computation_preference": "auto",
     "type64to32_conversion": True,
-    "conv_scale_fold": False,
     "extra": None,
 }
 

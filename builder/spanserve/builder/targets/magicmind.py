@@ -168,16 +168,13 @@ class MagicMindTarget:
         )
 
     def config(self, precision: str) -> dict[str, Any]:
-        """The builder's settings as the compile step takes them; what has no option has the sample's default."""
+        """The builder's settings as the compile step takes them."""
         options = self.options
         return {
             "precision": precision,
-            "weight_quant_granularity": "per_tensor",
-            "activation_quant_algo": "symmetric",
             "archs": [[options.arch, list(options.clusters)]],
             "computation_preference": options.computation_preference,
             "type64to32_conversion": options.type64to32_conversion,
-            "conv_scale_fold": False,
             "extra": self._extra(),
         }
 

@@ -11,27 +11,28 @@ from typing import Any
 
 #: Inputs of the network; every one gets the same range of shapes.
 INPUT_COUNT = 3
-_QUANTISATION = ("weight_quant_granularity", "activation_quant_algo")
-_OPTIMISATION = ("type64to32_conversion", "conv_scale_fold")
+#: The sample's defaults, of a quantised precision; a file of the user's may have others.
+_QUANTISATION = {"weight_quant_granularity": "per_tensor", "activation_quant_algo": "symmetric"}
 
 
 def steps(config: dict[str, Any], dim_range: dict[str, list[int]] | None) -> list[str]:
     """The texts, first to last.
 
     Args:
-        config: precision, weight_quant_granularity, activation_quant_algo, archs ([[name, [clusters]]]),
-            computation_preference, type64to32_conversion, conv_scale_fold, extra (merged last, or null).
+        config: precision, archs ([[name, [clusters]]]), computation_preference, type64to32_conversion, extra
+            (merged last, or null).
         dim_range: smallest and largest shape of an input; None for a shape that cannot change.
     """
     parts: list[dict[str, Any]] = [{"precision_config": {"precision_mode": config["precision"]}}]
     if "int" in config["precision"]:
-        parts += [{"precision_config": {key: config[key]}} for key in _QUANTISATION]
+        parts += [{"precision_config": {key: value}} for key, value in _QUANTISATION.items()]
     parts.append({"archs": [{name: clusters} for name, clusters in config["archs"]]})
     parts.append({"graph_shape_mutable": dim_range is not None})
     if dim_range is not None:
         parts.append({"dim_range": {str(index): dim_range for index in range(INPUT_COUNT)}})
     parts.append({"computation_preference": config["computation_preference"]})
-    parts += [{"opt_config": {key: config[key]}} for key in _OPTIMISATION]
+    parts.append({"opt_config": {"type64to32_conversion": config["type64to32_conversion"]}})
+    parts.append({"opt_config": {"conv_scale_fold": False}})
     if config["extra"] is not None:
         parts.append(config["extra"])
     return [json.dumps(part) for part in parts]
