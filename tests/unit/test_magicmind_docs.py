@@ -16,12 +16,17 @@ from spanserve.worker.doctor.commands import app as doctor_app
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("magicmind.md", "magicmind.zh.md")}
 
-#: build_param.py of magicmind_cloud 1.7.
-SAMPLE = """input_dims batch_size rgb2bgr mlu_arch cluster_num precision means vars toolchain_path input_layout
-output_layout dim_range_min dim_range_max build_config dynamic_shape computation_preference
+#: Section of the page -> options of magicmind_cloud 1.7: export.py, build_param.py and infer.py.
+SAMPLE = {
+    "export_model": "model_path pt_model batch_size max_seq_length",
+    "gen_model": """input_dims batch_size rgb2bgr mlu_arch cluster_num precision means vars toolchain_path
+input_layout output_layout dim_range_min dim_range_max build_config dynamic_shape computation_preference
 type64to32_conversion conv_scale_fold device_id random_calib_range file_list calibration_data_path calibration
 rpc_server calibration_algo weight_quant_granularity activation_quant_algo input_dtypes output_dtypes
-magicmind_model plugin_path tf_pb input_names output_names pytorch_pt pt_input_dtypes onnx prototxt caffemodel"""
+magicmind_model plugin_path tf_pb input_names output_names pytorch_pt pt_input_dtypes onnx prototxt caffemodel""",
+    "infer_python": """device_id magicmind_model json_file batch_size max_seq_length compute_accuracy output_dir
+acc_result""",
+}
 
 
 def blocks(text: str) -> list[str]:
@@ -44,10 +49,14 @@ def test_same_page() -> None:
     assert levels[0] == levels[1]
 
 
+@pytest.mark.parametrize("section", SAMPLE)
 @pytest.mark.parametrize("name", PAGES)
-def test_every_parameter_of_the_sample(name: str) -> None:
+def test_every_parameter_of_the_sample(name: str, section: str) -> None:
     """The page says of every parameter of the sample where it went."""
-    assert [] == [option for option in SAMPLE.split() if f"`--{option}" not in PAGES[name]]
+    table = PAGES[name].partition(f"\n### {section}\n")[2].partition("\n#")[0]
+    firsts = " ".join(row.split(" | ")[0] for row in table.splitlines() if row.startswith("|"))
+    told = re.findall(r"`--(\w+)[^`]*`", firsts)
+    assert sorted(SAMPLE[section].split()) == sorted(told)
 
 
 def test_options_exist() -> None:
