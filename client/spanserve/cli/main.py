@@ -93,7 +93,7 @@ def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
         status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
     except typer.TyperException as error:
         raise UsageError(error.format_message()) from None
-    sys.exit(status)
+    sys.exit(status or 0)
 
 
 def _fail(error: SpanserveError, arguments: list[str]) -> None:
