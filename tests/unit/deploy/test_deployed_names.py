@@ -12,8 +12,8 @@ from prometheus_client import Counter, Histogram
 from spanserve.worker.metrics import Metrics
 from tests.deployed import DEPLOY, options, texts, variables
 
-#: Labels that Prometheus puts to every metric.
-SCRAPED = {"namespace", "instance", "job", "pod"}
+#: Labels that Prometheus puts to every metric, and the one by which `spanserve up` tells its workers apart.
+SCRAPED = {"namespace", "instance", "job", "pod", "device"}
 MONITORING = ("rules.yml", "rules_test.yml", "dashboard.json")
 
 
@@ -72,6 +72,17 @@ def test_metrics(name: str) -> None:
     assert found
     assert set() == {metric for metric, _ in found} - set(known)
     assert [] == [(metric, labels) for metric, labels in found if labels - known[metric] - SCRAPED]
+
+
+@pytest.mark.parametrize("name", ["rules.yml", "dashboard.json"])
+def test_workers_are_told_apart(name: str) -> None:
+    """What is said by instance is said by device too: behind `spanserve up` one instance is many workers."""
+    text = (DEPLOY / "monitoring" / name).read_text(encoding="utf-8")
+    groups = [set(labels.split(", ")) for labels in re.findall(r"by \(([^)]*)\)", text)]
+    by_instance = [labels for labels in groups if "instance" in labels]
+    assert by_instance
+    assert all("device" in labels for labels in by_instance)
+    assert text.count("{{instance}}") == text.count("{{instance}} {{device}}")
 
 
 def test_recorded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 import pytest
@@ -72,6 +73,13 @@ def test_selectors(objects: list[dict[str, Any]]) -> None:
     for selector in selectors:
         assert {**device, "app.kubernetes.io/name": "spanserve-worker"} == selector
         assert selector.items() <= pod.items()
+
+
+def test_job(objects: list[dict[str, Any]]) -> None:
+    """Prometheus scrapes the pods in the job that the alert rules ask for."""
+    rules = (DEPLOY / "monitoring" / "rules.yml").read_text(encoding="utf-8")
+    label = one(objects, "PodMonitor")["spec"]["jobLabel"]
+    assert {pod_of(objects)["metadata"]["labels"][label]} == set(re.findall(r'job="([^"]+)"', rules))
 
 
 def test_peers(objects: list[dict[str, Any]]) -> None:
