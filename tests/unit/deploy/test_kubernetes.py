@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,12 +28,18 @@ def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     """The objects of one overlay; last those of an overlay with the components that are left to choose."""
     if request.param in OVERLAYS:
         return kustomized(FOLDER / "overlays" / request.param)
-    folder = tmp_path_factory.mktemp("overlay").resolve()
-    places = [FOLDER / "overlays/mlu370", FOLDER / "components/autoscaling", FOLDER / "components/tls"]
-    overlay, *components = [os.path.relpath(place, folder) for place in places]
-    made = {"kind": "Kustomization", "resources": [overlay], "components": components}
-    (folder / "kustomization.yaml").write_text(yaml.safe_dump(made))
-    return kustomized(folder)
+    return kustomized(extended(tmp_path_factory.mktemp("kubernetes"), "mlu370") / "overlays/mlu370")
+
+
+def extended(folder: Path, *overlays: str) -> Path:
+    """A copy of the manifests whose overlays have every component in their own list, as docs/deploy.md says."""
+    copy = shutil.copytree(FOLDER, folder / "kubernetes")
+    for overlay in overlays:
+        place = copy / "overlays" / overlay / "kustomization.yaml"
+        content = yaml.safe_load(place.read_text(encoding="utf-8"))
+        content["components"] += ["../../components/autoscaling", "../../components/tls"]
+        place.write_text(yaml.safe_dump(content))
+    return copy
 
 
 def pod_of(objects: list[dict[str, Any]]) -> dict[str, Any]:
@@ -183,6 +190,26 @@ def test_cards(overlay: str, resource: str | None) -> None:
         name: count for name, count in limits.items() if name.startswith("cambricon.com/")
     }
     assert ("mlu:0" if resource else "cpu") == environment(objects)["SPANSERVE_DEVICE"]
+
+
+def test_side_by_side(tmp_path: Path) -> None:
+    """Of overlays in one namespace each has names, an autoscaler and a TLS of its own."""
+    overlays = ("mlu370", "cpu")
+    copy = extended(tmp_path, *overlays)
+    made = {"kind": "Kustomization", "resources": [f"overlays/{overlay}" for overlay in overlays]}
+    (copy / "kustomization.yaml").write_text(yaml.safe_dump(made))
+    objects = kustomized(copy)
+    names = [(item["kind"], item["metadata"]["name"]) for item in objects]
+    assert len(set(names)) == len(names)
+    scaled = {
+        item["metadata"]["name"]: item["spec"]["scaleTargetRef"]["name"]
+        for item in objects
+        if item["kind"] == "HorizontalPodAutoscaler"
+    }
+    assert {f"worker-{overlay}": f"worker-{overlay}" for overlay in overlays} == scaled
+    deployments = [item for item in objects if item["kind"] == "Deployment"]
+    assert set(scaled) == {item["metadata"]["name"] for item in deployments}
+    assert all("SPANSERVE_TLS_CERT" in environment([item]) for item in deployments)
 
 
 def test_every_folder_is_used() -> None:
