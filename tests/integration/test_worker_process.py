@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from spanserve.client import Client
 from tests.processes import WorkerProcess
@@ -58,3 +60,19 @@ def test_metrics_that_cannot_be_served_end_the_worker(start_worker: StartWorker)
         assert 2 == worker.wait()
     (said,) = worker.lines
     assert f"cannot serve pages on {address}" in said
+
+
+def test_systemd_hears_of_start_life_and_end(start_worker: StartWorker, tmp_path: Path) -> None:
+    """Where a service manager listens, a worker says that it lives, that it serves, that it stops; in this order."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(f"{tmp_path}/notify")
+        ear.setblocking(False)
+        worker = start_worker(env={"NOTIFY_SOCKET": f"{tmp_path}/notify", "WATCHDOG_USEC": "30000000"})
+        worker.wait_ready().signal(signal.SIGTERM)
+        assert 0 == worker.wait()
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard += ear.recv(4096).decode().splitlines()
+    told = [line for line in heard if not line.startswith("STATUS=")]
+    assert ["WATCHDOG=1", "READY=1", "STOPPING=1"] == list(dict.fromkeys(told))

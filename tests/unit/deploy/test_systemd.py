@@ -51,11 +51,21 @@ def test_exposure(analyze: str, instance: Path) -> None:
     assert float(match[1]) <= EXPOSURE
 
 
+def settings() -> dict[str, str]:
+    lines = UNIT.read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
+
+
+def test_signs_of_life() -> None:
+    """A worker says itself that it serves, has the time for it that a card wants, and is killed when it is silent."""
+    lines = settings()
+    assert ("notify", "main", "10min") == (lines["Type"], lines["NotifyAccess"], lines["TimeoutStartSec"])
+    assert int(lines["WatchdogSec"]) >= 30
+
+
 def test_restart() -> None:
     """A bad setting is not tried again; a failed device is, after a pause; a drain has its time."""
-    lines = dict(
-        line.split("=", 1) for line in UNIT.read_text("utf-8").splitlines() if re.match(r"\w+=", line)
-    )
+    lines = settings()
     assert ("on-failure", "2") == (lines["Restart"], lines["RestartPreventExitStatus"])
     assert int(lines["RestartSec"]) >= 5
     assert int(lines["TimeoutStopSec"]) >= 5 + 20 + UNFORESEEN_S
