@@ -63,6 +63,14 @@ def test_options() -> None:
     assert [] == unknown
 
 
+def test_installs() -> None:
+    """What is installed by its name comes from a folder that is named too: no index has it."""
+    installs = [line for _, text in texts() for line in text.splitlines() if "pip install" in line]
+    named = [line for line in installs if "spanserve[" in line]
+    assert named
+    assert [] == [line for line in named if "--no-index --find-links" not in line]
+
+
 @pytest.mark.parametrize("name", MONITORING)
 def test_metrics(name: str) -> None:
     """Every metric in rules and dashboard is one that a worker has, with the labels it is asked for."""
