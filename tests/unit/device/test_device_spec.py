@@ -60,6 +60,8 @@ def test_parse(text: str, backend: str, options: dict[str, float]) -> None:
         ),
         pytest.param("sim:mlu370-x8?time_scale=0", "time_scale is 0, must be above 0", id="no-time"),
         pytest.param("sim:mlu370-x8?time_scale=x", "time_scale is 'x', not a number", id="time-word"),
+        pytest.param("sim:fixed?latency_ms=-5", "latency_ms is -5, must not be below 0", id="ends-before"),
+        pytest.param("cpu?threads=-1", "threads is -1, must not be below 0", id="negative"),
         pytest.param("cpu?threads=many", "threads is 'many', not a number", id="word"),
         pytest.param("cpu?threads", "threads is '', not a number", id="no-value"),
         pytest.param("cpu?threads=nan", "threads is 'nan', not a number", id="nan"),

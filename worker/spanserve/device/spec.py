@@ -49,7 +49,7 @@ class DeviceSpec:
         """Parse a device name.
 
         Raises:
-            DeviceError: unknown kind or option, or a value that is no number.
+            DeviceError: unknown kind or option, or a value that is no number or too small.
         """
         match = _PATTERN.fullmatch(text)
         if match is None:
@@ -108,10 +108,12 @@ def _number(text: str, name: str, value: str) -> float:
     """The value of an option.
 
     Raises:
-        DeviceError: it is no finite number.
+        DeviceError: it is no finite number, or below 0.
     """
     with contextlib.suppress(ValueError):
         number = float(value)
+        if number < 0:
+            raise DeviceError(f"device {text!r}: {name} is {value}, must not be below 0")
         if math.isfinite(number):
             return number
     raise DeviceError(f"device {text!r}: {name} is {value!r}, not a number")
