@@ -70,7 +70,7 @@ def plan(
     max_batch_size: Annotated[
         int, typer.Option(help="Largest batch; 0: the largest published for the card.", min=0)
     ] = 0,
-    slots: Annotated[int, typer.Option(help="Batches with a card at a time.", min=1)] = 2,
+    slots: Annotated[int, typer.Option(help="Batches with a card at a time, as of a worker.", min=1)] = 2,
     bulk: Annotated[
         bool, typer.Option("--bulk", help="Tasks of low priority: they may wait for better batches.")
     ] = False,
