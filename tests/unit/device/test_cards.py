@@ -68,13 +68,14 @@ def test_more_takes_longer(card: Card) -> None:
 
 
 @pytest.mark.parametrize("card", ALL)
-def test_cost_table(card: Card) -> None:
-    """The table that the batcher reads has the card's own times at its points and comes close elsewhere."""
-    table = card_cost(card, 48, 384)
-    assert (48, 384) == (table.batches[-1], table.lengths[-1])
-    for batch in (1, 2, 16, 48):
-        for length in (16, 128, 384):
+@pytest.mark.parametrize("largest", [8, 32, 48, 64])
+def test_cost_table(card: Card, largest: int) -> None:
+    """The table that the batcher reads has the card's own times at its points, and is at most 9 % off between them."""
+    table = card_cost(card, largest, 384)
+    assert (largest, 384) == (table.batches[-1], table.lengths[-1])
+    for batch in table.batches:
+        for length in table.lengths:
             assert card.seconds(batch, length) == pytest.approx(table.estimate(batch, length))
-    for batch in range(1, 49):
+    for batch in range(1, largest + 1):
         for length in range(16, 385, 16):
-            assert card.seconds(batch, length) == pytest.approx(table.estimate(batch, length), rel=0.1)
+            assert table.estimate(batch, length) == pytest.approx(card.seconds(batch, length), rel=0.09)

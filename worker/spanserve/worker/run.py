@@ -181,7 +181,7 @@ class _Worker:
 
     def _start_device(self) -> CostTable:
         self._prove()
-        if self.device.spec.card is not None:  # its table is exact
+        if self.device.spec.card is not None:  # its table is known
             return self.cost.scaled(self.device.spec.options.get("time_scale", 1.0))
         cost = measured_cost(self.device, self.cost)
         if not self.settings.slots and self.device.spec.backend == "mlu":
