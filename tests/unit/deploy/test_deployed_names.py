@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from prometheus_client import Counter, Histogram
 
 from spanserve.worker.metrics import Metrics
+from spanserve.worker.up.fleet import Fleet
 from tests.deployed import DEPLOY, options, texts, variables
 
 #: Labels that Prometheus puts to every metric, and the one by which `spanserve up` tells its workers apart.
@@ -18,8 +20,11 @@ MONITORING = ("rules.yml", "rules_test.yml", "dashboard.json")
 
 
 def metrics() -> dict[str, set[str]]:
-    """Name of every series of a worker -> its labels."""
+    """Name of every series of a worker, and of a fleet -> its labels."""
     found: dict[str, set[str]] = {}
+    fleet: Any = Fleet((), (), cast(Any, None), changed=lambda: None)
+    for family in fleet._metrics():
+        found[f"{family.name}_total" if family.type == "counter" else family.name] = set(family._labelnames)
     for metric in vars(Metrics()).values():
         if not hasattr(metric, "_labelnames"):
             continue
@@ -73,7 +78,7 @@ def test_installs() -> None:
 
 @pytest.mark.parametrize("name", MONITORING)
 def test_metrics(name: str) -> None:
-    """Every metric in rules and dashboard is one that a worker has, with the labels it is asked for."""
+    """Every metric in rules and dashboard is one that a worker or a fleet has, with the labels it is asked for."""
     text = (DEPLOY / "monitoring" / name).read_text(encoding="utf-8").replace('\\"', '"')
     known = metrics()
     found = list(selectors(text))
