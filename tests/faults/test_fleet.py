@@ -8,12 +8,15 @@ import os
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from spanserve.client import Dispatcher
+from spanserve.client.connection import Connection
 from spanserve.client.results import Results
 from spanserve.contract import Task
+from tests.faults.waiting import eventually
 from tests.faults.wire import make_task
 from tests.fleets import HOST, UpProcess, free_ports
 from tests.netns import Host, Network
@@ -86,6 +89,36 @@ async def test_killed_frozen_and_late(start_worker: StartWorker) -> None:
     )
     check(calm, stormy)
     assert 4 == len(stormy.by_worker)
+
+
+async def test_a_copy_that_freezes_too(start_worker: StartWorker) -> None:
+    """Two of three workers freeze, the second with copies from the first: the third ends the run all the same."""
+    workers = [start_worker(device=DEVICE).wait_ready() for _ in range(3)]
+    dispatcher = Dispatcher([worker.address for worker in workers])
+    first, *others = dispatcher.connections
+    found: Counter[str] = Counter()
+
+    async def consume() -> None:
+        async for results in dispatcher.run(tasks_of(600)):
+            found.update(result.id for result in results)
+            # Before the streams of the frozen ones break, which gives their tasks back.
+            assert all(connection.connected for connection in dispatcher.connections)
+
+    def copying() -> Connection | None:
+        return next((other for other in others if other.in_flight.keys() & first.in_flight.keys()), None)
+
+    running = asyncio.create_task(consume())
+    await eventually(lambda: first.answered > 0)
+    workers[0].signal(signal.SIGSTOP)
+    await eventually(lambda: copying() is not None)
+    second = copying()
+    assert second is not None
+    workers[dispatcher.connections.index(second)].signal(signal.SIGSTOP)
+    async with asyncio.timeout(PATIENCE_S):
+        await running
+    assert {task.id: 1 for task in tasks_of(600)} == found
+    assert second.late
+    assert first.late
 
 
 async def test_killed_and_frozen_under_a_supervisor(start_up: StartUp) -> None:

@@ -27,6 +27,8 @@ from spanserve.v1 import worker_pb2 as pb
 
 #: Seconds a worker gets to accept a stream.
 WELCOME_TIMEOUT_S = 10.0
+#: Seconds between two looks at whether there is something to send.
+LOOK_INTERVAL_S = 0.25
 
 Call = aio.StreamStreamCall[pb.ClientFrame, pb.ServerFrame]
 
@@ -188,7 +190,9 @@ class Connection:
             unwanted = self._draining or asyncio.get_running_loop().time() < self._resume_at
             taken = [] if unwanted else self._pending.take(self, self._credit)
             if not taken:
-                await self.wake.wait()
+                with contextlib.suppress(TimeoutError):  # tasks become late with others without a sign
+                    async with asyncio.timeout(LOOK_INTERVAL_S):
+                        await self.wake.wait()
                 continue
             batch = [(task, data) for task, data in taken if self._fits(task, data)]
             if not batch:

@@ -1,7 +1,7 @@
 """The dispatcher: one deque of tasks, fed to whichever worker has credit.
 
 Cards of different speed share the work by themselves, and a lost worker's tasks go to the others. Near the end
-a worker that has nothing left takes tasks that another one still holds; the first result counts. Every task ends
+a worker that has nothing left takes tasks that are late with another one; the first result counts. Every task ends
 in exactly one result that is passed on.
 """
 
@@ -56,7 +56,7 @@ class Dispatcher:
             raise ClientError("no worker address was given")
         self._wait_s = wait_s
         self._clock = clock
-        self._pending = Pending()
+        self._pending = Pending(clock)
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
         self._tls = tls
@@ -123,7 +123,7 @@ class Dispatcher:
 
     @property
     def copies(self) -> int:
-        """Tasks that a second worker took near the end of the run."""
+        """Tasks that another worker took as well near the end of the run."""
         return self._pending.copies
 
     @property

@@ -27,7 +27,7 @@ class Stream(Protocol):
 
     @property
     def copies(self) -> int:
-        """Tasks that a second worker took near the end."""
+        """Tasks that another worker took as well near the end."""
 
 
 class Door(Protocol):

@@ -2,18 +2,21 @@
 
     waiting --take--> held by a worker --end--> (gone)
        ^--- give back ---'   |   ^
-                             '---'  near the end: by a second worker as well
+                             '---'  near the end: by another worker as well
 
 Once nothing waits any more and nothing new will come, a worker that holds nothing takes tasks that another one
-holds: that one may be slow, or stuck. The first result counts, and who still holds the task is told.
+has held for longer than answers take: that one may be slow, or stuck. The first result counts, and who still
+holds the task is told.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Protocol
 
 from spanserve.contract import Task
@@ -21,6 +24,13 @@ from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_P
 
 #: Bytes a task adds to a frame besides its own: tag and length.
 _TASK_OVERHEAD = 8
+#: A task is late after so many times the median answer time, but not before so many seconds.
+LATE_FACTOR = 3.0
+LATE_S = 1.0
+#: Seconds before a task that two workers hold, or that nobody knows an answer time for, is late.
+VERY_LATE_S = 10.0
+#: Answers whose median counts.
+_ANSWERS = 256
 
 
 class Taker(Protocol):
@@ -43,20 +53,25 @@ class _Open:
     """A task without a result. It waits while nobody holds it."""
 
     task: Task
-    holders: list[Taker] = field(default_factory=list)
+    holders: dict[Taker, float] = field(default_factory=dict)  # when each took it
 
 
 class Pending:
-    """A deque of tasks that tells its takers when it changes. For one event loop."""
+    """A deque of tasks that tells its takers when it changes. For one event loop.
 
-    def __init__(self) -> None:
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._waiting: deque[str] = deque()
         self._open: dict[str, _Open] = {}
-        self._sent: dict[str, _Open] = {}  # what is held, by when it was taken
+        self._answer_times: deque[float] = deque(maxlen=_ANSWERS)
         self._takers: list[Taker] = []
         self._complete = False
         self._closed = False
-        #: Tasks that a second worker has taken.
+        #: Tasks that were taken from another worker that still holds them.
         self.copies = 0
 
     def __len__(self) -> int:
@@ -92,21 +107,20 @@ class Pending:
                 continue
             attempt = min(task.attempt + 1, MAX_ATTEMPTS) if suspect else task.attempt
             found.task = replace(task, attempt=max(attempt, found.task.attempt))
-            found.holders.remove(taker)
+            del found.holders[taker]
             if not found.holders:
-                del self._sent[task.id]
                 self._waiting.appendleft(task.id)
         self._notify()
 
     def take(self, taker: Taker, credit: int) -> list[tuple[Task, bytes]]:
         """Tasks for one frame, serialised, while credit (in questions) lasts and the frame has room.
 
-        When none wait or will come, and the taker holds nothing: copies of what others hold. Of those without
-        a copy it gets every second one, the oldest first, so that the one that has them goes on with the others.
+        When none wait or will come, and the taker holds nothing: copies of what is late with others. Of those
+        it gets every second one, the oldest first, so that the one that has them goes on with the others.
         """
         copying = self._complete and credit > 0 and not self._waiting and not taker.load
-        lone = [name for name, held in self._sent.items() if len(held.holders) == 1] if copying else []
-        source = deque(lone[::2]) if copying else self._waiting
+        now = self._clock()
+        source = deque(self._late(now)[::2]) if copying else self._waiting
         taken: list[tuple[Task, bytes]] = []
         size = 0
         while source and credit > 0 and len(taken) < MAX_TASKS_PER_FRAME:
@@ -117,8 +131,7 @@ class Pending:
                 break
             source.popleft()
             credit -= len(found.task.questions)
-            found.holders.append(taker)
-            self._sent.setdefault(found.task.id, found)
+            found.holders[taker] = now
             taken.append((found.task, data))
         self.copies += len(taken) if copying else 0
         return taken
@@ -128,7 +141,8 @@ class Pending:
         found = self._open.pop(task_id, None)
         if found is None:
             return False
-        self._sent.pop(task_id, None)
+        if taker in found.holders:
+            self._answer_times.append(self._clock() - found.holders[taker])
         for other in found.holders:
             if other is not taker:
                 other.withdraw(task_id)
@@ -142,6 +156,21 @@ class Pending:
     def watch(self, taker: Taker) -> None:
         """Wake this taker whenever there may be something for it to do: who holds least comes first."""
         self._takers.append(taker)
+
+    def _late(self, now: float) -> list[str]:
+        """Tasks, all of them held, that whoever took them last has had for too long.
+
+        Every further worker gets twice the time: what kills or hangs devices does not travel through the fleet.
+        """
+        known = len(self._answer_times) > 0
+        late = max(LATE_S, LATE_FACTOR * median(self._answer_times)) if known else VERY_LATE_S
+        found = []
+        for name, task in self._open.items():
+            further = len(task.holders) - 1
+            limit = late if not further else max(late, VERY_LATE_S) * 2.0 ** (further - 1)
+            if now - max(task.holders.values()) > limit:
+                found.append(name)
+        return found
 
     def _notify(self) -> None:
         for taker in sorted(self._takers, key=lambda taker: taker.load):

@@ -155,7 +155,7 @@ def test_header() -> None:
         assert figure in text
     assert "finished 2026-01-02 03:04 UTC" in text
     assert "90.0 % are text" in text
-    assert "12 tasks were taken by a second worker" in text
+    assert "12 tasks were taken by another worker" in text
 
 
 def test_resumed_rate() -> None:

@@ -14,7 +14,7 @@ from spanserve.bundle import Bundle
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.connection import Connection, PinnedModel
 from spanserve.client.dispatch import Dispatcher
-from spanserve.client.pending import Pending
+from spanserve.client.pending import VERY_LATE_S, Pending
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.worker.stream import WorkStream
 from tests.faults.serving import Served, serving
@@ -55,7 +55,8 @@ async def holding(bundle: Bundle, count: int) -> AsyncIterator[Setting]:
     """A worker holds so many tasks and computes none; the other one has copies of every second."""
     async with serving(bundle) as served:
         slots = served.rig.block()
-        pending, other, results = Pending(), Other(), list[TaskResult]()
+        now = 0.0
+        pending, other, results = Pending(lambda: now), Other(), list[TaskResult]()
         connection = Connection(
             served.address,
             tls=PLAINTEXT,
@@ -70,6 +71,7 @@ async def holding(bundle: Bundle, count: int) -> AsyncIterator[Setting]:
         running = asyncio.create_task(connection.run())
         await served.rig.entered(count)
         assert count == connection.load
+        now += 2 * VERY_LATE_S
         pending.take(other, count)
         setting = Setting(served, pending, connection, other, results, count)
         yield setting

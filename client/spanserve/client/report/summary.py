@@ -52,7 +52,7 @@ class RunSummary:
     finished: datetime | None = None
     workers: tuple[WorkerDescription, ...] = ()
     padding: Padding | None = None
-    #: Tasks that a second worker took near the end.
+    #: Tasks that another worker took as well near the end.
     copies: int = 0
     #: Sentences that belong at the top of the report.
     warnings: tuple[str, ...] = ()
