@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spanserve.bundle import Bundle
+from spanserve.client.addresses import Endpoint as Target
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.connection import Connection, PinnedModel
 from spanserve.client.pending import Pending
@@ -165,7 +166,7 @@ async def play(
 
     connections = [
         Connection(
-            endpoint.address,
+            Target(endpoint.address),
             tls=PLAINTEXT,
             pending=pending,
             deliver=deliver,

@@ -24,7 +24,7 @@ async def main(count: int, addresses: list[str]) -> None:
             (question,) = result.questions
             answers[result.id] = question.answer.best.text if question.answer else str(question.error)
         print(json.dumps({"done": len(delivered)}), flush=True)
-    shares = {connection.address: connection.answered for connection in dispatcher.connections}
+    shares = {connection.endpoint.address: connection.answered for connection in dispatcher.connections}
     print(json.dumps({"delivered": delivered, "answers": answers, "shares": shares}), flush=True)
 
 

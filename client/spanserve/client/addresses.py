@@ -1,6 +1,6 @@
 """The workers behind the addresses that a user gives: a name with several records stands for several workers.
 
-`HOST:PORT` and `dns:HOST:PORT` are looked up now and then, so that workers can join and leave a run with the records
+`HOST:PORT` (or `dns:HOST:PORT`) is looked up now and then, so that workers can join and leave a run with the records
 of the name, as behind a headless service of Kubernetes. IP addresses and socket files stand for themselves.
 """
 
@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Seconds after which a name is looked up again.
 REFRESH_S = 30.0
@@ -27,10 +27,15 @@ class Endpoint:
     Attributes:
         address: HOST:PORT or unix:PATH.
         server_name: what its certificate names, where the address is not that.
+        label: what people know it by, where that says more than the address.
     """
 
     address: str
     server_name: str = ""
+    label: str = field(default="", compare=False)
+
+    def __str__(self) -> str:
+        return self.label or self.address
 
 
 async def look_up(host: str) -> list[str]:
@@ -74,31 +79,33 @@ class AddressBook:
         return tuple(Endpoint(address) for address, name in self._names.items() if name is None)
 
     async def endpoints(self) -> tuple[Endpoint, ...]:
-        """All workers, in the order given. A name that cannot be looked up keeps the records it had."""
+        """All workers, in the order given.
+
+        A name that cannot be looked up keeps the records it had. Before it has any it stands for itself, so that
+        whoever tries to connect learns why it fails.
+        """
         async with self._looking:
             if self._next is None or self._clock() >= self._next:
                 for address, name in self._names.items():
-                    if name is not None and (found := await self._records(address, *name)):
-                        self._found[address] = found
+                    if name is not None and (records := await self._lookup(name[0])):
+                        self._found[address] = self._behind(*name, records)
                 self._next = self._clock() + REFRESH_S
         known = [
             endpoint
             for address, name in self._names.items()
             for endpoint in (
-                (Endpoint(address),) if name is None else self._found.get(address, (_plain(name),))
+                (Endpoint(address),)
+                if name is None
+                else self._found.get(address, (Endpoint(":".join(name)),))
             )
         ]
         return tuple(dict.fromkeys(known))
 
-    async def _records(self, address: str, host: str, port: str) -> tuple[Endpoint, ...]:
-        """An endpoint for each record. One that is alone keeps its name, which says more than a number."""
-        records = await self._lookup(host)
-        if len(records) == 1 and not address.startswith("dns:"):
-            return (_plain((host, port)),)
-        return tuple(
-            Endpoint(f"[{record}]:{port}" if ":" in record else f"{record}:{port}", host)
-            for record in records
-        )
+    def _behind(self, host: str, port: str, records: Sequence[str]) -> tuple[Endpoint, ...]:
+        """An endpoint for each record that is not given as an address beside the name."""
+        label = f"{host}:{port}" if len(records) == 1 else ""
+        addresses = (f"[{record}]:{port}" if ":" in record else f"{record}:{port}" for record in records)
+        return tuple(Endpoint(address, host, label) for address in addresses if address not in self._names)
 
 
 def _name(address: str) -> tuple[str, str] | None:
@@ -111,7 +118,3 @@ def _name(address: str) -> tuple[str, str] | None:
     except ValueError:
         return host, port
     return None
-
-
-def _plain(name: tuple[str, str]) -> Endpoint:
-    return Endpoint(":".join(name))

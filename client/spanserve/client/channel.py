@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import proxy_bypass
 
 import grpc
 from grpc import aio
 
+from spanserve.client.addresses import Endpoint
 from spanserve.client.errors import ClientError
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.v1.worker_pb2_grpc import QuestionAnsweringStub
@@ -48,25 +50,28 @@ class Tls:
 PLAINTEXT = Tls()
 
 
-def open_channel(address: str, tls: Tls) -> aio.Channel:
+def open_channel(endpoint: Endpoint, tls: Tls) -> aio.Channel:
     """A channel to one worker; connects when first used.
 
     Raises:
         ClientError: a TLS file cannot be read, or certificate and key do not come together.
     """
     options: list[tuple[str, int | str]] = [*_OPTIONS]
-    if tls.server_name:
-        options.append(("grpc.default_authority", tls.server_name))
+    server_name = tls.server_name or endpoint.server_name
+    if server_name:
+        options.append(("grpc.default_authority", server_name))
+    if endpoint.server_name and proxy_bypass(endpoint.server_name):
+        options.append(("grpc.enable_http_proxy", 0))  # the library sees the number, no_proxy has the name
     if tls.ca is None:
-        return aio.insecure_channel(address, options=options)
+        return aio.insecure_channel(endpoint.address, options=options)
     if (tls.cert is None) != (tls.key is None):
         raise ClientError("a client certificate and its key go together")
     credentials = grpc.ssl_channel_credentials(
         _read(tls.ca), _read(tls.key) if tls.key else None, _read(tls.cert) if tls.cert else None
     )
-    if tls.server_name:
-        options.append(("grpc.ssl_target_name_override", tls.server_name))
-    return aio.secure_channel(address, credentials, options=options)
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
+    return aio.secure_channel(endpoint.address, credentials, options=options)
 
 
 def stub_of(channel: aio.Channel) -> QuestionAnsweringAsyncStub:

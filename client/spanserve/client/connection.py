@@ -18,6 +18,7 @@ from dataclasses import replace
 import grpc
 from grpc import aio
 
+from spanserve.client.addresses import Endpoint
 from spanserve.client.channel import Tls, open_channel, stub_of
 from spanserve.client.pending import Pending
 from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
@@ -59,7 +60,7 @@ class Connection:
     """Works with one worker.
 
     Args:
-        address: of the worker.
+        endpoint: the worker.
         pending: where tasks come from and go back to.
         deliver: called with the first result of every task.
         model: the one that the run is pinned to.
@@ -67,7 +68,7 @@ class Connection:
 
     def __init__(
         self,
-        address: str,
+        endpoint: Endpoint,
         *,
         tls: Tls,
         pending: Pending,
@@ -76,7 +77,7 @@ class Connection:
         chance: random.Random,
         client_name: str,
     ) -> None:
-        self.address = address
+        self.endpoint = endpoint
         self.in_flight: dict[str, Task] = {}
         #: Whether a stream is open and welcomed.
         self.connected = False
@@ -121,7 +122,7 @@ class Connection:
 
     async def run(self) -> None:
         """Work until `pending` is closed. Returns early if this worker serves another model."""
-        async with open_channel(self.address, self._tls) as channel:
+        async with open_channel(self.endpoint, self._tls) as channel:
             stub = stub_of(channel)
             while not self._pending.closed:
                 orderly = False

@@ -11,7 +11,6 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 
 from spanserve.client.addresses import REFRESH_S, AddressBook, Endpoint, Lookup, look_up
@@ -63,7 +62,15 @@ class Dispatcher:
         self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
         self._model = PinnedModel()
         self._book = AddressBook(addresses, lookup=lookup)
-        self.connections = [self._connection(endpoint) for endpoint in self._book.fixed]
+        self._connections: dict[Endpoint, Connection] = {}
+        self._running: dict[Connection, asyncio.Task[None]] = {}
+        for endpoint in self._book.fixed:
+            self._connect(endpoint)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Those to all workers so far, gone ones included."""
+        return list(self._connections.values())
 
     async def run(self, tasks: Iterable[Task]) -> AsyncGenerator[list[TaskResult]]:
         """Send tasks, and yield results in any order, those at hand together, until every task has one.
@@ -78,11 +85,10 @@ class Dispatcher:
             raise ClientError(f"{len(todo)} tasks have only {len(waiting)} different ids")
         self._pending.add(todo)
         self._pending.complete()
-        running = [asyncio.create_task(connection.run()) for connection in self.connections]
-        following = asyncio.create_task(self._follow(running))
+        running = self._running
+        self._start(self._connections.values())
+        following = asyncio.create_task(self._follow())
         try:
-            if not running:  # names alone: without a first look-up there is nobody to wait for
-                await self._join(running)
             alive = self._clock()
             while waiting:
                 try:
@@ -90,12 +96,12 @@ class Dispatcher:
                         await self._arrival.wait()
                 except TimeoutError:
                     pass
-                for task in running:
+                for task in (following, *running.values()):
                     if task.done() and not task.cancelled() and (fault := task.exception()) is not None:
                         raise fault
                 if self._arrived or any(connection.connected for connection in self.connections):
                     alive = self._clock()
-                elif self._clock() - alive > self._wait_s or all(task.done() for task in running):
+                elif self._clock() - alive > self._wait_s:
                     raise NoWorker(self._problems())
                 self._arrival.clear()
                 arrived, self._arrived = self._arrived, []
@@ -105,20 +111,19 @@ class Dispatcher:
         finally:
             self._pending.close()
             following.cancel()
-            pairs = zip(running, self.connections, strict=True)
             # A worker that still computes what another one has answered is not waited for.
-            polite = [task for task, connection in pairs if connection.connected and not connection.late]
+            polite = [task for worker, task in running.items() if worker.connected and not worker.late]
             if polite and not waiting:  # what is left unanswered is withdrawn by closing the streams at once
                 await asyncio.wait(polite, timeout=BYE_TIMEOUT_S)
-            for task in running:
+            for task in running.values():
                 task.cancel()
-            await asyncio.gather(following, *running, return_exceptions=True)
+            await asyncio.gather(following, *running.values(), return_exceptions=True)
 
     def shares(self) -> str:
         """Who answered how many questions, for a progress line; empty with a single worker."""
-        if len(self.connections) == 1:
+        if len(self._connections) == 1:
             return ""
-        shares = "".join(f", {connection.address} {connection.answered}" for connection in self.connections)
+        shares = "".join(f", {worker.endpoint} {worker.answered}" for worker in self._connections.values())
         return shares + (f", {self.copies} tasks taken twice" if self.copies else "")
 
     @property
@@ -131,34 +136,51 @@ class Dispatcher:
         """Tasks that were answered by both."""
         return sum(connection.repeated for connection in self.connections)
 
-    def _connection(self, endpoint: Endpoint) -> Connection:
-        return Connection(
-            endpoint.address,
-            tls=replace(self._tls, server_name=endpoint.server_name),
+    def _connect(self, endpoint: Endpoint) -> Connection:
+        connection = self._connections[endpoint] = Connection(
+            endpoint,
+            tls=self._tls,
             pending=self._pending,
             deliver=self._deliver,
             model=self._model,
             chance=self._chance,
             client_name=f"spanserve {version('spanserve')}",
         )
+        return connection
 
-    async def _follow(self, running: list[asyncio.Task[None]]) -> None:
-        """Look up names now and then. Workers that are gone from the records may still answer what they hold."""
+    def _start(self, connections: Iterable[Connection]) -> None:
+        for connection in connections:
+            if connection not in self._running:
+                self._running[connection] = asyncio.create_task(connection.run())
+
+    async def _follow(self) -> None:
+        """Look up names now and then."""
         while True:
-            await self._join(running)
+            await self._look_up()
             await asyncio.sleep(REFRESH_S)
 
-    async def _join(self, running: list[asyncio.Task[None]]) -> None:
-        """Connect to workers that were not known before."""
-        for endpoint in await self._book.endpoints():
-            if all(endpoint.address != connection.address for connection in self.connections):
-                self.connections.append(self._connection(endpoint))
-                running.append(asyncio.create_task(self.connections[-1].run()))
+    async def _look_up(self) -> None:
+        """Connect to workers that were not known before, and leave those that are gone.
+
+        What is gone from the records of its name may work on while its stream lasts. A name that stood for itself
+        does not: its workers are those of its records now.
+        """
+        present = await self._book.endpoints()
+        gone = [connection for connection in self._running if connection.endpoint not in present]
+        leaving = [
+            self._running.pop(connection)
+            for connection in gone
+            if not (connection.connected and connection.endpoint.server_name)
+        ]
+        for task in leaving:
+            task.cancel()
+        self._start([self._connections.get(endpoint) or self._connect(endpoint) for endpoint in present])
+        await asyncio.gather(*leaving, return_exceptions=True)
 
     def _deliver(self, result: TaskResult) -> None:
         self._arrived.append(result)
         self._arrival.set()
 
     def _problems(self) -> str:
-        reasons = "; ".join(f"{connection.address}: {connection.problem}" for connection in self.connections)
+        reasons = "; ".join(f"{connection.endpoint}: {connection.problem}" for connection in self._running)
         return f"no worker could be reached within {self._wait_s:g} s ({reasons})"

@@ -7,12 +7,11 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 import grpc
 from grpc import aio
 
-from spanserve.client.addresses import AddressBook
+from spanserve.client.addresses import AddressBook, Endpoint
 from spanserve.client.channel import Tls, open_channel, stub_of
 from spanserve.client.dispatch import Dispatcher, NoWorker
 from spanserve.client.door import Described
@@ -43,9 +42,7 @@ class WorkersDoor:
         self._wait_s = wait_s
         self._clock = time.monotonic
         self._book = AddressBook(addresses)
-        self._channels = {
-            endpoint.address: open_channel(endpoint.address, tls) for endpoint in self._book.fixed
-        }
+        self._channels = {endpoint: open_channel(endpoint, tls) for endpoint in self._book.fixed}
 
     def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> Dispatcher:
         """Nothing can be kept by workers, and nothing is told between results."""
@@ -59,11 +56,11 @@ class WorkersDoor:
         tried = 0
         while True:
             channels = await self._reach()
-            address = list(channels)[tried % len(channels)]
+            endpoint = list(channels)[tried % len(channels)]
             tried += 1
             try:
                 timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
-                response = await stub_of(channels[address]).Answer(request, timeout=timeout_s)
+                response = await stub_of(channels[endpoint]).Answer(request, timeout=timeout_s)
                 return TaskResult.from_proto(response.result)
             except aio.AioRpcError as error:
                 refusal = _refusal(error)
@@ -72,16 +69,16 @@ class WorkersDoor:
                 if not (unseen or error.code() in _RETRYABLE) or self._clock() > give_up:
                     if refusal is not None:
                         raise refusal from None
-                    raise NoWorker(f"{address}: {error.code().name}: {error.details()}") from None
+                    raise NoWorker(f"{endpoint}: {error.code().name}: {error.details()}") from None
             await asyncio.sleep(backoff.next_s())
 
     async def describe(self) -> Described:
         """What each worker says, by address."""
         found = {}
-        for address, channel in (await self._reach()).items():
+        for endpoint, channel in (await self._reach()).items():
             with contextlib.suppress(aio.AioRpcError):
                 request = worker_pb2.DescribeRequest()
-                found[address] = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
+                found[str(endpoint)] = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
         return found
 
     async def wait_ready(self) -> Described:
@@ -94,7 +91,7 @@ class WorkersDoor:
                 return found
             if self._clock() > give_up:
                 states = [f"{a}: {worker_pb2.WorkerState.Name(w.state)}" for a, w in found.items()]
-                silent = [f"{address}: no answer" for address in await self._reach() if address not in found]
+                silent = [f"{name}: no answer" for name in map(str, await self._reach()) if name not in found]
                 raise NoWorker(
                     f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"
                 )
@@ -113,14 +110,13 @@ class WorkersDoor:
         for channel in self._channels.values():
             await channel.close()
 
-    async def _reach(self) -> dict[str, aio.Channel]:
-        """Channels to the workers that the addresses stand for now, by address."""
+    async def _reach(self) -> dict[Endpoint, aio.Channel]:
+        """Channels to the workers that the addresses stand for now."""
         endpoints = await self._book.endpoints()
         for endpoint in endpoints:
-            if endpoint.address not in self._channels:
-                tls = replace(self._tls, server_name=endpoint.server_name)
-                self._channels[endpoint.address] = open_channel(endpoint.address, tls)
-        return {endpoint.address: self._channels[endpoint.address] for endpoint in endpoints}
+            if endpoint not in self._channels:
+                self._channels[endpoint] = open_channel(endpoint, self._tls)
+        return {endpoint: self._channels[endpoint] for endpoint in endpoints}
 
     def _backoff(self) -> Backoff:
         return Backoff(random.Random())  # noqa: S311 - jitter, no secret

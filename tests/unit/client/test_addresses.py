@@ -11,8 +11,11 @@ from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher
 from spanserve.client.addresses import REFRESH_S, AddressBook, Endpoint, look_up
 from spanserve.client.channel import PLAINTEXT
+from spanserve.client.connection import Connection
 from spanserve.client.workers import WorkersDoor
+from spanserve.contract import TaskResult
 from tests.faults.serving import serving
+from tests.faults.waiting import eventually
 from tests.faults.wire import make_tasks
 
 
@@ -43,12 +46,15 @@ FIXED = (
 )
 
 STANDS_FOR = {
-    "several-records": ("fleet:1", (Endpoint("10.0.0.1:1", "fleet"), Endpoint("10.0.0.2:1", "fleet"))),
-    "one-record-keeps-its-name": ("card:1", (Endpoint("card:1"),)),
-    "one-record-by-dns": ("dns:card:1", (Endpoint("10.0.0.9:1", "card"),)),
-    "six": ("dns:///six:1", (Endpoint("[fd00::1]:1", "six"), Endpoint("[fd00::2]:1", "six"))),
-    "unknown": ("nobody:1", (Endpoint("nobody:1"),)),
-    "unknown-by-dns": ("dns:nobody:1", (Endpoint("nobody:1"),)),
+    "several-records": (
+        "fleet:1",
+        [("10.0.0.1:1", "fleet", "10.0.0.1:1"), ("10.0.0.2:1", "fleet", "10.0.0.2:1")],
+    ),
+    "one-record": ("card:1", [("10.0.0.9:1", "card", "card:1")]),
+    "one-record-by-dns": ("dns:card:1", [("10.0.0.9:1", "card", "card:1")]),
+    "six": ("dns:///six:1", [("[fd00::1]:1", "six", "[fd00::1]:1"), ("[fd00::2]:1", "six", "[fd00::2]:1")]),
+    "unknown": ("nobody:1", [("nobody:1", "", "nobody:1")]),
+    "unknown-by-dns": ("dns:nobody:1", [("nobody:1", "", "nobody:1")]),
 }
 
 
@@ -66,23 +72,43 @@ async def test_nothing_to_look_up(address: str) -> None:
 
 
 @pytest.mark.parametrize(("address", "expected"), STANDS_FOR.values(), ids=STANDS_FOR)
-async def test_names(address: str, expected: tuple[Endpoint, ...]) -> None:
-    """Each record of a name is a worker, known by its number and with the name as what its certificate names."""
+async def test_names(address: str, expected: list[tuple[str, str, str]]) -> None:
+    """Each record of a name is a worker: an address, the name that its certificate has, and what people see."""
     book = records().book(address)
     assert () == book.fixed
-    assert expected == await book.endpoints()
+    found = await book.endpoints()
+    assert expected == [(endpoint.address, endpoint.server_name, str(endpoint)) for endpoint in found]
+
+
+@pytest.mark.parametrize("first", [[], ["10.0.0.1"]], ids=["no-record", "one-record"])
+async def test_a_name_that_grows(first: list[str]) -> None:
+    """A worker stays the same when the name gets more records; the name stands for itself only until it has one."""
+    found = records()
+    found.names["fleet"] = first
+    book = found.book("fleet:1")
+    before = set(await book.endpoints())
+    found.names["fleet"] = ["10.0.0.1", "10.0.0.2"]
+    found.now += REFRESH_S
+    after = set(await book.endpoints())
+    assert {Endpoint("10.0.0.1:1", "fleet"), Endpoint("10.0.0.2:1", "fleet")} == after
+    assert (before <= after) == bool(first)
+
+
+async def test_a_record_that_is_given_beside_the_name() -> None:
+    """A worker that is named by its number as well counts once, even if it is the only record."""
+    assert (Endpoint("10.0.0.9:1"),) == await records().book("card:1", "10.0.0.9:1").endpoints()
 
 
 async def test_names_are_looked_up_again() -> None:
     """A name is asked for again after a while; one that is not known any more keeps the records it had."""
     found = records()
-    book = found.book("fleet:1", "10.0.0.2:1")
+    book = found.book("fleet:1", "10.0.0.7:1")
     first = await book.endpoints()
     found.names["fleet"] = ["10.0.0.2", "10.0.0.3"]
     assert first == await book.endpoints()
     found.now += REFRESH_S
     later = await book.endpoints()
-    assert ["10.0.0.2:1", "10.0.0.3:1", "10.0.0.2:1"] == [endpoint.address for endpoint in later]
+    assert ["10.0.0.2:1", "10.0.0.3:1", "10.0.0.7:1"] == [endpoint.address for endpoint in later]
     del found.names["fleet"]
     found.now += REFRESH_S
     assert later == await book.endpoints()
@@ -120,8 +146,61 @@ async def test_a_run_over_a_name(sim_bundle: Bundle, monkeypatch: pytest.MonkeyP
                 found.names["fleet"] = ["127.0.0.2", "127.0.0.3"]
             answered = [connection.answered for connection in dispatcher.connections]
         assert 2000 == len(results) == sum(answered)
-        assert [one.address, other.address] == [c.address for c in dispatcher.connections]
+        assert [one.address, other.address] == [c.endpoint.address for c in dispatcher.connections]
         assert min(answered) > 0
+
+
+async def test_a_run_while_records_go(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections to records that are gone end with their streams, and are made again when the records are back."""
+    for module in ("addresses", "dispatch"):
+        monkeypatch.setattr(f"spanserve.client.{module}.REFRESH_S", 0.05)
+    found = Records()
+    device = "sim:fixed?latency_ms=20"
+    async with serving(sim_bundle, device, listen="127.0.0.2:0") as staying:
+        port = staying.address.rpartition(":")[2]
+        dispatcher = Dispatcher([f"fleet:{port}"], lookup=found)
+        tasks = make_tasks(6000)
+        results: list[TaskResult] = []
+
+        async def consume() -> None:
+            async for arrived in dispatcher.run(tasks):
+                results.extend(arrived)
+
+        def running() -> dict[str, Connection]:
+            return {connection.endpoint.address: connection for connection in dispatcher._running}
+
+        run = asyncio.create_task(consume())
+        await eventually(lambda: set(running()) == {f"fleet:{port}"})
+        found.names["fleet"] = ["127.0.0.2", "127.0.0.3"]
+        await eventually(lambda: set(running()) == {staying.address, f"127.0.0.3:{port}"})
+        going = running()[f"127.0.0.3:{port}"]
+        async with serving(sim_bundle, device, listen=f"127.0.0.3:{port}"):
+            await eventually(lambda: going.answered > 0)
+            found.names["fleet"] = ["127.0.0.2"]
+            before = len(found.asked)
+            await eventually(lambda: len(found.asked) > before + 1)
+            assert going.connected
+        await eventually(lambda: set(running()) == {staying.address})
+        found.names["fleet"] = ["127.0.0.2", "127.0.0.3"]
+        async with serving(sim_bundle, device, listen=f"127.0.0.3:{port}"):
+            before = going.answered
+            await eventually(lambda: going.answered > before)
+            await run
+        assert [f"fleet:{port}", staying.address, f"127.0.0.3:{port}"] == [
+            connection.endpoint.address for connection in dispatcher.connections
+        ]
+    assert len(tasks) == len({result.id for result in results}) == len(results)
+
+
+async def test_no_proxy_holds_for_names(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is to be reached without the proxy is, though its worker is called by its number."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setenv("no_proxy", "fleet")
+    async with serving(sim_bundle, listen="127.0.0.2:0") as served:
+        port = served.address.rpartition(":")[2]
+        dispatcher = Dispatcher([f"fleet:{port}"], lookup=Records(fleet=["127.0.0.2"]), wait_s=10.0)
+        found = [result.id async for results in dispatcher.run(make_tasks(3)) for result in results]
+    assert ["t0", "t1", "t2"] == sorted(found)
 
 
 async def test_calls_over_a_name(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from spanserve.bundle import Bundle
+from spanserve.client.addresses import Endpoint
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.connection import Connection, PinnedModel
 from spanserve.client.dispatch import Dispatcher
@@ -58,7 +59,7 @@ async def holding(bundle: Bundle, count: int) -> AsyncIterator[Setting]:
         now = 0.0
         pending, other, results = Pending(lambda: now), Other(), list[TaskResult]()
         connection = Connection(
-            served.address,
+            Endpoint(served.address),
             tls=PLAINTEXT,
             pending=pending,
             deliver=results.append,
