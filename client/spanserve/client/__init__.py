@@ -5,7 +5,7 @@ squad -> tasks -> dispatch (one deque, a connection per worker) -> ledger, resul
 
 from spanserve.client.channel import Tls
 from spanserve.client.client import AsyncClient, Client
-from spanserve.client.dispatch import Dispatcher, NoWorker
+from spanserve.client.dispatch import Dispatcher, NoWorker, OtherModel
 from spanserve.client.errors import ClientError
 
-__all__ = ["AsyncClient", "Client", "ClientError", "Dispatcher", "NoWorker", "Tls"]
+__all__ = ["AsyncClient", "Client", "ClientError", "Dispatcher", "NoWorker", "OtherModel", "Tls"]

@@ -83,6 +83,8 @@ class Connection:
         self.connected = False
         #: Why it is not, in a few words.
         self.problem = "not tried yet"
+        #: Whether the worker serves another model than that of the run, when it was last asked.
+        self.other_model = False
         #: Questions answered over this connection.
         self.answered = 0
         #: Tasks answered here after another worker had answered them.
@@ -121,7 +123,7 @@ class Connection:
         self.wake.set()
 
     async def run(self) -> None:
-        """Work until `pending` is closed. Returns early if this worker serves another model."""
+        """Work until `pending` is closed. A worker with another model is asked again: it may go back to the old one."""
         async with open_channel(self.endpoint, self._tls) as channel:
             stub = stub_of(channel)
             while not self._pending.closed:
@@ -132,10 +134,9 @@ class Connection:
                     self.problem = "the worker said good-bye"
                 except aio.AioRpcError as error:
                     self.problem = f"{error.code().name}: {error.details()}"
-                    if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
-                        return
+                    self.other_model = error.code() is grpc.StatusCode.FAILED_PRECONDITION
                 except (StreamBroken, TimeoutError) as error:
-                    self.problem = str(error) or "no answer in time"
+                    self.problem, self.other_model = str(error) or "no answer in time", False
                 finally:
                     self.connected = False
                     held, self.in_flight = list(self.in_flight.values()), {}
@@ -144,13 +145,11 @@ class Connection:
 
     async def _rest(self) -> None:
         """Wait before the next try; not once everything is done."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._backoff.next_s()):
                 while not self._pending.closed:
                     self.wake.clear()
                     await self.wake.wait()
-        except TimeoutError:
-            pass
 
     async def _work(self, call: Call) -> None:
         """One stream, from Hello to Bye.
@@ -168,7 +167,7 @@ class Connection:
                 await _write(call, pb.ClientFrame(hello=hello))
                 first = await _read(call)
             self._model.pin(first.welcome.model_digest)
-            self.connected, self.problem = True, ""
+            self.connected, self.other_model, self.problem = True, False, ""
             self._backoff.reset()
             self._credit = first.credit
             sending = asyncio.create_task(self._send(call))

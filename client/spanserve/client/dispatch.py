@@ -30,6 +30,10 @@ class NoWorker(ClientError):
     """No worker could be reached for as long as the client was willing to wait."""
 
 
+class OtherModel(NoWorker):
+    """All workers serve another model than the one that a run has begun with."""
+
+
 class Dispatcher:
     """Sends tasks to workers and yields their results.
 
@@ -78,6 +82,7 @@ class Dispatcher:
         Raises:
             ClientError: two tasks have the same id.
             NoWorker: no worker was connected for `wait_s`; results yielded so far stand.
+            OtherModel: every worker serves another model now; results yielded so far stand.
         """
         todo = list(tasks)
         waiting = {task.id for task in todo}
@@ -101,8 +106,12 @@ class Dispatcher:
                         raise fault
                 if self._arrived or any(connection.connected for connection in self.connections):
                     alive = self._clock()
+                elif running and all(connection.other_model for connection in running):
+                    raise OtherModel(f"every worker serves another model now ({self._problems()})")
                 elif self._clock() - alive > self._wait_s:
-                    raise NoWorker(self._problems())
+                    raise NoWorker(
+                        f"no worker could be reached within {self._wait_s:g} s ({self._problems()})"
+                    )
                 self._arrival.clear()
                 arrived, self._arrived = self._arrived, []
                 waiting.difference_update(result.id for result in arrived)
@@ -182,5 +191,4 @@ class Dispatcher:
         self._arrival.set()
 
     def _problems(self) -> str:
-        reasons = "; ".join(f"{connection.endpoint}: {connection.problem}" for connection in self._running)
-        return f"no worker could be reached within {self._wait_s:g} s ({reasons})"
+        return "; ".join(f"{connection.endpoint}: {connection.problem}" for connection in self._running)

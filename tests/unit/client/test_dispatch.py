@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.client import ClientError, Dispatcher, NoWorker
+from spanserve.client import ClientError, Dispatcher, NoWorker, OtherModel
 from spanserve.contract import ErrorCode, Question, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_TASK_BYTES
 from spanserve.device import Slot
@@ -122,7 +122,7 @@ async def test_a_stuck_worker_does_not_hold_up_the_end(sim_bundle: Bundle) -> No
 
 
 async def test_another_model_is_left_out(sim_bundle: Bundle, tmp_path: Path) -> None:
-    """All answers of a run are of one model; a worker with another one is asked nothing and not tried again."""
+    """All answers of a run are of one model; a worker with another one is asked nothing."""
     other = make_sim_bundle(tmp_path / "other", max_seq_length=256)
     device = "sim:fixed?latency_ms=5"
     async with serving(sim_bundle, device) as one, serving(other, device) as two:
@@ -133,6 +133,43 @@ async def test_another_model_is_left_out(sim_bundle: Bundle, tmp_path: Path) -> 
         left_out = min(dispatcher.connections, key=lambda connection: connection.answered)
         assert 0 == left_out.answered
         assert "FAILED_PRECONDITION" in left_out.problem
+
+
+async def test_a_worker_that_goes_back_to_the_model(sim_bundle: Bundle, tmp_path: Path) -> None:
+    """A worker that serves another model for a while works on in the run when it is back to the old one."""
+    address = f"unix:{tmp_path}/w.sock"
+    other = make_sim_bundle(tmp_path / "other", max_seq_length=256)
+    device = "sim:fixed?latency_ms=20"
+    async with serving(sim_bundle) as stuck:  # keeps the run going while the other one is away
+        slots = stuck.rig.block()
+        dispatcher = Dispatcher([stuck.address, address])
+        changing = dispatcher.connections[1]
+        running = asyncio.create_task(run(dispatcher, make_tasks(2000)))
+        async with serving(sim_bundle, device, listen=address):
+            await eventually(lambda: changing.answered > 0)
+        async with serving(other, device, listen=address):
+            await eventually(lambda: changing.other_model)
+        async with serving(sim_bundle, device, listen=address):
+            found = await running
+        assert (2000, 2000) == (len(found), changing.answered)
+        assert {sim_bundle.manifest.digest} == {result.model_digest for result in found.values()}
+        for slot in slots:
+            slot.release()
+        await stuck.rig.run(make_task("next"))  # makes the engine look; it was told to drop the others
+
+
+async def test_every_worker_serves_another_model(sim_bundle: Bundle, tmp_path: Path) -> None:
+    """A run whose workers have all gone over to another model ends, and says that and which."""
+    addresses = [f"unix:{tmp_path}/{name}.sock" for name in "ab"]
+    other = make_sim_bundle(tmp_path / "other", max_seq_length=256)
+    runs = Dispatcher(addresses, wait_s=3600).run(make_tasks(5000))
+    async with serving(sim_bundle, listen=addresses[0]), serving(sim_bundle, listen=addresses[1]):
+        assert await anext(runs)
+    async with serving(other, listen=addresses[0]), serving(other, listen=addresses[1]):
+        with pytest.raises(OtherModel, match="every worker serves another model now") as caught:
+            async for _ in runs:
+                pass
+    assert 2 == str(caught.value).count(f"serves model {other.manifest.digest}")
 
 
 @dataclass(slots=True)
