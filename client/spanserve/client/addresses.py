@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from spanserve.client.errors import AddressError
+
 #: Seconds after which a name is looked up again.
 REFRESH_S = 30.0
 
@@ -43,7 +45,7 @@ async def look_up(host: str) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):  # the latter where it is no host name at all
         return []
     families = {family for family, *_ in found}
     family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
@@ -57,6 +59,9 @@ class AddressBook:
         addresses: HOST:PORT, dns:HOST:PORT or unix:PATH.
         lookup: asks for the records of a name.
         clock: seconds, monotonic.
+
+    Raises:
+        AddressError: one is no address.
     """
 
     def __init__(
@@ -109,12 +114,27 @@ class AddressBook:
 
 
 def _name(address: str) -> tuple[str, str] | None:
-    """Host name and port of an address, None where there is nothing to look up."""
-    host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
-    if address.startswith("unix:") or not host or not port.isdecimal():
+    """Host name and port of an address, None where there is nothing to look up.
+
+    Raises:
+        AddressError: it is no address.
+    """
+    if address.startswith("unix:") and address != "unix:":
         return None
+    host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
     try:
-        ipaddress.ip_address(host.strip("[]"))
+        is_port = port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16
+        if not is_port or not bare.encode("idna") or (":" in bare) != (host != bare):
+            raise ValueError
+        if ":" in bare:
+            ipaddress.IPv6Address(bare)
+    except ValueError:
+        raise AddressError(
+            f"worker address {address!r} is no HOST:PORT, [IPV6]:PORT or unix:PATH with a port from 1 to 65535"
+        ) from None
+    try:
+        ipaddress.ip_address(bare)
     except ValueError:
         return host, port
     return None

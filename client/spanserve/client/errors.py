@@ -1,6 +1,7 @@
 """Why the client cannot go on, in words for the person at the prompt.
 
 ClientError
+├── AddressError   what should be the address of a worker is none
 ├── SquadError     a data set is no SQuAD JSON, or a shard of it is misnamed
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
@@ -14,6 +15,10 @@ from spanserve.contract.errors import SpanserveError
 
 class ClientError(SpanserveError):
     """The client cannot go on. What concerns one question is a `Refusal` instead."""
+
+
+class AddressError(ClientError):
+    """What should be the address of a worker is none. Names it, and the forms there are."""
 
 
 class SquadError(ClientError):

@@ -12,6 +12,7 @@ from spanserve.client import Dispatcher
 from spanserve.client.addresses import REFRESH_S, AddressBook, Endpoint, look_up
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.connection import Connection
+from spanserve.client.errors import AddressError
 from spanserve.client.workers import WorkersDoor
 from spanserve.contract import TaskResult
 from tests.faults.serving import serving
@@ -41,8 +42,26 @@ FIXED = (
     "[fd00::7]:50051",
     "unix:/run/w.sock",
     "dns:10.0.0.8:1",
+)
+
+NO_ADDRESS = (
+    "unix:",
+    "",
     "nonsense",
-    "ipv4:1.2.3.4",
+    "card:",
+    ":1",
+    "card:http",
+    "card:0",
+    "card:-1",
+    "card: 1",
+    "card:65536",
+    "x..y:1",
+    f"{'x' * 64}:1",
+    "fd00::7:50051",  # without brackets
+    "[card]:1",
+    "[10.0.0.7]:1",
+    "[fd00::g]:1",
+    "ipv4:1.2.3.4:1",
 )
 
 STANDS_FOR = {
@@ -64,11 +83,19 @@ def records() -> Records:
 
 @pytest.mark.parametrize("address", FIXED)
 async def test_nothing_to_look_up(address: str) -> None:
-    """An IP address, a socket file and what is no address at all stand for themselves."""
+    """IP addresses and socket files stand for themselves."""
     found = records()
     book = found.book(address, address)
     assert (Endpoint(address),) == book.fixed == await book.endpoints()
     assert [] == found.asked
+
+
+@pytest.mark.parametrize("address", NO_ADDRESS)
+def test_no_address_at_all(address: str) -> None:
+    """What is no address is refused at once, by name: nobody waits for a worker there."""
+    with pytest.raises(AddressError) as caught:
+        Dispatcher(["10.0.0.7:50051", address])
+    assert f"worker address {address!r} is no HOST:PORT" in str(caught.value)
 
 
 @pytest.mark.parametrize(("address", "expected"), STANDS_FOR.values(), ids=STANDS_FOR)
@@ -128,6 +155,7 @@ async def test_the_system_is_asked() -> None:
     """Where nothing else is said the system looks names up, and a name that is not known has no records."""
     assert ["127.0.0.1"] == await look_up("127.0.0.1")
     assert [] == await look_up("no-such-host.invalid")
+    assert [] == await look_up("x..y")
 
 
 async def test_a_run_over_a_name(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
