@@ -29,6 +29,8 @@ StartUp = Callable[..., UpProcess]
 DEVICE = "sim:fixed?latency_ms=100"
 #: What happens once a share of the tasks has its results.
 Events = Sequence[tuple[float, Callable[[], object]]]
+#: The same in a run of a client on another host; they are told how many each address has answered.
+ToldEvents = Sequence[tuple[float, Callable[[dict[str, int]], object]]]
 
 
 class Impatient(random.Random):
@@ -140,7 +142,7 @@ async def test_killed_and_frozen_under_a_supervisor(start_up: StartUp) -> None:
     assert ["SIGKILL", "SIGKILL"] == [record["status"] for record in up.records("worker ended")]
 
 
-async def run_on(host: Host, count: int, addresses: list[str], events: Events = ()) -> dict[str, Any]:
+async def run_on(host: Host, count: int, addresses: list[str], events: ToldEvents = ()) -> dict[str, Any]:
     """A run of a client on another host, during which things happen here; what it says in the end."""
     client = await asyncio.create_subprocess_exec(
         *(*host.prefix, sys.executable, "-m", "tests.faults.fleet_client", str(count), *addresses),
@@ -157,7 +159,7 @@ async def run_on(host: Host, count: int, addresses: list[str], events: Events = 
             async for line in client.stdout:
                 end = json.loads(line)
                 while coming and end.get("done", 0) >= coming[0][0] * count:
-                    coming.pop(0)[1]()
+                    coming.pop(0)[1](end["shares"])
             assert 0 == await client.wait()
     finally:
         if client.returncode is None:
@@ -169,7 +171,8 @@ async def run_on(host: Host, count: int, addresses: list[str], events: Events = 
 
 async def test_a_host_that_is_cut_off_and_back(start_worker: StartWorker) -> None:
     """Three hosts, a worker on each and the client on one: a cable that is pulled and put back costs no task."""
-    count = 1500
+    count = 4000
+    healed: dict[str, int] = {}
     with Network(3) as network:
         network.join()
         workers = [
@@ -178,9 +181,17 @@ async def test_a_host_that_is_cut_off_and_back(start_worker: StartWorker) -> Non
         ]
         addresses = [worker.wait_ready().address for worker in workers]
         near, _, far = network.hosts
+
+        def heal(shares: dict[str, int]) -> None:
+            healed.update(shares)
+            far.heal()
+
         calm = await run_on(near, count, addresses)
-        stormy = await run_on(near, count, addresses, [(0.2, far.cut), (0.6, far.heal)])
+        stormy = await run_on(near, count, addresses, [(0.1, lambda _: far.cut()), (0.3, heal)])
     assert {f"t{n}": 1 for n in range(count)} == stormy["delivered"]
     assert calm["answers"] == stormy["answers"]
-    assert min(stormy["shares"].values()) > 0
-    print(f"{count} tasks, none lost, none twice; by host: {sorted(stormy['shares'].values())}")
+    assert stormy["shares"][addresses[2]] > healed[addresses[2]]
+    print(
+        f"{count} tasks, none lost, none twice; by host {sorted(stormy['shares'].values())}, "
+        f"the far one {healed[addresses[2]]} before it was back"
+    )
