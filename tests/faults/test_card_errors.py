@@ -23,8 +23,8 @@ from tests.faults.wire import make_tasks
 from tests.processes import WorkerProcess
 
 TASKS = 400
-#: Batches that a host of two slots runs before it is up: 1, 2 and 4 windows of 6 lengths in each.
-WARM_UP = 2 * 18
+#: Batches that a host of two slots runs before it is up: in each 1, 2 and 4 windows of 6 lengths, and one more.
+WARM_UP = 2 * (18 + 1)
 #: A batch in the middle of the work: a hundred come with the start, another hundred and more with the tasks.
 MIDDLE = 140
 

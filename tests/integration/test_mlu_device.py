@@ -20,8 +20,9 @@ from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
 
 OpenDevice = Callable[..., Device]
 
-#: Batches that a host of two slots runs while it starts: 1, 2 and 4 windows of 16, 32 and 64 tokens in each.
-WARM_UP = 2 * 9
+#: Batches that a host of two slots runs while it starts: in each 1, 2 and 4 windows of 16, 32 and 64 tokens,
+#: and the largest once more.
+WARM_UP = 2 * (9 + 1)
 #: The first batch behind those.
 FIRST = WARM_UP + 1
 
@@ -52,14 +53,28 @@ def why_not(device: Device) -> str:
 
 
 def test_facts(open_card: OpenDevice) -> None:
-    """A host that is up says what it runs on, and whether other threads can run during a batch."""
-    device = open_card("mlu:1", cards=4, fail="slow:0.1", extra={"MLU_VISIBLE_DEVICES": "2,3"})
+    """A host that is up says what it runs on."""
+    device = open_card("mlu:1", cards=4, extra={"MLU_VISIBLE_DEVICES": "2,3"})
     device.start()
     info = device.info
     assert ("magicmind", "1.7.0", 2) == (info["runtime"], info["version"], info["cards"])
     assert "MLU_VISIBLE_DEVICES=2,3" == info["visible"]
-    assert info["sync_releases_gil"] in (True, False)  # the emulator does; a busy machine may not show it
-    assert info["warm_up_s"] >= 0.1
+
+
+@pytest.mark.parametrize(
+    ("fail", "releases"),
+    [
+        pytest.param("slow:0.2", True, id="released"),
+        pytest.param("gil:0.1", False, id="kept"),
+        pytest.param("gil:0.1,slow:enqueue:0.1", False, id="released-before-only"),
+    ],
+)
+def test_lock_of_the_interpreter(open_card: OpenDevice, fail: str, releases: bool) -> None:
+    """A host that is up says whether other threads can run while it waits for a batch, and for that alone."""
+    device = open_card(fail=fail)
+    device.start()
+    assert releases is device.info["sync_releases_gil"]
+    assert device.info["sync_s"] >= 0.1
 
 
 @pytest.mark.parametrize(
@@ -71,6 +86,12 @@ def test_facts(open_card: OpenDevice) -> None:
         pytest.param("mlu:0", {"MM_EMULATOR_FAIL": "wrong_device"}, "100005", id="wrong-device"),
         pytest.param(
             "mlu:0", {"MM_EMULATOR_CLUSTERS": "4"}, "mtp_372 with 6 clusters or more", id="clusters"
+        ),
+        pytest.param(
+            "mlu:0",
+            {"MM_EMULATOR_FAIL": "raise:create_i_engine@1"},
+            "create_i_engine: INTERNAL: told to fail; this bundle is for mtp_372 with 6 clusters or more",
+            id="engine-raises",
         ),
         pytest.param("mlu:0", {"MM_EMULATOR_ARCH": "mtp_592"}, "this bundle is for mtp_372", id="arch"),
         pytest.param("mlu:0", {"PYTHONPATH": ""}, "--magicmind-python has to be the SDK's own", id="no-sdk"),
@@ -137,7 +158,7 @@ def test_too_large_for_the_graph(open_card: OpenDevice, tmp_path: Path) -> None:
 def test_every_shape_is_warmed_up(open_card: OpenDevice, tmp_path: Path) -> None:
     """Each lane runs every shape of the bundle's grid before the host is up; a fixed graph has one."""
     fixed = make_mlu_bundle(tmp_path / "bundle", dynamic=False, lengths=(32, 64), max_batch_size=4)
-    for bundle, batches in ((None, WARM_UP), (fixed, 2 * 2)):
+    for bundle, batches in ((None, WARM_UP), (fixed, 2 * (2 + 1))):
         of = {} if bundle is None else {"of": bundle}
         assert "enqueue: INTERNAL: told to fail" in why_not(open_card(fail=f"enqueue@{batches}", **of))
         open_card(fail=f"enqueue@{batches + 1}", **of).start()
@@ -145,7 +166,7 @@ def test_every_shape_is_warmed_up(open_card: OpenDevice, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("method", ["from_numpy", "to", "enqueue"])
 def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str) -> None:
-    """A call that fails before the batch is on the card fails that batch only."""
+    """A call that fails without a code of the driver, before the batch is on the card, fails that batch only."""
     device = open_card(fail=f"{method}@{(WARM_UP if method == 'enqueue' else 3 * WARM_UP) + 1}")
     device.start()
     with pytest.raises(BatchFailed, match=f"{method}: INTERNAL: told to fail"):
@@ -166,7 +187,15 @@ def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str) -
         pytest.param(
             f"sync@{FIRST}", "a batch of 2 x 16 was lost: sync: INTERNAL: told to fail", id="no-code"
         ),
+        pytest.param(
+            f"from_numpy:100100@{3 * WARM_UP + 2}",
+            "a batch of 2 x 16 did not reach the card: from_numpy: ",
+            id="copy-with-a-code",
+        ),
+        pytest.param(f"to:100201@{3 * WARM_UP + 3}", "the card's context was lost", id="move-with-a-code"),
         pytest.param(f"enqueue:100201@{FIRST}", "the card's context was lost", id="enqueue-with-a-code"),
+        pytest.param(f"raise:enqueue:100201@{FIRST}", "the card's context was lost", id="enqueue-raises"),
+        pytest.param(f"raise:sync@{FIRST}", "a batch of 2 x 16 was lost: INTERNAL", id="sync-raises"),
         pytest.param(f"asnumpy@{2 * WARM_UP + 1}", "told to fail", id="copy-back"),
     ],
 )
@@ -215,8 +244,8 @@ STEPS = (
     "initialize",
     "active",
     "create_i_engine",
-    "create_queue",
     "create_i_context",
+    "create_queue",
     "create_inputs",
     "from_numpy",
     "to",
@@ -228,8 +257,8 @@ STEPS = (
 
 @pytest.mark.parametrize("step", STEPS)
 def test_step_fails(open_card: OpenDevice, step: str) -> None:
-    """Every call of a start that fails ends it with a message that names the call; no process is left."""
-    message = why_not(open_card(fail=f"{step}@1"))
+    """Every call of a start that fails ends it with a message that names the call, though those behind fail too."""
+    message = why_not(open_card(fail=",".join(f"{later}@1" for later in STEPS[STEPS.index(step) :])))
     named = {
         "import": "cannot import the SDK",
         "deserialize_from_file": "reading model-64",

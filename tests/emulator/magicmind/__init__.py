@@ -21,7 +21,10 @@ Environment:
         METHOD:CODE@N     the same, the Status carries this CN driver code: sync:100124@2
         hang:METHOD@N     the call never returns; `hang@N` is `hang:sync@N`
         abort:METHOD@N    the call ends the process with SIGABRT; `abort@N` is `abort:sync@N`
+        raise:METHOD@N    the call raises what it would otherwise fail with; raise:METHOD:CODE@N too
         slow:SECONDS      every batch takes that much longer
+        slow:METHOD:SECONDS  every call of the method takes that much longer
+        gil:SECONDS       every sync keeps the interpreter's lock for that long
         garble@N          from the N-th batch on the logits are those of the row read backwards
         wrong_device      no card can be activated: the id is not one of this machine's
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from spanserve.device.host.backend import Refused
 from spanserve.device.host.driver_codes import driver_code, explain
 from spanserve.device.host.sdk_calls import check, made
 
@@ -15,11 +16,15 @@ from spanserve.device.host.sdk_calls import check, made
         pytest.param("error code: 100100", 100100, id="end"),
         pytest.param("[632008] no memory", 632008, id="cnrt"),
         pytest.param("all fine", None, id="none"),
+        pytest.param("cnCreateQueue returned 100999", 100999, id="returned"),
+        pytest.param("100999 (CN_ERROR_NEW)", 100999, id="named"),
+        pytest.param("shape 100352, 100200 CN_INVOKE_ERROR", 100200, id="behind-a-number"),
+        pytest.param("input 0 has 100352 elements", None, id="size"),
         pytest.param("address 0x7f1001244000, size 1001240", None, id="longer-numbers"),
     ],
 )
 def test_code(text: str, code: int | None) -> None:
-    """A code is six digits that stand alone."""
+    """A code is six digits that stand alone and are known, or are said to be one."""
     assert code == driver_code(text)
 
 
@@ -34,6 +39,11 @@ def test_known(code: int) -> None:
     """Every code of the public header that was met comes with what can be done; the text is kept."""
     text = f"sync returned {code}"
     assert explain(text).startswith(text + " (")
+
+
+def test_explained_once() -> None:
+    """What was explained already is not explained again."""
+    assert explain("sync returned 100004") == explain(explain("sync returned 100004"))
 
 
 def test_unknown() -> None:
@@ -55,13 +65,17 @@ class Status:
 
 
 def test_results() -> None:
-    """A failing Status, a None, and a Status in place of an object are errors that name the step."""
+    """A failing Status, a None, a Status in place of an object and an exception are errors that name the step."""
     check(Status(), "sync")
     with pytest.raises(RuntimeError, match=r"^sync: 100004 \(the driver sees no card"):
         check(Status("100004"), "sync")
     things = [1, 2]
-    assert things is made(things, "create_inputs")
-    with pytest.raises(RuntimeError, match="create_inputs: the SDK gave none; try again"):
-        made(None, "create_inputs", "try again")
-    with pytest.raises(RuntimeError, match="create_inputs: lost"):
-        made(Status("lost"), "create_inputs")
+    assert things is made(lambda: things, "create_inputs")
+
+    def raising() -> None:
+        raise ValueError("returned 100004")
+
+    makers = {"the SDK gave none": lambda: None, "lost": lambda: Status("lost"), "returned 100004": raising}
+    for text, make in makers.items():
+        with pytest.raises(Refused, match=f"^create_inputs: {text}.*; try again$"):
+            made(make, "create_inputs", "try again")

@@ -95,7 +95,7 @@ def test_emulated_card(tmp_path: Path, python37: str, spoken: list[str], dynamic
 def test_emulated_card_fails(tmp_path: Path, python37: str, spoken: list[str]) -> None:
     """On 3.7 too an error at sync ends the host, with what can be done, and another host takes its place."""
     bundle = make_mlu_bundle(tmp_path / "bundle")
-    started = 2 * len(grid_of(bundle.manifest).shapes)
+    started = 2 * (len(grid_of(bundle.manifest).shapes) + 1)
     environment = emulator_environment(fail=f"1/sync:100124@{started + 1}", lives=tmp_path)
     device = open_device(bundle, python37, spoken, "mlu:0", environment=environment)
     device.start()

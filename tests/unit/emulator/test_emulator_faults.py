@@ -43,10 +43,16 @@ def test_code() -> None:
     )
 
 
+def test_raise() -> None:
+    """A call may raise what it would otherwise give."""
+    with pytest.raises(RuntimeError, match="INTERNAL: enqueue returned 100201 CN_ERROR"):
+        failing("raise:enqueue:100201@2", "enqueue", 2)
+
+
 def test_other_faults() -> None:
-    """Slowness, garbled logits and a wrong device are read as well."""
-    faults = Faults("slow:0.5,wrong_device,garble@2", 1)
-    assert (0.5, True) == (faults.slow_s, faults.wrong_device)
+    """Slowness, a kept lock, garbled logits and a wrong device are read as well."""
+    faults = Faults("slow:0.5,slow:sync:0.1,gil:0.2,wrong_device,garble@2", 1)
+    assert (0.5, 0.2, True) == (faults.slow_s, faults.gil_s, faults.wrong_device)
     assert [False, True, True] == [faults.garbles() for _ in range(3)]
 
 

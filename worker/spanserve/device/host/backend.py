@@ -13,6 +13,10 @@ class DeviceLost(Exception):
     """The device cannot be trusted any more; the host must end and be started anew."""
 
 
+class Refused(RuntimeError):
+    """The device cannot be used as asked; the message says why, and where that came from is no help."""
+
+
 class Backend:
     """A device with `lanes` batches in flight. One thread per lane calls `run`.
 
@@ -63,7 +67,7 @@ def make_backend(config: dict[str, Any]) -> Backend:
         try:
             from .magicmind import MagicMindBackend
         except ImportError as error:
-            raise RuntimeError(
+            raise Refused(
                 f"{sys.executable}, Python {sys.version.split()[0]}, cannot import the SDK: {error}; "
                 "--magicmind-python has to be the SDK's own Python, --device-env may give its library paths"
             ) from error

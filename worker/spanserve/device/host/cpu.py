@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import openvino as ov
 
-from .backend import Backend
+from .backend import Backend, Refused
 from .versions import check_version
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class CpuBackend(Backend):
         core = ov.Core()
         hint = _INFERENCE_PRECISION[manifest["precision"]]
         if hint == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise RuntimeError("this bundle is bfloat16, and this processor has no bfloat16 arithmetic")
+            raise Refused("this bundle is bfloat16, and this processor has no bfloat16 arithmetic")
         threads = int(self.config["threads"])
         compiled = core.compile_model(
             os.path.join(self.config["bundle"], manifest["graphs"][-1]["file"]),

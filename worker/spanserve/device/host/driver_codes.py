@@ -31,16 +31,23 @@ _ACTIONS = {
     "fewer --slots or a smaller --max-batch-size need less",
     632009: "the driver sees no card: is /dev/cambricon_dev0 here, and does cnmon list it?",
 }
-_CODE = re.compile(r"(?<!\d)(100\d{3}|632\d{3})(?!\d)")
+#: Six digits that stand alone, and words beside them that make a code of a number that is in no table.
+_NUMBER = re.compile(
+    r"(?P<before>(?:returns?|returned|error|code)\W{1,2})?(?<!\d)(?P<code>100\d{3}|632\d{3})(?!\d)(?P<after>\W{1,2}CN)?",
+    re.IGNORECASE,
+)
 
 
 def driver_code(text: str) -> int | None:
-    """The driver's code in a message, None if it holds none."""
-    match = _CODE.search(text)
-    return int(match.group()) if match else None
+    """The driver's code in a message, None if it holds none: a size or a shape may look like one."""
+    for match in _NUMBER.finditer(text):
+        code = int(match["code"])
+        if code in _ACTIONS or match["before"] or match["after"]:
+            return code
+    return None
 
 
 def explain(text: str) -> str:
-    """A message with what can be done about it, where its code is known."""
+    """A message with what can be done about it, where its code is known; once explained it stays as it is."""
     action = _ACTIONS.get(driver_code(text) or 0)
-    return f"{text} ({action})" if action else text
+    return f"{text} ({action})" if action and action not in text else text

@@ -1,7 +1,7 @@
 """A Cambricon MLU card as a device, through MagicMind.
 
 The order is that of all public code: models are read before the System is made; then the card, one engine per
-graph, and per lane, one lane after another, a queue and its contexts. What the lane's thread uses, it has made
+graph, and per lane, one lane after another, its contexts and a queue. What the lane's thread uses, it has made
 itself: the runtime selects cards per thread, and no context is known to be safe in two.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import magicmind
 import magicmind.python.runtime as mm
 
-from .backend import Backend
+from .backend import Backend, Refused
 from .magicmind_lane import Graph, Lane
 from .sdk_calls import check, made
 from .versions import check_version, wheel_version
@@ -38,14 +38,14 @@ class MagicMindBackend(Backend):
         if version:
             check_version("MagicMind", version, *manifest["runtime"]["accepts"])
         if list(built["input_dtypes"]) != ["INT32"] * INPUTS:
-            raise RuntimeError(f"this bundle takes {built['input_dtypes']}, a worker sends INT32 only")
+            raise Refused(f"this bundle takes {built['input_dtypes']}, a worker sends INT32 only")
         models = [self._read(graph) for graph in manifest["graphs"]]
         self._held = ExitStack()  # for the life of the process: nothing may outlive the System
         system = self._held.enter_context(mm.System())
         seen, index = visible_devices(os.environ), int(self.config["index"])
         count = system.device_count()
         if not 0 <= index < count:
-            raise RuntimeError(
+            raise Refused(
                 f"mlu:{index} is not there: the SDK sees {count} cards, counted from 0 ({seen.why})"
             )
         self._device = mm.Device()
@@ -53,7 +53,7 @@ class MagicMindBackend(Backend):
         check(self._device.active(), f"activating mlu:{index}")
         self._graphs = [
             Graph(
-                made(model.create_i_engine(), "create_i_engine", _fit(built["archs"])),
+                made(model.create_i_engine, "create_i_engine", _fit(built["archs"])),
                 graph["max_length"],
                 int(manifest["max_batch_size"]),
                 built["dynamic"],
@@ -87,7 +87,7 @@ class MagicMindBackend(Backend):
         check(model.deserialize_from_file(path), "reading " + graph["file"])
         found = (model.get_input_num(), model.get_output_num())
         if found != (INPUTS, OUTPUTS):
-            raise RuntimeError(
+            raise Refused(
                 f"{graph['file']} has {found[0]} inputs and {found[1]} outputs, needed are {INPUTS} and {OUTPUTS}"
             )
         return model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ class Graph(NamedTuple):
 
 
 class Lane:
-    """A queue, and a context of every graph. Made and used by one thread, after that has activated the card.
+    """A context of every graph, and a queue. Made and used by one thread, after that has activated the card.
 
     Args:
         device: the SDK's Device.
@@ -43,9 +44,9 @@ class Lane:
         self._device = device
         self._graphs = graphs
         self._limits = limits
-        self._queue = made(device.create_queue(), "create_queue")
-        self._contexts = [made(graph.engine.create_i_context(), "create_i_context") for graph in graphs]
-        self._inputs = [made(context.create_inputs(), "create_inputs") for context in self._contexts]
+        self._contexts = [made(graph.engine.create_i_context, "create_i_context") for graph in graphs]
+        self._queue = made(device.create_queue, "create_queue")
+        self._inputs = [made(context.create_inputs, "create_inputs") for context in self._contexts]
 
     def run(self, arrays: Arrays) -> dict[str, int]:
         """Compute the logits of a batch.
@@ -54,7 +55,7 @@ class Lane:
             Nanoseconds of its parts. `sync` is the wait for the card; an SDK that copies late does so in there.
 
         Raises:
-            DeviceLost: the batch was on the card and failed: nothing is known to work after that.
+            DeviceLost: it failed on the card, or the driver gave a code: nothing is known to work after that.
             Exception: it was refused before it reached the card.
         """
         laps = Laps()
@@ -65,7 +66,7 @@ class Lane:
         graph = self._graphs[index]
         if not graph.dynamic:
             inputs = tuple(_padded(array, graph.max_batch, graph.max_length) for array in inputs)
-        outputs = self._compute(index, inputs, laps)
+        outputs = self._sync(self._enqueue(index, inputs, laps), inputs[0].shape, laps)
         for logits, found in zip((arrays.start, arrays.end), outputs):
             logits[:] = found[:batch, :length]
         laps.end("device_to_host")
@@ -78,16 +79,23 @@ class Lane:
             shapes: (batch, length), the largest last.
 
         Returns:
-            How long the largest batch took, and whether other threads could run meanwhile.
+            How long the wait for the largest batch was once it was warm, and whether other threads could
+            run meanwhile.
         """
-        for batch, length in shapes:
-            index = self._fitting(batch, length)
-            graph = self._graphs[index]
-            shape = (batch, length) if graph.dynamic else (graph.max_batch, graph.max_length)
-            zeros, ones = np.zeros(shape, np.int32), np.ones(shape, np.int32)
-            with Ticker() as ticker:
-                self._compute(index, (zeros, ones, zeros), Laps())
-        return {"warm_up_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
+        for shape in shapes:
+            self._run_empty(*shape)
+        ticker = Ticker()
+        self._run_empty(*shapes[-1], watch=ticker)
+        return {"sync_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
+
+    def _run_empty(self, batch: int, length: int, watch: Any = None) -> None:
+        """Run a batch of padding; `watch` is entered for the wait."""
+        index = self._fitting(batch, length)
+        graph = self._graphs[index]
+        shape = (batch, length) if graph.dynamic else (graph.max_batch, graph.max_length)
+        zeros, ones = np.zeros(shape, np.int32), np.ones(shape, np.int32)
+        laps = Laps()
+        self._sync(self._enqueue(index, (zeros, ones, zeros), laps), shape, laps, watch)
 
     def _fitting(self, batch: int, length: int) -> int:
         """The smallest graph that takes a batch."""
@@ -106,28 +114,31 @@ class Lane:
                 wrong = lowest if lowest < 0 else highest
                 raise ValueError(f"{name} {wrong} is outside 0 to {limit - 1}")
 
-    def _compute(self, index: int, inputs: tuple[Any, ...], laps: Laps) -> list[Any]:
-        return self._sync(self._enqueue(index, inputs, laps), inputs[0].shape, laps)
-
     def _enqueue(self, index: int, inputs: tuple[Any, ...], laps: Laps) -> list[Any]:
         """Start a batch; returns the tensors that will hold its logits."""
-        for tensor, array in zip(self._inputs[index], inputs):
-            check(tensor.from_numpy(array), "from_numpy")
-            check(tensor.to(self._device), "to")
-        laps.end("host_to_device")
         outputs: list[Any] = []  # a fresh one: the SDK would use those of another shape again
-        status = self._contexts[index].enqueue(self._inputs[index], outputs, self._queue)
-        if not status.ok() and driver_code(str(status)):
-            raise DeviceLost("enqueue: " + explain(str(status)))
-        check(status, "enqueue")
+        try:
+            for tensor, array in zip(self._inputs[index], inputs):
+                check(tensor.from_numpy(array), "from_numpy")
+                check(tensor.to(self._device), "to")
+            laps.end("host_to_device")
+            check(self._contexts[index].enqueue(self._inputs[index], outputs, self._queue), "enqueue")
+        except Exception as error:
+            if driver_code(str(error)) is None:
+                raise
+            batch, length = inputs[0].shape
+            raise DeviceLost(
+                f"a batch of {batch} x {length} did not reach the card: {explain(str(error))}"
+            ) from error
         laps.end("enqueue")
         return outputs
 
-    def _sync(self, outputs: list[Any], shape: tuple[int, ...], laps: Laps) -> list[Any]:
-        """Wait for a batch; returns start and end logits."""
+    def _sync(self, outputs: list[Any], shape: tuple[int, ...], laps: Laps, watch: Any = None) -> list[Any]:
+        """Wait for a batch, `watch` entered meanwhile; returns start and end logits."""
         lost = f"a batch of {shape[0]} x {shape[1]} was lost"
         try:
-            status = self._queue.sync()
+            with watch or nullcontext():
+                status = self._queue.sync()
             laps.end("sync")
             logits = [tensor.asnumpy() for tensor in outputs] if status.ok() else []
         except Exception as error:

@@ -6,15 +6,17 @@ import glob
 import os
 import re
 
+from .backend import Refused
+
 
 def check_version(runtime: str, found: str, oldest: str, first_refused: str) -> None:
     """Refuse a runtime that the bundle was not made for: `oldest` <= found < `first_refused`.
 
     Raises:
-        RuntimeError: with what was found and what is needed.
+        Refused: with what was found and what is needed.
     """
     if not _numbers(oldest) <= _numbers(found) < _numbers(first_refused):
-        raise RuntimeError(
+        raise Refused(
             f"this bundle needs {runtime} {oldest} or later, below {first_refused}; installed is {found}"
         )
 

@@ -7,14 +7,15 @@ import os
 import re
 import sys
 import threading
+import time
 
 from .status import Status, driver_error, refusal
 
 _FAULT = re.compile(
     r"(?:(?P<life>\d+)/)?"
-    r"(?:(?P<flag>wrong_device)|slow:(?P<slow>[\d.]+)"
+    r"(?:(?P<flag>wrong_device)|gil:(?P<gil>[\d.]+)|slow:(?:(?P<slowed>[a-z]\w*):)?(?P<slow>[\d.]+)"
     r"|(?P<kind>hang|abort|garble)(?::(?P<where>\w+))?@(?P<at>\d+)(?P<on>\+?)"
-    r"|(?P<method>\w+)(?::(?P<code>\d+))?@(?P<number>\d+)(?P<onward>\+?))"
+    r"|(?P<raise>raise:)?(?P<method>\w+)(?::(?P<code>\d+))?@(?P<number>\d+)(?P<onward>\+?))"
 )
 
 
@@ -23,6 +24,9 @@ class Faults:
 
     def __init__(self, text: str, life: int) -> None:
         self.slow_s = 0.0
+        self.gil_s = 0.0
+        #: Method -> seconds that its calls take longer.
+        self._slow_calls_s: dict[str, float] = {}
         self.wrong_device = False
         self._garble_from = sys.maxsize
         #: (method, first call, whether all after it, kind, CN code)
@@ -39,6 +43,10 @@ class Faults:
     def _plan(self, match: re.Match[str]) -> None:
         if match["flag"]:
             self.wrong_device = True
+        elif match["gil"]:
+            self.gil_s = float(match["gil"])
+        elif match["slowed"]:
+            self._slow_calls_s[match["slowed"]] = float(match["slow"])
         elif match["slow"]:
             self.slow_s = float(match["slow"])
         elif match["kind"] == "garble":
@@ -48,11 +56,17 @@ class Faults:
             self._planned.append((where, int(match["at"]), bool(match["on"]), match["kind"], 0))
         else:
             number, code = int(match["number"]), int(match["code"] or 0)
-            self._planned.append((match["method"], number, bool(match["onward"]), "fail", code))
+            kind = "raise" if match["raise"] else "fail"
+            self._planned.append((match["method"], number, bool(match["onward"]), kind, code))
 
     def strike(self, method: str) -> Status | None:
-        """Count a call; hang or abort if that is planned. Returns the failing Status it is to give, or None."""
+        """Count a call; hang, abort or raise if that is planned. Returns the failing Status it is to give, or None.
+
+        Raises:
+            RuntimeError: what was planned.
+        """
         number = self._count(method)
+        time.sleep(self._slow_calls_s.get(method, 0))
         for where, first, onward, kind, code in self._planned:
             if where != method or not (number == first or (onward and number > first)):
                 continue
@@ -62,7 +76,10 @@ class Faults:
                 threading.Event().wait()
             if kind == "abort":
                 os.abort()
-            return driver_error(code, method) if code else refusal("told to fail", "INTERNAL")
+            status = driver_error(code, method) if code else refusal("told to fail", "INTERNAL")
+            if kind == "raise":
+                raise RuntimeError(str(status))
+            return status
         return None
 
     def garbles(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import queue
 import threading
 import time
@@ -70,6 +71,8 @@ class Queue:
         if cards.active() != self._device:
             return driver_error(100005, "cnQueueSync")
         struck = FAULTS.strike("sync")
+        if FAULTS.gil_s:
+            ctypes.PyDLL(None).usleep(int(FAULTS.gil_s * 1e6))
         self._todo.join()
         if struck is not None and self._error.ok():
             self._error = struck
