@@ -223,6 +223,21 @@ def test_aborting_batch(open_card: OpenDevice, log: Log, tmp_path: Path) -> None
     compute(device, batch())
 
 
+def test_lanes_have_queues_of_their_own(open_card: OpenDevice, log: Log) -> None:
+    """A batch that never ends on the card holds up its own lane only."""
+    device = open_card(fail=f"hang:batch@{FIRST}")
+    device.start()
+    slot = device.acquire()
+    assert slot is not None
+    arrays = slot.arrays(2, 16)
+    arrays.ids[:], arrays.mask[:], arrays.types[:] = batch(), 1, 0
+    never = slot.submit(2, 16, PATIENCE_S)
+    log.wait_said(f"told to hang in batch {FIRST}")
+    compute(device, batch(seed=1))
+    compute(device, batch(seed=2))
+    assert not never.done()
+
+
 def test_hanging_batch(open_card: OpenDevice, log: Log) -> None:
     """A sync that never returns is ended by the watchdog."""
     device = open_card(fail=f"hang@{FIRST}")

@@ -6,7 +6,8 @@ the reason of a None is printed to stderr. Put the folder above this one on the 
 
 Networks are executed on the CPU, in float32 whatever precision was asked for: TorchScript by torch, ONNX by
 onnxruntime or else OpenVINO, and a JSON file `{"emulator": "hash", "vocab_size": N}` as a pure function of
-the token ids. A serialised model is a zip file of ours: build.json and the network.
+the token ids, which refuses a mask and types that are no window's. A serialised model is a zip file of ours:
+build.json and the network.
 
 Environment:
 
@@ -23,12 +24,13 @@ Environment:
         abort:METHOD@N    the call ends the process with SIGABRT; `abort@N` is `abort:sync@N`
         raise:METHOD@N    the call raises what it would otherwise fail with; raise:METHOD:CODE@N too
         slow:SECONDS      every batch takes that much longer
-        slow:METHOD:SECONDS  every call of the method takes that much longer
+        slow:METHOD:SECONDS   every call of the method takes that much longer
         gil:SECONDS       every sync keeps the interpreter's lock for that long
         garble@N          from the N-th batch on the logits are those of the row read backwards
         wrong_device      no card can be activated: the id is not one of this machine's
 
-      METHOD is the name of a method of the SDK, or `import`. `@N+` means the N-th call and all after it.
+      METHOD is the name of a method of the SDK, `import`, or `batch`: a batch on the card. `@N+` means
+      the N-th call and all after it.
       `2/METHOD@N` holds only in the second process that counts itself in MM_EMULATOR_LIVES, and so on.
     MM_EMULATOR_LIVES         a folder in which every process that loads the package counts itself
 """

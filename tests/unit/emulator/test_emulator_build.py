@@ -238,7 +238,7 @@ class Samples(mm.CalibDataInterface):
         return mm.DataType.INT32
 
     def get_sample(self) -> Any:
-        return np.ones((2, 16), self.dtype)
+        return np.zeros((2, 16), self.dtype)
 
     def next(self) -> mm.Status:
         if self.given == self.count:

@@ -45,6 +45,14 @@ def sync_outside_vocabulary(kit: Kit) -> mm.Status:
     return queue.sync()
 
 
+def sync_windows(kit: Kit, ids: list[int], mask: list[int], types: list[int]) -> mm.Status:
+    context, queue, inputs = kit.context()
+    for tensor, row in zip(inputs, (ids, mask, types), strict=True):
+        assert tensor.from_numpy(np.array([row], np.int32)).ok()
+    assert context.enqueue(inputs, [], queue).ok()
+    return queue.sync()
+
+
 def sync_negative_id(kit: Kit) -> mm.Status:
     context, queue, inputs = kit.context()
     kit.fill(inputs, token=-1)
@@ -103,6 +111,21 @@ def enqueue_elsewhere(kit: Kit) -> mm.Status:
         pytest.param(enqueue_elsewhere, "100005", id="thread-without-device"),
         pytest.param(sync_outside_vocabulary, "100124 CN_INVOKE_ERROR_ADDRESS_SPACE", id="id-too-large"),
         pytest.param(sync_negative_id, "100124", id="id-negative"),
+        pytest.param(
+            lambda kit: sync_windows(kit, [1, 1, 0], [7, 8, 0], [0, 1, 0]), "the mask is", id="ids-for-mask"
+        ),
+        pytest.param(
+            lambda kit: sync_windows(kit, [7, 8, 0], [0, 1, 1], [0, 0, 0]), "the mask is", id="mask-reversed"
+        ),
+        pytest.param(
+            lambda kit: sync_windows(kit, [7, 8, 0], [0, 0, 0], [0, 0, 0]), "hides a row", id="masked-row"
+        ),
+        pytest.param(
+            lambda kit: sync_windows(kit, [7, 8, 0], [1, 1, 0], [0, 1, 1]), "the types", id="types-of-padding"
+        ),
+        pytest.param(
+            lambda kit: sync_windows(kit, [7, 8, 0], [1, 1, 0], [1, 1, 0]), "the types", id="mask-for-types"
+        ),
         pytest.param(lambda kit: lost(kit, lambda c, q, i: c.enqueue(i, [], q)), "100201", id="lost-enqueue"),
         pytest.param(lambda kit: lost(kit, lambda c, q, i: q.sync()), "100124", id="lost-sync"),
         pytest.param(
@@ -269,8 +292,8 @@ def test_numpy_defaults_are_cast(kit: Kit) -> None:
     """int64 and float64, which numpy makes unasked, become the tensor's type, as in the public samples."""
     context, queue, inputs = kit.context()
     for dtype in (np.int64, np.float64):
-        for tensor in inputs:
-            assert tensor.from_numpy(np.ones((2, 16), dtype)).ok()
+        for tensor, value in zip(inputs, (7, 1, 0), strict=True):
+            assert tensor.from_numpy(np.full((2, 16), value, dtype)).ok()
         outputs: list[mm.Tensor] = []
         assert context.enqueue(inputs, outputs, queue).ok()
         assert queue.sync().ok()

@@ -39,6 +39,9 @@ class Job:
         """Compute; a failure becomes the Status that the next sync gives."""
         if FAULTS.slow_s:
             time.sleep(FAULTS.slow_s)
+        struck = FAULTS.strike("batch")
+        if struck is not None:
+            return struck
         garbled = FAULTS.garbles()
         try:
             results = self.compute(self.inputs)

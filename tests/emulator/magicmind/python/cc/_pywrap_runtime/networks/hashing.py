@@ -32,6 +32,7 @@ class Hashing(Computation):
         ids = arrays[0]
         if any(array.shape != ids.shape for array in arrays):
             raise ValueError("the inputs differ in shape")
+        _check_windows(*arrays)
         if ids.size and ids.max() >= self._vocab_size:
             raise OutsideTable(f"id {ids.max()}")
         wide = ids.astype(np.uint32)
@@ -42,3 +43,17 @@ class Hashing(Computation):
             ((mixed >> np.uint32(shift)) & np.uint32(0xFFFF)).astype(np.float32) / np.float32(4096)
             for shift in (8, 12)
         ]
+
+
+def _check_windows(ids: Any, mask: Any, types: Any) -> None:
+    """Refuse what is no encoded text: logits of the ids alone do not show whether mask and types were right.
+
+    Raises:
+        ValueError: says which input is wrong.
+    """
+    if (mask > 1).any() or (np.diff(mask, axis=1) > 0).any():
+        raise ValueError("the mask is not ones with zeros behind them")
+    if ids[~mask.any(axis=1)].any():
+        raise ValueError("the mask hides a row that holds ids")
+    if (types > mask).any() or types[:, :1].any():
+        raise ValueError("the types are not zeros and ones that begin with zero and end with the mask")
