@@ -34,6 +34,13 @@ def write_environment(file: Path, **variables: object) -> Path:
     return file
 
 
+def make_script(file: Path, program: str) -> Path:
+    """A script that can be run."""
+    file.write_text(f"#!/bin/sh\n{program}\n")
+    file.chmod(0o755)
+    return file
+
+
 def build_hash(file: Path, dims: tuple[int, int], *, dynamic: bool) -> None:
     """Compile the graph that is a pure function of its ids; its parameters are those of `build_graph`."""
     source = file.with_suffix(".json")

@@ -19,7 +19,13 @@ from spanserve.worker.doctor.finding import Finding
 from spanserve.worker.doctor.redis import check_redis
 from spanserve.worker.doctor.runtime import check_runtime
 from spanserve.worker.doctor.sdk import check_sdk
-from tests.emulated import EMULATOR, emulator_environment, make_mlu_bundle, write_environment
+from tests.emulated import (
+    EMULATOR,
+    emulator_environment,
+    make_mlu_bundle,
+    make_script,
+    write_environment,
+)
 from tests.machines import NEWER_TABLE, information, make_tree, nodes, write_cnmon
 from tests.redis_server import Executable, Persistence, RedisServer, free_port
 
@@ -198,6 +204,20 @@ def test_sdk_that_does_not_work(
         if finding.verdict.value == "failed"
     ]
     assert (failed, True) == (finding.name, found in finding.found), finding
+
+
+@pytest.mark.parametrize(
+    ("program", "verdict"),
+    [
+        pytest.param('exec {python} "$@"', "warning", id="exec"),
+        pytest.param('{python} "$@"; exit $?', "failed", id="child"),
+    ],
+)
+def test_script_in_place_of_the_python(tmp_path: Path, program: str, verdict: str) -> None:
+    """A script may stand in place of the SDK's Python if it becomes that Python, which here is only odd."""
+    script = make_script(tmp_path / "python", program.format(python=sys.executable))
+    finding = check_sdk(str(script), emulator_environment(), 0, None)[0]
+    assert (verdict, verdict == "failed") == (finding.verdict.value, "`exec`" in finding.advice)
 
 
 def test_sdk_without_numpy(tmp_path: Path) -> None:

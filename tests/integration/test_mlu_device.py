@@ -16,7 +16,7 @@ import pytest
 from spanserve.bundle import Bundle, BundleError, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied
 from tests.devices import PATIENCE_S, Log, batch, children, compute, rings
-from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
+from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle, make_script
 
 OpenDevice = Callable[..., Device]
 
@@ -37,9 +37,11 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def open_card(bundle: Bundle, open_device: OpenDevice) -> OpenDevice:
     """Makes devices on the emulated SDK, told to fail as the keywords say."""
 
-    def make(spec: str = "mlu:0", *, of: Bundle = bundle, extra: Any = (), **told: object) -> Device:
+    def make(
+        spec: str = "mlu:0", *, of: Bundle = bundle, slots: int = 2, extra: Any = (), **told: object
+    ) -> Device:
         environment = {**emulator_environment(**told), **dict(extra)}
-        return open_device(spec, bundle=of, python=PYTHON, environment=environment)
+        return open_device(spec, bundle=of, slots=slots, python=PYTHON, environment=environment)
 
     return make
 
@@ -162,6 +164,40 @@ def test_every_shape_is_warmed_up(open_card: OpenDevice, tmp_path: Path) -> None
         of = {} if bundle is None else {"of": bundle}
         assert "enqueue: INTERNAL: told to fail" in why_not(open_card(fail=f"enqueue@{batches}", **of))
         open_card(fail=f"enqueue@{batches + 1}", **of).start()
+
+
+def test_said_once(open_card: OpenDevice) -> None:
+    """What is expected to be missing is said in a sentence; where it was found stands behind what is not expected."""
+    missing = "mlu:3 is not there: the SDK sees 2 cards, counted from 0 (no variable hides any)"
+    assert f"device host of mlu:3 ended ({missing})" == why_not(open_card("mlu:3", cards=2))
+    assert "Traceback" in why_not(open_card(fail="raise:active@1"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param("create_i_context@3+", id="context"),
+        pytest.param(f"sync:100100@{WARM_UP + 1}+", id="memory"),
+        pytest.param(f"raise:enqueue@{WARM_UP + 1}+", id="exception"),
+    ],
+)
+def test_fewer_slots_would_do(open_card: OpenDevice, fault: str) -> None:
+    """Where only the third lane fails, the message names the option that leaves it out; two lanes do start."""
+    assert "not 3: --slots 2" in why_not(open_card(fail=fault, slots=3))
+    assert "--slots 2" not in why_not(open_card(fail="create_i_context@1", slots=3))
+    open_card(fail=fault, slots=2).start()
+
+
+def test_script_that_stays(open_device: OpenDevice, bundle: Bundle, tmp_path: Path) -> None:
+    """A script that starts the SDK's Python as its child, and does not become it, is told so."""
+    script = make_script(tmp_path / "python", f'{PYTHON} "$@"; exit $?')
+    device = open_device("mlu:0", bundle=bundle, python=str(script), environment=emulator_environment())
+    assert "must `exec` it" in why_not(device)
+
+
+def test_exit_in_a_lane(open_card: OpenDevice) -> None:
+    """An SDK that ends the thread of a lane ends the start at once."""
+    assert "SystemExit" in why_not(open_card(fail="exit:create_queue@2"))
 
 
 @pytest.mark.parametrize("method", ["from_numpy", "to", "enqueue"])

@@ -23,6 +23,7 @@ Environment:
         hang:METHOD@N     the call never returns; `hang@N` is `hang:sync@N`
         abort:METHOD@N    the call ends the process with SIGABRT; `abort@N` is `abort:sync@N`
         raise:METHOD@N    the call raises what it would otherwise fail with; raise:METHOD:CODE@N too
+        exit:METHOD@N     the call raises SystemExit
         slow:SECONDS      every batch takes that much longer
         slow:METHOD:SECONDS   every call of the method takes that much longer
         gil:SECONDS       every sync keeps the interpreter's lock for that long

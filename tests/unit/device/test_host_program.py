@@ -93,7 +93,7 @@ def test_imports(path: Path) -> None:
 
 
 def test_orphan_ends_at_once() -> None:
-    """Started by a process that is gone meanwhile, it ends before it does anything."""
+    """Started by a process that is gone meanwhile, or that was a script between, it says so and does nothing."""
     config = {"parent": 1 << 22}  # beyond any process id
     done = subprocess.run(
         [sys.executable, str(HOST_PROGRAM), json.dumps(config)],
@@ -102,4 +102,5 @@ def test_orphan_ends_at_once() -> None:
         timeout=60,
         check=False,
     )
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert (70, "") == (done.returncode, done.stdout)
+    assert "a script in place of the SDK's Python must `exec` it" in done.stderr

@@ -75,8 +75,14 @@ class MagicMindBackend(Backend):
         check(self._device.active(), f"activating mlu:{self._device.id}")
         model = self.config["manifest"]["model"]
         limits = (int(model["vocab_size"]), 2, int(model["type_vocab_size"]))
-        self._lanes[lane] = Lane(self._device, self._graphs, limits)
-        return self._lanes[lane].warm_up(self.config["shapes"])
+        try:
+            self._lanes[lane] = Lane(self._device, self._graphs, limits)
+            return self._lanes[lane].warm_up(self.config["shapes"])
+        except Exception as error:
+            if lane == 0:
+                raise
+            few = f"the card has room for {lane} batches at a time, not {lane + 1}: --slots {lane}"
+            raise Refused(f"{error}; if {few}") from error
 
     def run(self, lane: int, arrays: Arrays) -> dict[str, int]:
         return self._lanes[lane].run(arrays)

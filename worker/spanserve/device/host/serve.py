@@ -19,13 +19,13 @@ import traceback
 from concurrent.futures import Future
 from typing import Any
 
-from .backend import Backend, DeviceLost, make_backend
+from .backend import Backend, DeviceLost, Refused, make_backend
 from .channel import Channel
 from .ring import BEGAN, IDLE, RUNNING, STATE, Ring
 
 #: Seconds between two signs of life.
 BEAT_S = 1.0
-#: Exit status after the device was lost: EX_SOFTWARE.
+#: Exit status after the device was lost, or cannot be had: EX_SOFTWARE.
 EXIT_DEVICE_LOST = 70
 
 _PR_SET_PDEATHSIG = 1
@@ -48,7 +48,10 @@ def main(argument: str) -> int:
             opened: Future[dict[str, Any]] = Future()
             _start(_run_lane, backend, lane, opened, ring, todo, channel)
             info.update(opened.result())
-    except Exception as error:
+    except (Refused, DeviceLost) as error:
+        channel.send("fatal", error=str(error))
+        return EXIT_DEVICE_LOST
+    except BaseException as error:
         # On one line: the worker keeps the last few, and the runtime's own words come before it.
         sys.stderr.write(" | ".join(map(str.strip, traceback.format_exc().splitlines())) + "\n")
         sys.stderr.flush()
@@ -73,7 +76,7 @@ def _run_lane(
 ) -> None:
     try:
         opened.set_result(backend.open_lane(lane))
-    except Exception as error:
+    except BaseException as error:  # one that is not told would be waited for
         opened.set_exception(error)
         return
     while True:
@@ -104,7 +107,7 @@ def _beat(channel: Channel) -> None:
         channel.send("beat")
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     """The error on one line: runtimes break theirs into many."""
     return " ".join(f"{type(error).__name__}: {error}".split())
 
@@ -124,7 +127,14 @@ def _map_ring(config: dict[str, Any]) -> Ring:
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when the worker dies; end at once if it has died already."""
+    """Ask the kernel to kill this process when the worker dies; end at once if somebody else is its parent.
+
+    The worker has died already, and nobody reads what is said here; or a script has not become this process.
+    """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(0)
+        sys.stderr.write(
+            "started through another program: a script in place of the SDK's Python must `exec` it\n"
+        )
+        sys.stderr.flush()
+        os._exit(EXIT_DEVICE_LOST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ _MARK = "spanserve-doctor "
 _PROBE = f"""
 import glob, json, os, sys
 sys.path[:] = [entry for entry in sys.path if entry]
-found = {{"python": "%d.%d.%d" % sys.version_info[:3]}}
+found = {{"python": "%d.%d.%d" % sys.version_info[:3], "parent": os.getppid()}}
 def step(name, work):
     try:
         found[name] = work()
@@ -78,6 +79,11 @@ def _interpreter(python: str, found: Mapping[str, Any]) -> Finding:
     if "numpy_error" in found:
         text = f"{python}, {found['python']}, has no numpy: {found['numpy_error']}"
         return failed(name, text, "install numpy 1.21.6 into it")
+    if found["parent"] != os.getpid():
+        text = f"{python} starts {found['python']} as another process"
+        return failed(
+            name, text, "a script has to `exec` the Python; a device host cannot be in another container"
+        )
     text = f"{python}, {found['python']}, numpy {found['numpy']}"
     if not found["python"].startswith(_PYTHON + "."):
         return warning(name, text, f"the SDK's wheels are for CPython {_PYTHON}")

@@ -15,7 +15,7 @@ _FAULT = re.compile(
     r"(?:(?P<life>\d+)/)?"
     r"(?:(?P<flag>wrong_device)|gil:(?P<gil>[\d.]+)|slow:(?:(?P<slowed>[a-z]\w*):)?(?P<slow>[\d.]+)"
     r"|(?P<kind>hang|abort|garble)(?::(?P<where>\w+))?@(?P<at>\d+)(?P<on>\+?)"
-    r"|(?P<raise>raise:)?(?P<method>\w+)(?::(?P<code>\d+))?@(?P<number>\d+)(?P<onward>\+?))"
+    r"|(?:(?P<manner>raise|exit):)?(?P<method>\w+)(?::(?P<code>\d+))?@(?P<number>\d+)(?P<onward>\+?))"
 )
 
 
@@ -56,14 +56,14 @@ class Faults:
             self._planned.append((where, int(match["at"]), bool(match["on"]), match["kind"], 0))
         else:
             number, code = int(match["number"]), int(match["code"] or 0)
-            kind = "raise" if match["raise"] else "fail"
+            kind = match["manner"] or "fail"
             self._planned.append((match["method"], number, bool(match["onward"]), kind, code))
 
     def strike(self, method: str) -> Status | None:
         """Count a call; hang, abort or raise if that is planned. Returns the failing Status it is to give, or None.
 
         Raises:
-            RuntimeError: what was planned.
+            RuntimeError, SystemExit: what was planned.
         """
         number = self._count(method)
         time.sleep(self._slow_calls_s.get(method, 0))
@@ -79,6 +79,8 @@ class Faults:
             status = driver_error(code, method) if code else refusal("told to fail", "INTERNAL")
             if kind == "raise":
                 raise RuntimeError(str(status))
+            if kind == "exit":
+                raise SystemExit(str(status))
             return status
         return None
 
