@@ -14,6 +14,7 @@ from spanserve.bundle import Bundle
 from spanserve.cli.main import main
 from spanserve.device import Device, DeviceError
 from spanserve.device.bench import Latencies, measure_device
+from tests.bundles import make_sim_bundle
 from tests.emulated import make_mlu_bundle, write_environment
 
 QUICK = ("--warmup", "0", "--duration", "0", "--iterations", "7")
@@ -81,6 +82,26 @@ def test_card(tmp_path: Path, capsys: pytest.CaptureFixture[str], dynamic: bool,
         parts = entry["device_parts_s"]
         assert ["host_to_device", "enqueue", "sync", "device_to_host"] == list(parts)
         assert 0 < sum(part["mean"] for part in parts.values()) <= entry["latency_s"]["device"]["mean"]
+
+
+def test_shorter_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a bundle for shorter windows the longest are run, unless others are asked for."""
+    path = make_sim_bundle(tmp_path / "b", max_seq_length=128, max_batch_size=1).path
+    for given, expected in (((), 128), (("--length", "48"), 48)):
+        status, found = bench(capsys, str(path), "--device", "sim:mlu370-x8", *given)
+        assert (0, [expected]) == (status, [entry["length"] for entry in found])
+
+
+def test_no_interpreter(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card needs the Python of its SDK, and is not tried with ours."""
+    monkeypatch.delenv("SPANSERVE_MAGICMIND_PYTHON", raising=False)
+    make_mlu_bundle(tmp_path / "b", max_batch_size=1)
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "device", str(tmp_path / "b"), "--json"])
+    assert 2 == end.value.code
+    assert "mlu:0 needs --magicmind-python" in capsys.readouterr().err
 
 
 def test_parts_for_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

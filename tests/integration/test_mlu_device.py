@@ -17,6 +17,7 @@ from spanserve.bundle import Bundle, BundleError, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied
 from tests.devices import PATIENCE_S, Log, batch, children, compute, rings
 from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle, make_script
+from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
 
 OpenDevice = Callable[..., Device]
 
@@ -61,6 +62,18 @@ def test_facts(open_card: OpenDevice) -> None:
     info = device.info
     assert ("magicmind", "1.7.0", 2) == (info["runtime"], info["version"], info["cards"])
     assert "MLU_VISIBLE_DEVICES=2,3" == info["visible"]
+
+
+def test_cards_by_uuid(open_card: OpenDevice) -> None:
+    """Cards may be named by their UUIDs; `mlu:N` counts those."""
+    uuids = f"{uuid(3)},{uuid(1)}"
+    device = open_card("mlu:1", cards=4, extra={"CN_VISIBLE_DEVICES": uuids})
+    device.start()
+    assert (2, f"CN_VISIBLE_DEVICES={uuids}") == (device.info["cards"], device.info["visible"])
+    compute(device, batch())
+    assert "mlu:2 is not there: the SDK sees 2 cards" in why_not(
+        open_card("mlu:2", cards=4, extra={"CN_VISIBLE_DEVICES": uuids})
+    )
 
 
 @pytest.mark.parametrize(

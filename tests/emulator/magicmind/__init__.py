@@ -11,7 +11,8 @@ build.json and the network.
 
 Environment:
 
-    MM_EMULATOR_CARDS         cards in the machine (1); CN_VISIBLE_DEVICES and MLU_VISIBLE_DEVICES are obeyed
+    MM_EMULATOR_CARDS         cards in the machine (1); CN_VISIBLE_DEVICES and MLU_VISIBLE_DEVICES are obeyed,
+                              the UUID of card N is N in eight hexadecimal digits and -2157-0000-0000-000000000000
     MM_EMULATOR_CLUSTERS      clusters of a card (8)
     MM_EMULATOR_ARCH          architecture of the cards (mtp_372)
     MM_EMULATOR_VARYING_DIMS  how many dimensions of an input may vary in a mutable graph (2); public pages

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.emulator.magicmind.python import runtime as mm
+from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
 from tests.unit.emulator.kit import Kit
 
 Call = Callable[[Kit], Any]
@@ -277,6 +278,10 @@ def test_contexts_at_once(kit: Kit, capfd: pytest.CaptureFixture[str]) -> None:
         pytest.param({"CN_VISIBLE_DEVICES": "0,1,0"}, 0, id="twice"),
         pytest.param({"CN_VISIBLE_DEVICES": "0,9,1"}, 1, id="not-there"),
         pytest.param({"CN_VISIBLE_DEVICES": ""}, 0, id="none"),
+        pytest.param({"CN_VISIBLE_DEVICES": f"{uuid(3)}, {uuid(1)}"}, 2, id="uuids"),
+        pytest.param({"CN_VISIBLE_DEVICES": f"{uuid(0)},{uuid(9)},{uuid(1)}"}, 1, id="uuid-not-there"),
+        pytest.param({"CN_VISIBLE_DEVICES": f"{uuid(0)},{uuid(0)}"}, 0, id="uuid-twice"),
+        pytest.param({"CN_VISIBLE_DEVICES": f"{uuid(0)},1"}, 1, id="number-ends-uuids"),
     ],
 )
 def test_cards(variables: dict[str, str], count: int, monkeypatch: pytest.MonkeyPatch) -> None:

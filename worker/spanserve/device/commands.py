@@ -48,7 +48,11 @@ def bench_device(
         list[Path] | None, typer.Argument(help="Folders of bundles. Default: the built-in model.")
     ] = None,
     device: Annotated[
-        str, typer.Option(help="cpu, mlu:N, or sim:fixed?latency_ms=N. Default: what the bundle is for.")
+        str,
+        typer.Option(
+            help="cpu, mlu:N, or simulated: sim:fixed?latency_ms=N, sim:mlu370-x8 or another card. "
+            "Default: what the bundle is for."
+        ),
     ] = "",
     batch_size: Annotated[
         list[int] | None,
@@ -56,7 +60,10 @@ def bench_device(
             min=1, help="Windows in a batch; repeat for several. Default: 1, 16 and 32, or what it fits."
         ),
     ] = None,
-    length: Annotated[int, typer.Option(min=1, help="Tokens of every window.")] = _LENGTH,
+    length: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"Tokens of every window. Default: {_LENGTH}, or what the bundle takes."),
+    ] = None,
     slots: Annotated[int, typer.Option(min=1, help="Batches in flight; mm_run: infer_depth.")] = 2,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
     duration: Annotated[float, typer.Option(min=0, help="Seconds at least.")] = DURATION_S,
@@ -83,7 +90,7 @@ def bench_device(
         with closing(handle):
             handle.start()
             for batch in batch_size or _batches(bundle):
-                tokens = bundle.manifest.padded_length(length)
+                tokens = bundle.manifest.padded_length(length or min(_LENGTH, bundle.manifest.max_seq_length))
                 measured = measure_device(
                     handle, batch, tokens, warmup_s=warmup, duration_s=duration, iterations=iterations
                 )

@@ -23,19 +23,28 @@ def varying_dims() -> int:
     return int(os.environ.get("MM_EMULATOR_VARYING_DIMS", "2"))
 
 
+def uuid(card: int) -> str:
+    """Of a card of the machine."""
+    return f"{card:08x}-2157-0000-0000-000000000000"
+
+
 def count() -> int:
-    """Visible cards: a repeated id leaves none, an id that is no number ends the list."""
+    """Visible cards: a repeated one leaves none, what is no number or UUID of a card here ends the list."""
     cards = int(os.environ.get("MM_EMULATOR_CARDS", "1"))
     chosen = os.environ.get("CN_VISIBLE_DEVICES", os.environ.get("MLU_VISIBLE_DEVICES"))
     if chosen is None:
         return cards
-    visible: list[int] = []
-    for part in (part.strip() for part in chosen.split(",")):
-        if not part.isdigit() or int(part) >= cards:
+    parts = [part.strip() for part in chosen.split(",")]
+    by_uuid = "-" in parts[0]  # numbers and UUIDs do not mix
+    names = [uuid(card) if by_uuid else str(card) for card in range(cards)]
+    visible: list[str] = []
+    for part in parts:
+        name = part if by_uuid else part.lstrip("0") or part[-1:]
+        if name not in names:
             break
-        if int(part) in visible:
+        if name in visible:
             return 0
-        visible.append(int(part))
+        visible.append(name)
     return len(visible)
 
 
