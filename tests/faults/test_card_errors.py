@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,9 @@ from spanserve.qa.direct import Run, ask
 from spanserve.worker import engine as engine_module
 from spanserve.worker.canary import check_goldens
 from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
+from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.faults.serving import rig
+from tests.faults.waiting import eventually
 from tests.faults.wire import make_tasks
 from tests.processes import WorkerProcess
 
@@ -29,6 +31,7 @@ WARM_UP = 2 * (18 + 1)
 MIDDLE = 140
 
 StartCard = Callable[[str], WorkerProcess]
+MakeFleet = Callable[..., Awaitable[QueueFleet]]
 
 
 @pytest.fixture(scope="module")
@@ -106,14 +109,28 @@ async def test_garbage_after_a_restart(start_card: StartCard, bundle: Bundle) ->
     assert 70 == await asyncio.to_thread(worker.wait)
 
 
-async def test_garbage_from_the_start(start_card: StartCard) -> None:
-    """D16: a card that gives garbage from its first batch never becomes ready and takes no task."""
-    worker = start_card("garble@1")
-    assert (
-        "mlu:0 gives wrong answers" in (await asyncio.to_thread(worker.wait_for, "device given up"))["reason"]
-    )
-    assert 70 == await asyncio.to_thread(worker.wait)
-    assert [] == worker.records("ready")
+async def test_garbage_from_the_start(make_fleet: MakeFleet, bundle: Bundle, tmp_path: Path) -> None:
+    """D16: a card that gives garbage from its first batch takes no task of a queue; another card answers them all."""
+    fleet = await make_fleet()
+
+    def start(name: str, **told: object) -> WorkerProcess:
+        file = write_environment(tmp_path / name, **told)
+        sdk = ("--magicmind-python", PYTHON, "--device-env", str(file), "--slots", "2")
+        return fleet.worker(*sdk, bundle=bundle.path, device="mlu:0")
+
+    async with fleet.evaluation(single_tasks(50)) as evaluation:
+        await eventually(lambda: fleet.rig.depth() == (50, 0))
+        broken = start("broken.env", fail="garble@1")
+        given_up = await asyncio.to_thread(broken.wait_for, "device given up")
+        assert "mlu:0 gives wrong answers" in given_up["reason"]
+        assert 70 == await asyncio.to_thread(broken.wait)
+        assert ([], []) == (broken.records("ready"), fleet.journal.of("start"))
+        assert (50, 0) == fleet.rig.depth()
+        whole = start("whole.env")
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert 0 == classes.duplicate_executions
+    assert {whole.pid} == {line["pid"] for line in fleet.journal.of("start")}
 
 
 async def test_a_hang(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
