@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from spanserve.device import Device
+from spanserve.device import Device, DeviceError
 from spanserve.device.host.simulated import logits
 
 #: Seconds for anything that has to happen.
@@ -81,3 +82,11 @@ def compute(device: Device, ids: Ints) -> None:
     expected = logits(ids)
     assert expected[0].tolist() == start.tolist()
     assert expected[1].tolist() == end.tolist()
+
+
+def why_not(device: Device) -> str:
+    """Why a device does not start."""
+    with pytest.raises(DeviceError) as caught:
+        device.start()
+    assert device.host_pid is None
+    return str(caught.value)
