@@ -220,6 +220,13 @@ def test_script_in_place_of_the_python(tmp_path: Path, program: str, verdict: st
     assert (verdict, verdict == "failed") == (finding.verdict.value, "`exec`" in finding.advice)
 
 
+def test_sdk_without_a_version(tmp_path: Path) -> None:
+    """A package that was copied without its metadata does not tell its version, and no worker would start on it."""
+    (tmp_path / "magicmind").symlink_to(EMULATOR / "magicmind")
+    finding = check_sdk(sys.executable, {"PYTHONPATH": str(tmp_path)}, 0, None)[1]
+    assert ("failed", True) == (finding.verdict.value, "version is not known" in finding.found)
+
+
 def test_sdk_without_numpy(tmp_path: Path) -> None:
     """A numpy that cannot be imported is named."""
     (tmp_path / "numpy.py").write_text("raise ImportError('no numpy here')")

@@ -11,7 +11,7 @@ import pytest
 from spanserve.bundle import Bundle, BundleError, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied
 from tests.devices import PATIENCE_S, Log, batch, compute, why_not
-from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle, make_script
+from tests.emulated import EMULATOR, PYTHON, emulator_environment, make_mlu_bundle, make_script
 from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
 
 OpenDevice = Callable[..., Device]
@@ -102,6 +102,13 @@ def test_lock_of_the_interpreter(open_card: OpenDevice, fail: str, releases: boo
 def test_does_not_fit(open_card: OpenDevice, spec: str, environment: dict[str, str], message: str) -> None:
     """A card, machine or Python that does not fit is refused in words."""
     assert message in why_not(open_card(spec, cards=4, extra=environment))
+
+
+def test_sdk_without_a_version(open_card: OpenDevice, tmp_path: Path) -> None:
+    """An SDK that does not tell its version cannot be held against the bundle: it is refused."""
+    (tmp_path / "magicmind").symlink_to(EMULATOR / "magicmind")
+    message = why_not(open_card(extra={"PYTHONPATH": str(tmp_path)}))
+    assert "no magicmind-*.dist-info beside the SDK tells its version" in message
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,11 @@ class MagicMindBackend(Backend):
         manifest = self.config["manifest"]
         built = manifest["magicmind"]
         version = wheel_version(magicmind.__file__)
-        if version:
-            check_version("MagicMind", version, *manifest["runtime"]["accepts"])
+        if not version:
+            raise Refused(
+                "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
+            )
+        check_version("MagicMind", version, *manifest["runtime"]["accepts"])
         if list(built["input_dtypes"]) != ["INT32"] * INPUTS:
             raise Refused(f"this bundle takes {built['input_dtypes']}, a worker sends INT32 only")
         models = [self._read(graph) for graph in manifest["graphs"]]
@@ -63,7 +66,7 @@ class MagicMindBackend(Backend):
         self._lanes: dict[int, Lane] = {}
         return {
             "runtime": "magicmind",
-            "version": version or "unknown",
+            "version": version,
             "python": "{}.{}.{}".format(*sys.version_info[:3]),
             "cards": count,
             "visible": seen.why,

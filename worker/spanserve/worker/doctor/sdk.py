@@ -34,7 +34,7 @@ def sdk():
     import magicmind, magicmind.python.runtime
     folder = os.path.dirname(os.path.abspath(magicmind.__file__))
     wheels = glob.glob(glob.escape(folder) + "-*.dist-info")
-    return os.path.basename(wheels[0]).split("-")[1][:-len(".dist")] if wheels else "unknown"
+    return os.path.basename(wheels[0]).split("-")[1][:-len(".dist")] if wheels else ""
 def cards():
     import magicmind.python.runtime as mm
     with mm.System() as system:
@@ -96,7 +96,10 @@ def _package(found: Mapping[str, Any], manifest: Manifest | None) -> list[Findin
         advice = "install the SDK's wheel into it; --device-env gives LD_LIBRARY_PATH of its libraries"
         return [failed(name, f"cannot be imported: {found['sdk_error']}", advice)]
     version = found["sdk"]
-    if manifest is not None and manifest.magicmind is not None and version != "unknown":
+    if not version:
+        text = "its version is not known: no magicmind-*.dist-info lies beside it"
+        return [failed(name, text, "install the SDK's wheel by pip")]
+    if manifest is not None and manifest.magicmind is not None:
         try:
             check_version("MagicMind", version, *manifest.runtime.accepts)
         except RuntimeError as error:
