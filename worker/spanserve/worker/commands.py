@@ -74,10 +74,11 @@ def worker(
         ),
     ] = 0,
     drain_delay: Annotated[
-        float, typer.Option(envvar="SPANSERVE_DRAIN_DELAY", help="Seconds from not ready to draining.")
+        float, typer.Option(envvar="SPANSERVE_DRAIN_DELAY", min=0, help="Seconds from not ready to draining.")
     ] = 5.0,
     drain_timeout: Annotated[
-        float, typer.Option(envvar="SPANSERVE_DRAIN_TIMEOUT", help="Seconds held tasks get when draining.")
+        float,
+        typer.Option(envvar="SPANSERVE_DRAIN_TIMEOUT", min=0, help="Seconds held tasks get when draining."),
     ] = 20.0,
     name: Annotated[str, typer.Option(envvar="SPANSERVE_NAME", help="Name in results and logs.")] = "",
     tls_cert: Annotated[

@@ -73,7 +73,7 @@ def build(
         ),
     ] = None,
     max_batch_size: Annotated[
-        int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", min=1, max=1024, help="Windows in a batch.")
+        int, typer.Option(envvar="SPANSERVE_BUILD_BATCH_SIZE", min=1, max=1024, help="Windows in a batch.")
     ] = 16,
     max_seq_length: Annotated[
         int,
