@@ -94,6 +94,15 @@ async def test_a_killed_worker_comes_back(start_up: StartUp) -> None:
     assert 1 == up.worker(1)["starts"]
 
 
+def test_a_signal_without_a_name(start_up: StartUp) -> None:
+    """A worker comes back after any signal, one that has no name among them."""
+    up = start_up()
+    up.wait_serving(2)
+    os.kill(up.worker(0)["pid"], 40)
+    assert "signal 40" == up.wait_for("worker ended")["status"]
+    up.wait_for("ready", device="sim:fixed#0", count=2)
+
+
 def test_a_crash_loop_stops(start_up: StartUp) -> None:
     """A device whose workers die too often is given up; the others go on, and the exit status tells in the end."""
     up = start_up("--crash-limit", "2")

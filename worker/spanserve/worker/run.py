@@ -27,6 +27,7 @@ from spanserve.worker.batcher import Batcher
 from spanserve.worker.canary import CanaryFailed, check_goldens
 from spanserve.worker.cost import measured_cost
 from spanserve.worker.engine import Engine
+from spanserve.worker.events import first
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Page, Pages
@@ -120,7 +121,7 @@ class _Worker:
                 "listening", address=self.server.address, device=self.settings.device, bundle=manifest.name
             )
             await self._load()
-            await _first(self.stopping, self.failed)
+            await first(self.stopping, self.failed)
             if self.failed.is_set():
                 return await self._fail()
             return await self._drain()
@@ -212,12 +213,12 @@ class _Worker:
             return EXIT_OK
         if self.door is not None:
             self.door.give_back()  # other workers can have at once what is not begun
-        await _first(
+        await first(
             self.hurry, self.failed, timeout_s=settings.drain_delay_s
         )  # ... while we still serve the others
         self.engine.set_state(State.DRAINING)
         self.service.drain()
-        await _first(self.engine.idle, self.hurry, self.failed, timeout_s=settings.drain_timeout_s)
+        await first(self.engine.idle, self.hurry, self.failed, timeout_s=settings.drain_timeout_s)
         if self.failed.is_set():
             return await self._fail()
         finished = self.engine.idle.is_set()
@@ -257,14 +258,6 @@ class _Worker:
 
         self.pages = Pages(self.settings.metrics_listen, {"/metrics": page})
         await self.pages.start()
-
-
-async def _first(*events: asyncio.Event, timeout_s: float | None = None) -> None:
-    """Wait until one of the events is set, or the time is up."""
-    waiting = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waiting:
-        wait.cancel()
 
 
 def pin(cpus: frozenset[int]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from spanserve.cli.main import main
+from tests.fleets import free_ports
 
 REFUSED = {
     "unknown-option": (["--nonsense", "1"], "no such option"),
@@ -29,3 +33,16 @@ def test_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], messa
         main(["up", *arguments])
     assert 2 == ended.value.code
     assert message.lower() in capsys.readouterr().err.lower()
+
+
+def test_no_room_for_sockets(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder for temporary files whose path is too long for a socket's is refused by name."""
+    folder = tmp_path / ("x" * 90)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    with pytest.raises(SystemExit) as ended:
+        main(["up", "--devices", "sim:fixed", "--listen", f"127.0.0.1:{free_ports(1)}"])
+    assert 2 == ended.value.code
+    assert "TMPDIR is" in capsys.readouterr().err

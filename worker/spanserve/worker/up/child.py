@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import re
 import signal
 import socket
 import sys
@@ -21,10 +22,13 @@ class Child:
     """A worker process. It gets SIGTERM when this process, its parent, ends.
 
     Attributes:
+        ended: done when it has ended, with the exit status, or minus the number of the signal that ended it.
         heard: whether it has said anything yet.
         silent_for: calls of `look` since it last gave a sign of life.
         metrics: its last metrics in Prometheus' text format; empty until they are read.
     """
+
+    ended: asyncio.Task[int]
 
     def __init__(self, metrics_path: Path, notify_path: Path, on_state: Callable[[str], None]) -> None:
         self.heard = False
@@ -71,20 +75,16 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for us: workers would take our SIGTERM for a second one
             )
-        except OSError:
-            child.close()
+        except BaseException:
+            child._forget()
             raise
+        child.ended = asyncio.create_task(child._process.wait())
         return child
 
     @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
-
-    async def wait(self) -> int:
-        """Wait for its end. Returns the exit status, or minus the number of the signal that ended it."""
-        assert self._process is not None
-        return await self._process.wait()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; to one that has ended, none."""
@@ -99,12 +99,11 @@ class Child:
             async with asyncio.timeout(SCRAPE_TIMEOUT_S):
                 self.metrics = await _get(self._metrics_path, "/metrics")
 
-    def close(self) -> None:
-        """Remove its sockets. The process has ended."""
-        if self._transport is not None:
-            self._transport.close()
-        self._metrics_path.unlink(missing_ok=True)
-        self._notify_path.unlink(missing_ok=True)
+    async def close(self) -> None:
+        """Kill it if it still runs, and remove its sockets."""
+        self.signal(signal.SIGKILL)
+        await asyncio.wait({self.ended})
+        self._forget()
 
     def _hear(self, message: str) -> None:
         self.heard, self.silent_for = True, 0
@@ -112,6 +111,12 @@ class Child:
             key, _, value = line.partition("=")
             if key == "STATUS":
                 self._on_state(value)
+
+    def _forget(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+        self._metrics_path.unlink(missing_ok=True)
+        self._notify_path.unlink(missing_ok=True)
 
 
 class _Ear(asyncio.DatagramProtocol):
@@ -134,6 +139,7 @@ async def _get(path: Path, page: str) -> str:
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()
-    if b" 200 " not in head.split(b"\r\n", 1)[0]:
-        raise ValueError("the worker shows no metrics")
+    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    if b" 200 " not in head.split(b"\r\n", 1)[0] or length is None or int(length[1]) != len(body):
+        raise ValueError("the worker does not show its metrics, or not to the end")
     return body.decode()

@@ -18,18 +18,14 @@ import structlog
 from spanserve.contract.backoff import Backoff
 from spanserve.device.cpus import format_cpus
 from spanserve.worker.deaths import DeathBudget
+from spanserve.worker.events import first
 from spanserve.worker.up.child import Child
 from spanserve.worker.up.cores import Cores
 from spanserve.worker.up.history import History
 from spanserve.worker.up.places import Place
 from spanserve.worker.up.release import Release
+from spanserve.worker.up.watch import attend, drain
 
-#: Seconds between two looks at a worker.
-LOOK_S = 1.0
-#: Seconds until a worker must have said its first word, which it does once it listens.
-FIRST_WORD_S = 120.0
-#: Seconds a worker that was told twice to stop gets to do so.
-HURRY_S = 10.0
 #: The first pause before a restart is at most this long, no pause is longer than that.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 #: A worker that was ready for so many seconds had no trouble starting: pauses begin anew.
@@ -118,9 +114,7 @@ class Member:
     async def proven(self, timeout_s: float) -> bool:
         """Whether the worker becomes ready, before it dies and within the time."""
         assert self._task is not None
-        proven = asyncio.ensure_future(self._proven.wait())
-        await asyncio.wait({proven, self._task}, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-        proven.cancel()
+        await first(self._proven, self._task, timeout_s=timeout_s)
         if not self._proven.is_set() and not self._task.done():
             self.reason = f"not ready within {timeout_s:g} s"
         return self._proven.is_set()
@@ -142,35 +136,26 @@ class Member:
 
     async def _live(self) -> None:
         """One worker after the other."""
-        clock = asyncio.get_running_loop().time
         while not self._stop.is_set():
+            status: int | None = None
             try:
                 status = await self._one_life()
-            except OSError as error:
-                self._give_up(f"no worker can be started: {error}")
-                return
+                how = _named(status)
+            except (
+                Exception
+            ) as error:  # whatever it is, as no file handle to be had: the device is not forgotten
+                log.error("worker lost", device=self.place.name, exc_info=error)
+                how = f"{type(error).__name__}: {error}"
             if self._stop.is_set():
                 break
-            self.deaths += 1
-            self.last_status = status
-            self._budget.charge(clock())
-            self.reason = f"ended with {_named(status)}"
-            if status == EXIT_SETTINGS:
-                self._give_up("its settings or its bundle cannot be used")
+            pause_s = self._died(status, how)
+            if pause_s is None:
                 return
-            if self._trial or (verdict := self._budget.verdict(clock())):
-                self._give_up("it died before it was ready" if self._trial else verdict)
-                return
-            if self._ready_at is not None and clock() - self._ready_at > SETTLED_S:
-                self._backoff.reset()
-            pause_s = self._backoff.next_s()
-            log.error("worker ended", device=self.place.name, status=_named(status), restart_in_s=pause_s)
-            self._set(WAITING)
-            await _first(self._stop, timeout_s=pause_s)
+            await first(self._stop, timeout_s=pause_s)
         self._set(STOPPED)
 
     async def _one_life(self) -> int:
-        """Start a worker and attend to it until it has ended. Returns how it ended.
+        """Start a worker and attend to it until it has ended. Returns its exit status, as `Child.ended`.
 
         Raises:
             OSError: it cannot be started.
@@ -178,33 +163,63 @@ class Member:
         assert self.release is not None
         self._ready_at = None
         self.starts += 1
-        child = await Child.start(
+        child = self.child = await Child.start(
             self._arguments(self.release),
             folder=self._launch.folder,
             watchdog_s=self._launch.watchdog_s,
             on_state=self._heard,
         )
-        self.child = child
-        self._set(STARTING)
-        log.info(
-            "worker started",
-            device=self.place.name,
-            worker_pid=child.pid,
-            address=self.place.address,
-            bundle=str(self.release.path),
-            cpus=format_cpus(self._cores.cpus),
-            cpus_reason=self._cores.reason,
-        )
-        ended = asyncio.create_task(child.wait())
-        await self._attend(child, ended)
-        if not ended.done():
-            await self._drain(child, ended)
-            # One that had not said a word yet had nothing to finish, and no handler for our signal.
-            self.cut_short = self.cut_short or (child.heard and ended.result() != 0)
-        self.child = None
-        self.history.retire(child.metrics)
-        child.close()
-        return ended.result()
+        try:
+            self._set(STARTING)
+            log.info(
+                "worker started",
+                device=self.place.name,
+                worker_pid=child.pid,
+                address=self.place.address,
+                bundle=str(self.release.path),
+                cpus=format_cpus(self._cores.cpus),
+                cpus_reason=self._cores.reason,
+            )
+            await attend(child, self.place.name, watchdog_s=self._launch.watchdog_s, stop=self._stop)
+            if not child.ended.done():
+                self._set(DRAINING)
+                await drain(child, self.place.name, limit_s=self._launch.drain_s, hurry=self._hurry)
+                # One that had not said a word yet had nothing to finish, and no handler for our signal.
+                self.cut_short = self.cut_short or (child.heard and child.ended.result() != 0)
+        finally:
+            await child.close()
+            self.child = None
+            self.history.retire(child.metrics)
+        return child.ended.result()
+
+    def _died(self, status: int | None, how: str) -> float | None:
+        """Draw the consequences of a death. Returns seconds until the next start; None: the device is given up.
+
+        Args:
+            status: as of `Child.ended`; None: it was no worker's end, but ours to look after it.
+            how: it died, in words.
+        """
+        now = asyncio.get_running_loop().time()
+        self.deaths += 1
+        self.last_status = status
+        self.reason = f"ended with {how}"
+        self._budget.charge(now)
+        verdict = self._budget.verdict(now)
+        if status == EXIT_SETTINGS:
+            verdict = "its settings or its bundle cannot be used"
+        elif self._trial:
+            verdict = "it died before it was ready"
+        if verdict:
+            self.reason += f"; {verdict}"
+            log.error("worker given up", device=self.place.name, reason=self.reason)
+            self._set(GIVEN_UP)
+            return None
+        if self._ready_at is not None and now - self._ready_at > SETTLED_S:
+            self._backoff.reset()
+        pause_s = self._backoff.next_s()
+        log.error("worker ended", device=self.place.name, status=how, restart_in_s=pause_s)
+        self._set(WAITING)
+        return pause_s
 
     def _arguments(self, release: Release) -> Sequence[str]:
         """What is ours to say comes last, and so counts."""
@@ -218,36 +233,6 @@ class Member:
             *("--name", ""),  # every start has a name of its own, whatever the environment says
         )
 
-    async def _attend(self, child: Child, ended: asyncio.Task[int]) -> None:
-        """Look after a worker until it has ended or is to stop; kill one that hangs."""
-        while not ended.done() and not self._stop.is_set():
-            await child.look()
-            limit = self._launch.watchdog_s if child.heard else max(FIRST_WORD_S, self._launch.watchdog_s)
-            # Looks are counted, not seconds: while we are suspended, its signs of life wait to be read.
-            if child.silent_for * LOOK_S > limit:
-                log.error("worker hangs", device=self.place.name, silent_s=limit)
-                child.signal(signal.SIGKILL)
-            await _first(self._stop, ended, timeout_s=LOOK_S)
-
-    async def _drain(self, child: Child, ended: asyncio.Task[int]) -> None:
-        """Tell a worker to stop, and see to it that it does."""
-        loop = asyncio.get_running_loop()
-        self._set(DRAINING)
-        child.signal(signal.SIGTERM)
-        deadline = loop.time() + self._launch.drain_s
-        hurried = False
-        while not ended.done():
-            await child.look()
-            await _first(ended, *(() if hurried else (self._hurry,)), timeout_s=LOOK_S)
-            if self._hurry.is_set() and not hurried:
-                hurried = True
-                child.signal(signal.SIGTERM)
-                deadline = min(deadline, loop.time() + HURRY_S)
-            if loop.time() > deadline and not ended.done():
-                log.error("worker does not stop", device=self.place.name)
-                child.signal(signal.SIGKILL)
-                await asyncio.wait({ended})
-
     def _heard(self, state: str) -> None:
         """The worker says what it does now."""
         if self._stop.is_set():
@@ -258,11 +243,6 @@ class Member:
             self._proven.set()
         self._set(state)
 
-    def _give_up(self, reason: str) -> None:
-        self.reason = f"{self.reason}; {reason}" if self.reason else reason
-        log.error("worker given up", device=self.place.name, reason=self.reason)
-        self._set(GIVEN_UP)
-
     def _set(self, state: str) -> None:
         if state != self.state:
             self.state = state
@@ -270,15 +250,9 @@ class Member:
 
 
 def _named(status: int) -> str:
-    return f"exit status {status}" if status >= 0 else signal.Signals(-status).name
-
-
-async def _first(*events: asyncio.Event | asyncio.Task[int], timeout_s: float) -> None:
-    """Wait until an event is set, a task is done, or the time is up."""
-    waiting = [
-        asyncio.ensure_future(event.wait()) if isinstance(event, asyncio.Event) else event for event in events
-    ]
-    await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for event, wait in zip(events, waiting, strict=True):
-        if wait is not event:
-            wait.cancel()
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:  # of the numbers, Python names few real-time signals
+        return f"signal {-status}"

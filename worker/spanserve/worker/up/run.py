@@ -16,7 +16,7 @@ from spanserve.bundle import BundleError
 from spanserve.device import read_environment
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Pages
-from spanserve.worker.settings import Settings
+from spanserve.worker.settings import Settings, SettingsError
 from spanserve.worker.up.cores import divide
 from spanserve.worker.up.fleet import Fleet
 from spanserve.worker.up.health import FleetHealth
@@ -26,6 +26,8 @@ from spanserve.worker.up.ports import reserve
 from spanserve.worker.up.release import Release, read_release
 from spanserve.worker.up.rollout import roll_out
 
+#: Bytes of the path of a folder for sockets: theirs end at 107, and are longer by `/NUMBER.metrics`.
+MAX_FOLDER_BYTES = 107 - 20
 #: Seconds a worker gets to end beyond what it gives its tasks: replies on their way, its device host.
 DRAIN_SLACK_S = 20.0
 
@@ -68,6 +70,8 @@ def run_fleet(settings: FleetSettings) -> int:
     release = read_release(settings.bundle)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spanserve-up-"))
+        if len(os.fsencode(folder)) > MAX_FOLDER_BYTES:
+            raise SettingsError(f"TMPDIR is {tempfile.gettempdir()}: too long a path for sockets below it")
         reserve((place.address for place in settings.places), stack)
         return asyncio.run(_Supervisor(settings, release, Path(folder)).run())
 
