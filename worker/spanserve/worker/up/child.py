@@ -65,7 +65,8 @@ class Child:
         child._transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: _Ear(child._hear), local_addr=str(child._notify_path), family=socket.AF_UNIX
         )
-        command = [sys.executable, "-m", "spanserve.cli", "worker", *arguments]
+        # Without -P, modules that lie in the current directory would be taken for libraries.
+        command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", *arguments]
         command += ["--metrics", f"unix:{child._metrics_path}", "--exit-with-parent", str(os.getpid())]
         command += ["--notify-socket", str(child._notify_path)]
         command += ["--watchdog-usec", str(round(watchdog_s * 1e6))]
