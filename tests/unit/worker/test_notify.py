@@ -54,3 +54,17 @@ async def test_signs_of_life(tmp_path: Path) -> None:
         alive.cancel()
         await asyncio.gather(alive, return_exceptions=True)
         notifier.close()
+
+
+async def test_what_was_lost_comes_again(tmp_path: Path) -> None:
+    """The last message comes with every sign of life: a listener that had no room for it misses nothing."""
+    with listener(f"{tmp_path}/notify") as ear:
+        notifier = Notifier(f"{tmp_path}/notify", 20_000)
+        notifier.tell("STATUS=starting")
+        notifier.tell("READY=1", "STATUS=failed: two\nlines")
+        alive = asyncio.create_task(notifier.keep_alive())
+        told = [await asyncio.to_thread(ear.recv, 4096) for _ in range(4)]
+        alive.cancel()
+        await asyncio.gather(alive, return_exceptions=True)
+        notifier.close()
+    assert [b"READY=1\nSTATUS=failed: two lines\nWATCHDOG=1"] * 2 == told[2:]

@@ -72,6 +72,7 @@ class Engine:
         self.manifest = device.bundle.manifest
         self.model_digest = self.manifest.digest
         self.state = State.STARTING
+        self.failure = ""  # why the device was given up
         #: Called after every change of `state`.
         self.on_state: Callable[[State], None] = lambda state: None
         #: Called with a job that has the device for itself.
@@ -381,7 +382,7 @@ class Engine:
 
     def give_up(self, reason: str) -> None:
         """The device is of no use any more: end every job, and take none again."""
-        self._device_up = False
+        self._device_up, self.failure = False, reason
         self.set_state(State.FAILED)
         self.abandon(Refusal(ErrorCode.UNAVAILABLE, "the device failed", retry_after_ms=1000))
         log.error("device given up", reason=reason)

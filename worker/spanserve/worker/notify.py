@@ -1,7 +1,7 @@
 """Tells whoever started this process what it is doing, in the datagrams of systemd's sd_notify(3).
 
 systemd listens where a unit is of Type=notify, and `spanserve up` listens to its workers. Nobody is waited
-for: a message that cannot be delivered is dropped.
+for: a message that cannot be delivered is dropped. The last one is repeated with every sign of life.
 """
 
 from __future__ import annotations
@@ -25,18 +25,23 @@ class Notifier:
         self._interval_s = watchdog_usec / 2e6 if address else 0.0
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setblocking(False)
+        self._last = ""
 
     def tell(self, *lines: str) -> None:
         """Send assignments such as READY=1 and STATUS=draining, in one message."""
-        if self._address:
-            with contextlib.suppress(OSError):
-                self._socket.sendto("\n".join(lines).encode(), self._address)
+        self._last = "\n".join(" ".join(line.splitlines()) for line in lines)
+        self._send(self._last)
 
     async def keep_alive(self) -> None:
         """Send signs of life from the event loop, for as long as it turns; ends at once where none are wanted."""
         while self._interval_s:
-            self.tell("WATCHDOG=1")
+            self._send(f"{self._last}\nWATCHDOG=1".lstrip())
             await asyncio.sleep(self._interval_s)
+
+    def _send(self, message: str) -> None:
+        if self._address:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(message.encode(), self._address)
 
     def close(self) -> None:
         """Say nothing more."""

@@ -243,7 +243,8 @@ class _Worker:
         self.engine.metrics.ready.set(state is State.READY)
         self._health = asyncio.ensure_future(self.server.set_serving(state is State.READY))
         if not self.stopping.is_set():
-            self.notifier.tell(f"STATUS={state.value}", *(["READY=1"] if state is State.READY else []))
+            status = ": ".join(filter(None, (state.value, self.engine.failure)))
+            self.notifier.tell(f"STATUS={status}", *(["READY=1"] if state is State.READY else []))
         if state is State.RECOVERING and self.door is not None:
             self.door.give_back_unstarted()
         if state is State.FAILED:

@@ -14,7 +14,7 @@ import pytest
 from spanserve.worker.up import member as module
 from spanserve.worker.up.child import Child
 from spanserve.worker.up.cores import Cores
-from spanserve.worker.up.member import GIVEN_UP, STARTING, STOPPED, WAITING, Launch, Member
+from spanserve.worker.up.member import GIVEN_UP, READY, SILENT, STARTING, STOPPED, WAITING, Launch, Member
 from spanserve.worker.up.places import parse_places
 from spanserve.worker.up.release import Release
 from spanserve.worker.up.watch import attend
@@ -36,14 +36,16 @@ class FakeChild:
         self._end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.ended = asyncio.ensure_future(self._end)
         self.closed = False
-        self.silent_for = 0
+        self.silent_s = 0.0
+        #: Exit status when it is told to stop.
+        self.drained = 0
 
     def end(self, status: int) -> None:
         if not self._end.done():
             self._end.set_result(status)
 
     def signal(self, number: int) -> None:
-        self.end(0)
+        self.end(self.drained)
 
     async def look(self) -> None:
         pass
@@ -64,7 +66,7 @@ class Ground:
         launch = Launch(arguments=(), folder=folder, watchdog_s=30.0, drain_s=5.0, deaths=3, period_s=600.0)
         (place,) = parse_places("cpu", "h:1")
         self.failures: list[Exception] = []
-        self.children: list[FakeChild] = []
+        self._started: asyncio.Queue[FakeChild] = asyncio.Queue()
         self.member = Member(place, Cores(frozenset({0}), "all"), launch, self._note)
         self.states: asyncio.Queue[str] = asyncio.Queue()
         monkeypatch.setattr(Child, "start", self._start)
@@ -78,8 +80,13 @@ class Ground:
     ) -> FakeChild:
         if self.failures:
             raise self.failures.pop(0)
-        self.children.append(FakeChild(on_state))
-        return self.children[-1]
+        child = FakeChild(on_state)
+        self._started.put_nowait(child)
+        return child
+
+    async def worker(self) -> FakeChild:
+        """The next worker that is started."""
+        return await asyncio.wait_for(self._started.get(), PATIENCE_S)
 
     async def until(self, state: str) -> None:
         """Wait until it has been in this state, since the last call."""
@@ -123,8 +130,48 @@ async def test_an_error_of_our_own(ground: Ground, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "attend", stumble)
     ground.member.start(RELEASE)
     await ground.until(WAITING)
-    assert ground.children[0].closed
+    assert (await ground.worker()).closed
     assert "ended with RuntimeError: stumbled" == ground.member.reason
-    await ground.until(STARTING)
+    await ground.worker()
     await ground.member.stop()
     assert STOPPED == ground.member.state
+
+
+async def test_silent(ground: Ground) -> None:
+    """A worker that misses signs of life does not count as serving, until it gives one again."""
+    ground.member.start(RELEASE)
+    child = await ground.worker()
+    child.say(READY)
+    child.silent_s = 3.5
+    await ground.until(SILENT)
+    serving = [ground.member.serving]
+    child.say(READY)
+    assert [False, True] == [*serving, ground.member.serving]
+    await ground.member.stop()
+
+
+async def test_last_words(ground: Ground) -> None:
+    """Why a worker gave its device up is told with its end, and with no later one."""
+    ground.member.start(RELEASE)
+    child = await ground.worker()
+    child.say("failed: wrong answers: 3 of 8")
+    child.end(70)
+    await ground.until(WAITING)
+    assert "ended with exit status 70: wrong answers: 3 of 8" == ground.member.reason
+    (await ground.worker()).end(70)
+    await ground.until(WAITING)
+    assert "ended with exit status 70" == ground.member.reason
+    await ground.member.stop()
+
+
+async def test_a_drain_cut_short_is_of_one_worker(ground: Ground) -> None:
+    """What one worker left undone is forgotten when the next one is started in its place."""
+    ground.member.start(RELEASE)
+    (await ground.worker()).drained = 1
+    await ground.until(STARTING)
+    await ground.member.stop()
+    found = [ground.member.cut_short]
+    ground.member.start(RELEASE)
+    await ground.worker()
+    assert [True, False] == [*found, ground.member.cut_short]
+    await ground.member.stop()

@@ -10,10 +10,12 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-#: Seconds a worker gets to show its metrics.
+#: Seconds between two looks at a worker, and seconds it gets at each to show its metrics.
+LOOK_S = 1.0
 SCRAPE_TIMEOUT_S = 1.0
 _numbers = itertools.count()
 
@@ -24,16 +26,24 @@ class Child:
     Attributes:
         ended: done when it has ended, with the exit status, or minus the number of the signal that ended it.
         heard: whether it has said anything yet.
-        silent_for: calls of `look` since it last gave a sign of life.
+        silent_s: seconds since it last gave a sign of life, as of the last look.
         metrics: its last metrics in Prometheus' text format; empty until they are read.
     """
 
     ended: asyncio.Task[int]
 
-    def __init__(self, metrics_path: Path, notify_path: Path, on_state: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        metrics_path: Path,
+        notify_path: Path,
+        on_state: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.heard = False
-        self.silent_for = 0
+        self.silent_s = 0.0
         self.metrics = ""
+        self._clock = clock
+        self._heard_at = self._looked_at = clock()
         self._metrics_path = metrics_path
         self._notify_path = notify_path
         self._on_state = on_state
@@ -46,7 +56,7 @@ class Child:
         arguments: Sequence[str],
         *,
         folder: Path,
-        watchdog_s: float,
+        life_s: float,
         on_state: Callable[[str], None],
     ) -> Child:
         """Start a worker.
@@ -54,7 +64,7 @@ class Child:
         Args:
             arguments: of `spanserve worker`.
             folder: for its sockets.
-            watchdog_s: silence that is too long.
+            life_s: a sign of life is wanted so often.
             on_state: called with what it says it does now.
 
         Raises:
@@ -69,7 +79,8 @@ class Child:
         command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", *arguments]
         command += ["--metrics", f"unix:{child._metrics_path}", "--exit-with-parent", str(os.getpid())]
         command += ["--notify-socket", str(child._notify_path)]
-        command += ["--watchdog-usec", str(round(watchdog_s * 1e6))]
+        # systemd's rule: a sign of life twice within this time.
+        command += ["--watchdog-usec", str(round(2 * life_s * 1e6))]
         try:
             child._process = await asyncio.create_subprocess_exec(
                 *command,
@@ -94,11 +105,16 @@ class Child:
             self._process.send_signal(number)
 
     async def look(self) -> None:
-        """Read its metrics, and count one more look at it without a sign of life."""
-        self.silent_for += 1
+        """Read its metrics, and see how long it has been silent."""
         with contextlib.suppress(OSError, TimeoutError, ValueError):
             async with asyncio.timeout(SCRAPE_TIMEOUT_S):
                 self.metrics = await _get(self._metrics_path, "/metrics")
+        now = self._clock()
+        # While we were suspended or busy, its signs of life waited to be read: that time does not count.
+        lost_s = max(0.0, now - self._looked_at - LOOK_S - SCRAPE_TIMEOUT_S)
+        self._heard_at = min(now, self._heard_at + lost_s)
+        self._looked_at = now
+        self.silent_s = now - self._heard_at
 
     async def close(self) -> None:
         """Kill it if it still runs, and remove its sockets."""
@@ -107,7 +123,7 @@ class Child:
         self._forget()
 
     def _hear(self, message: str) -> None:
-        self.heard, self.silent_for = True, 0
+        self.heard, self._heard_at = True, self._clock()
         for line in message.splitlines():
             key, _, value = line.partition("=")
             if key == "STATUS":

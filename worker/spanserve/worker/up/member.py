@@ -1,6 +1,6 @@
 """One device of the fleet: its worker is kept alive, until it is told to stop or the device is given up.
 
-start -> [starting -> ready <-> recovering, suspect] --death--> waiting --back-off--> starting ...
+start -> [starting -> ready <-> recovering, suspect, silent] --death--> waiting --back-off--> starting ...
                       stop: draining -> stopped          too many deaths: given up
 """
 
@@ -24,7 +24,7 @@ from spanserve.worker.up.cores import Cores
 from spanserve.worker.up.history import History
 from spanserve.worker.up.places import Place
 from spanserve.worker.up.release import Release
-from spanserve.worker.up.watch import attend, drain
+from spanserve.worker.up.watch import attend, drain, life_s
 
 #: The first pause before a restart is at most this long, no pause is longer than that.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
@@ -34,7 +34,7 @@ SETTLED_S = 60.0
 EXIT_SETTINGS = 2
 
 #: What a member does besides what its worker says that it does (`spanserve.worker.state`).
-STARTING, READY, DRAINING = "starting", "ready", "draining"
+STARTING, READY, SILENT, DRAINING = "starting", "ready", "silent", "draining"
 WAITING, STOPPED, GIVEN_UP = "waiting", "stopped", "given up"
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ class Member:
         self.reason = ""
         self.starts = 0
         self.deaths = 0
-        #: Whether a worker was killed or left work undone when it was told to stop.
+        #: Whether the last worker was killed or left work undone when it was told to stop.
         self.cut_short = False
         #: The exit status of the last worker that ended by itself.
         self.last_status: int | None = None
@@ -90,6 +90,8 @@ class Member:
         self._trial = False
         self._proven = asyncio.Event()
         self._ready_at: float | None = None
+        #: Why the worker is in its state, if it said so.
+        self._why = ""
         self._new_budgets()
 
     @property
@@ -105,6 +107,7 @@ class Member:
         assert self._task is None or self._task.done(), "one worker at a time: they would share a port"
         self.release = release
         self._trial = trial
+        self.cut_short = False
         self._stop.clear()
         self._proven.clear()
         self._new_budgets()
@@ -141,9 +144,7 @@ class Member:
             try:
                 status = await self._one_life()
                 how = _named(status)
-            except (
-                Exception
-            ) as error:  # whatever it is, as no file handle to be had: the device is not forgotten
+            except Exception as error:  # whatever it is, the device is not forgotten
                 log.error("worker lost", device=self.place.name, exc_info=error)
                 how = f"{type(error).__name__}: {error}"
             if self._stop.is_set():
@@ -161,12 +162,12 @@ class Member:
             OSError: it cannot be started.
         """
         assert self.release is not None
-        self._ready_at = None
+        self._ready_at, self._why = None, ""
         self.starts += 1
         child = self.child = await Child.start(
             self._arguments(self.release),
             folder=self._launch.folder,
-            watchdog_s=self._launch.watchdog_s,
+            life_s=life_s(self._launch.watchdog_s),
             on_state=self._heard,
         )
         try:
@@ -180,12 +181,18 @@ class Member:
                 cpus=format_cpus(self._cores.cpus),
                 cpus_reason=self._cores.reason,
             )
-            await attend(child, self.place.name, watchdog_s=self._launch.watchdog_s, stop=self._stop)
+            await attend(
+                child,
+                self.place.name,
+                watchdog_s=self._launch.watchdog_s,
+                stop=self._stop,
+                on_silence=lambda: self._set(SILENT),
+            )
             if not child.ended.done():
                 self._set(DRAINING)
                 await drain(child, self.place.name, limit_s=self._launch.drain_s, hurry=self._hurry)
                 # One that had not said a word yet had nothing to finish, and no handler for our signal.
-                self.cut_short = self.cut_short or (child.heard and child.ended.result() != 0)
+                self.cut_short = child.heard and child.ended.result() != 0
         finally:
             await child.close()
             self.child = None
@@ -202,7 +209,7 @@ class Member:
         now = asyncio.get_running_loop().time()
         self.deaths += 1
         self.last_status = status
-        self.reason = f"ended with {how}"
+        self.reason = f"ended with {how}" + (f": {self._why}" if self._why else "")
         self._budget.charge(now)
         verdict = self._budget.verdict(now)
         if status == EXIT_SETTINGS:
@@ -233,14 +240,15 @@ class Member:
             *("--name", ""),  # every start has a name of its own, whatever the environment says
         )
 
-    def _heard(self, state: str) -> None:
-        """The worker says what it does now."""
+    def _heard(self, said: str) -> None:
+        """The worker says what it does now, with every sign of life: STATE, or STATE and why, as `failed: WHY`."""
         if self._stop.is_set():
             return  # what it says while it drains we know
+        state, _, self._why = said.partition(": ")
         if state == READY:
-            self._ready_at = asyncio.get_running_loop().time()
             self._trial = False
             self._proven.set()
+            self._ready_at = self._ready_at or asyncio.get_running_loop().time()
         self._set(state)
 
     def _set(self, state: str) -> None:

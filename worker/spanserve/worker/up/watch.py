@@ -1,17 +1,18 @@
-"""Looks after one life of a worker: kills it when it hangs, drains it when it is to stop."""
+"""Looks after one life of a worker: notes when it falls silent, kills it when it hangs, drains it at the end."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 
 import structlog
 
 from spanserve.worker.events import first
-from spanserve.worker.up.child import Child
+from spanserve.worker.up.child import LOOK_S, Child
 
-#: Seconds between two looks at a worker.
-LOOK_S = 1.0
+#: Signs of life that are missed before nobody should count on a worker.
+MISSED = 2
 #: Seconds until a worker must have said its first word, which it does once it listens.
 FIRST_WORD_S = 120.0
 #: Seconds a worker that was told twice to stop gets to do so.
@@ -20,15 +21,27 @@ HURRY_S = 10.0
 log = structlog.get_logger(__name__)
 
 
-async def attend(child: Child, device: str, *, watchdog_s: float, stop: asyncio.Event) -> None:
-    """Look after a worker until it has ended or is to stop; kill one that is silent for too long."""
+def life_s(watchdog_s: float) -> float:
+    """Seconds between two signs of life, if a worker that is silent for `watchdog_s` is killed."""
+    return min(LOOK_S, watchdog_s / 2)
+
+
+async def attend(
+    child: Child, device: str, *, watchdog_s: float, stop: asyncio.Event, on_silence: Callable[[], None]
+) -> None:
+    """Look after a worker until it has ended or is to stop; kill one that is silent for too long.
+
+    Args:
+        on_silence: called while it misses signs of life.
+    """
     while not child.ended.done() and not stop.is_set():
         await child.look()
-        limit = watchdog_s if child.heard else max(FIRST_WORD_S, watchdog_s)
-        # Looks are counted, not seconds: while we are suspended, its signs of life wait to be read.
-        if child.silent_for * LOOK_S > limit:
-            log.error("worker hangs", device=device, silent_s=limit)
+        limit_s = watchdog_s if child.heard else max(FIRST_WORD_S, watchdog_s)
+        if child.silent_s > limit_s:
+            log.error("worker hangs", device=device, silent_s=round(child.silent_s, 1))
             child.signal(signal.SIGKILL)
+        elif child.heard and child.silent_s > (MISSED + 1) * life_s(watchdog_s):
+            on_silence()
         await first(stop, child.ended, timeout_s=LOOK_S)
 
 
