@@ -164,7 +164,7 @@ async def test_wrong_answers_never_serve(start_up: StartUp, bundles: Bundles) ->
     assert "failed" == rollout["state"]
     assert "sim:fixed#0 on" in rollout["error"]
     assert "poisoned" in rollout["error"]
-    assert "golden" in rollout["error"]
+    assert f"token id {POISON_ID}" in rollout["error"]
     assert 1 == up.worker(1)["starts"]
 
 

@@ -1,4 +1,4 @@
-"""Waiting for whatever comes first."""
+"""Waiting: for whatever comes first, and for the next change."""
 
 from __future__ import annotations
 
@@ -15,3 +15,19 @@ async def first(*events: asyncio.Event | asyncio.Task[Any], timeout_s: float | N
     for event, wait in zip(events, waiting, strict=True):
         if wait is not event:
             wait.cancel()
+
+
+class Changes:
+    """Wakes everybody who waits for the next change.
+
+    Attributes:
+        next: set at the next change, and replaced by another. Take it before you look at what may change.
+    """
+
+    def __init__(self) -> None:
+        self.next = asyncio.Event()
+
+    def tell(self) -> None:
+        """Something has changed."""
+        self.next.set()
+        self.next = asyncio.Event()

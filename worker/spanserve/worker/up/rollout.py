@@ -13,6 +13,7 @@ from typing import Literal
 
 import structlog
 
+from spanserve.worker.events import Changes, first
 from spanserve.worker.up.member import GIVEN_UP, Member
 from spanserve.worker.up.release import Release
 
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class RolloutFailed(Exception):
-    """A card did not become ready on the new bundle. Says which, and why."""
+    """A card did not become ready on the new bundle, or not ready again. Says which, and why."""
 
 
 @dataclass(slots=True)
@@ -52,44 +53,73 @@ async def roll_out(
     status: RolloutStatus,
     *,
     ready_timeout_s: float,
-    changed: asyncio.Event,
+    changes: Changes,
+    newer: asyncio.Event,
 ) -> bool:
     """Renew every worker, one at a time: never fewer than all but one serve on account of this.
 
     Args:
-        changed: set whenever a member does something else.
+        changes: told whenever a member does something else.
+        newer: set when another rollout is wanted: this one waits for no card any more.
 
     Returns:
         Whether every card that is not given up serves the new bundle.
     """
     status.state, status.bundle, status.error = "running", str(release.path), ""
     log.info("rollout began", bundle=status.bundle, model_digest=release.digest)
-    # A card that has been given up is no canary: it would condemn any bundle.
-    order = sorted(members, key=lambda member: member.state == GIVEN_UP)
-    for number, member in enumerate(order):
-        given_up = member.state == GIVEN_UP
-        await _others_serve(member, members, changed)
-        log.info("renewing worker", device=member.place.name, canary=number == 0)
-        try:
-            await _renew(member, release, ready_timeout_s)
-        except RolloutFailed as failure:
-            if given_up and number:
-                continue
-            status.fail(status.bundle, str(failure))
-            return False
+    left = list(members)
+    try:
+        while left:
+            member = await _next(left, members, ready_timeout_s, changes, newer)
+            canary, given_up = len(left) == len(members), member.state == GIVEN_UP
+            left.remove(member)
+            log.info("renewing worker", device=member.place.name, canary=canary)
+            try:
+                await _renew(member, release, ready_timeout_s)
+            except RolloutFailed:
+                if canary or not given_up:
+                    raise
+    except RolloutFailed as failure:
+        status.fail(status.bundle, str(failure))
+        return False
     status.state = "finished"
     status.finished += 1
     log.info("rollout finished", bundle=status.bundle, workers=len(members))
     return True
 
 
-async def _others_serve(member: Member, members: Sequence[Member], changed: asyncio.Event) -> None:
-    """Wait until taking this card away leaves all others serving; one that does not serve anyway may go at once."""
-    while member.serving and not all(
-        other.serving or other.state == GIVEN_UP for other in members if other is not member
-    ):
-        changed.clear()
-        await changed.wait()
+async def _next(
+    left: Sequence[Member], members: Sequence[Member], limit_s: float, changes: Changes, newer: asyncio.Event
+) -> Member:
+    """The card whose turn it is, as soon as taking it away leaves all others serving.
+
+    One that does not serve comes first and at once: nothing is lost, and the new bundle may be its cure. One that
+    has been given up comes last: as the canary it would condemn any bundle.
+
+    Raises:
+        RolloutFailed: a card that was renewed does not serve for too long, or another rollout is wanted.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + limit_s
+    told = ""
+    while True:
+        changed = changes.next
+        member = min(left, key=lambda one: (one.state == GIVEN_UP, one.serving))
+        missing = ", ".join(
+            other.place.name
+            for other in members
+            if other is not member and not other.serving and other.state != GIVEN_UP
+        )
+        if not member.serving or not missing:
+            return member
+        if newer.is_set():
+            raise RolloutFailed(f"told to renew again while {missing} did not serve")
+        if clock() >= deadline:
+            raise RolloutFailed(f"{missing} did not serve for {limit_s:g} s, so {member.place.name} had to")
+        if missing != told:
+            told = missing
+            log.info("rollout waits", device=member.place.name, waits_for=missing)
+        await first(changed, newer, timeout_s=deadline - clock())
 
 
 async def _renew(member: Member, release: Release, ready_timeout_s: float) -> None:

@@ -14,6 +14,7 @@ import structlog
 
 from spanserve.bundle import BundleError
 from spanserve.device import read_environment
+from spanserve.worker.events import Changes
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Pages
 from spanserve.worker.settings import Settings, SettingsError
@@ -92,12 +93,10 @@ class _Supervisor:
             deaths=settings.deaths,
             period_s=settings.period_s,
         )
-        self.changed = asyncio.Event()
-        #: The same for a rollout, which waits on its own.
-        self.moved = asyncio.Event()
+        self.changes = Changes()
         self.stopping = asyncio.Event()
         self.renew = asyncio.Event()
-        self.fleet = Fleet(settings.places, cores, launch, self._on_change)
+        self.fleet = Fleet(settings.places, cores, launch, self.changes.tell)
         self.notifier = Notifier(worker.notify_socket, worker.watchdog_usec)
 
     async def run(self) -> int:
@@ -137,10 +136,6 @@ class _Supervisor:
         log.info("fleet ended", status=status)
         return status
 
-    def _on_change(self) -> None:
-        self.changed.set()
-        self.moved.set()
-
     def _on_stop(self, number: int) -> None:
         again = self.stopping.is_set()
         log.info("told to stop", signal=signal.Signals(number).name, again=again)
@@ -155,6 +150,7 @@ class _Supervisor:
         total = len(self.fleet.members)
         before = -1
         while True:
+            changed = self.changes.next
             serving = self.fleet.serving
             if serving != before:
                 before = serving
@@ -167,8 +163,7 @@ class _Supervisor:
                 if self.fleet.given_up and self.fleet.rollout.state != "running":
                     log.error("no worker is left")
                     self.stopping.set()
-            await self.changed.wait()
-            self.changed.clear()
+            await changed.wait()
 
     async def _renew_when_told(self) -> None:
         """A rollout for each SIGHUP; those that come during one are one more."""
@@ -193,7 +188,8 @@ class _Supervisor:
                 self.fleet.members,
                 status,
                 ready_timeout_s=self.settings.ready_timeout_s,
-                changed=self.moved,
+                changes=self.changes,
+                newer=self.renew,
             )
             if whole:
                 self.release = release
