@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def host(root: Path, *, driver: bool = True, nodes: str = "0011") -> Path:
     return root
 
 
-def shares(devices: str, root: Path, allowed: range = range(16), **environment: str) -> list[str]:
+def shares(devices: str, root: Path, allowed: Iterable[int] = range(16), **environment: str) -> list[str]:
     places = parse_places(devices, "h:1")
     return [
         format_cpus(cores.cpus)
@@ -42,7 +43,7 @@ def shares(devices: str, root: Path, allowed: range = range(16), **environment: 
     ]
 
 
-def reason(devices: str, root: Path, allowed: range = range(16), **environment: str) -> str:
+def reason(devices: str, root: Path, allowed: Iterable[int] = range(16), **environment: str) -> str:
     places = parse_places(devices, "h:1")
     return divide(places, allowed=allowed, environment=environment, root=root)[0].reason
 
@@ -81,6 +82,14 @@ def test_evenly(tmp_path: Path, devices: str, environment: dict[str, str], why: 
     root = host(tmp_path)
     assert ["0-3,8-11", "4-7,12-15"] == shares(devices, root, range(16), **environment)
     assert why in reason(devices, root, range(16), **environment)
+
+
+def test_whole_cores(tmp_path: Path) -> None:
+    """No core is divided between two workers while there is one for each, even if shares differ by one."""
+    root = host(tmp_path)
+    assert ["0-1,8-9", "2-4,10-12", "5-7,13-15"] == shares("sim:fixed*3", root)
+    assert ["0,8", "1-2,9-10"] == shares("sim:fixed*2", root, [0, 1, 2, 8, 9, 10])
+    assert ["0", "8", "1,9"] == shares("sim:fixed*3", root, [0, 1, 8, 9])
 
 
 def test_no_numa_node(tmp_path: Path) -> None:

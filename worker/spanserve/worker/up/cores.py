@@ -41,32 +41,35 @@ def divide(
         environment: of the device hosts; its variables tell which cards are visible.
         root: of the file system that holds `proc` and `sys`.
     """
-    order = sorted(allowed, key=lambda cpu: (_core(root, cpu), cpu))
+    threads: dict[int, list[int]] = {}
+    for cpu in sorted(allowed):
+        threads.setdefault(_core(root, cpu), []).append(cpu)
+    cores = [threads[core] for core in sorted(threads)]
     nodes, why = _nodes(places, environment, root)
     near = {node: _of_node(root, node) for node in set(nodes) if node is not None}
-    useless = [node for node, cpus in near.items() if cpus.isdisjoint(order)]
+    local = {node: [core for core in cores if not cpus.isdisjoint(core)] for node, cpus in near.items()}
+    useless = [node for node, found in local.items() if not found]
     if useless:
         why = f"none of the processors of NUMA node {useless[0]} may be used"
     if why:
-        return _split(order, len(places), why)
-    found: dict[int, Cores] = {}
+        return _split(cores, len(places), why)
+    shares: dict[int, Cores] = {}
     for node, cpus in near.items():
         members = [index for index, other in enumerate(nodes) if other == node]
         reason = f"near its card: NUMA node {node} has {format_cpus(cpus)}"
-        local = [cpu for cpu in order if cpu in cpus]
-        found |= zip(members, _split(local, len(members), reason), strict=True)
-    return [found[index] for index in range(len(places))]
+        shares |= zip(members, _split(local[node], len(members), reason), strict=True)
+    return [shares[index] for index in range(len(places))]
 
 
-def _split(cpus: Sequence[int], parts: int, why: str) -> list[Cores]:
-    """Even runs of processors; all of them to everybody where there are fewer than parts."""
+def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
+    """Even runs of cores, each given as its threads; of threads where cores do not suffice; else all to everybody."""
+    cpus = [cpu for core in cores for cpu in core]
     if len(cpus) < parts:
         return [Cores(frozenset(cpus), f"{parts} workers share {len(cpus)} processors; {why}")] * parts
-    bounds = [len(cpus) * part // parts for part in range(parts + 1)]
-    return [
-        Cores(frozenset(cpus[low:high]), f"{high - low} of {len(cpus)} processors; {why}")
-        for low, high in itertools.pairwise(bounds)
-    ]
+    pieces = cores if len(cores) >= parts else [[cpu] for cpu in cpus]
+    bounds = [len(pieces) * part // parts for part in range(parts + 1)]
+    runs = [frozenset(itertools.chain(*pieces[low:high])) for low, high in itertools.pairwise(bounds)]
+    return [Cores(run, f"{len(run)} of {len(cpus)} processors; {why}") for run in runs]
 
 
 def _nodes(
@@ -115,7 +118,7 @@ def _of_node(root: Path, node: int) -> frozenset[int]:
 
 
 def _core(root: Path, cpu: int) -> int:
-    """The first processor of the core that this one is a thread of; a core is not divided if it can be helped."""
+    """The first processor of the core that this one is a thread of."""
     siblings = _read(root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
     return min(parse_cpus(siblings), default=cpu)
 
