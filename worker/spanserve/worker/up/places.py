@@ -42,10 +42,10 @@ def parse_places(devices: str, listen: str) -> tuple[Place, ...]:
     specs = [DeviceSpec.parse(text) for item in devices.split(",") for text in _expand(item.strip())]
     if not 1 <= len(specs) <= MAX_DEVICES:
         raise SettingsError(f"devices is {devices!r}: {len(specs)} devices, a host has 1 to {MAX_DEVICES}")
-    cards = Counter(spec.text for spec in specs if spec.backend == "mlu")
+    cards = Counter(spec.index for spec in specs if spec.backend == "mlu")
     for card, times in cards.items():
         if times > 1:
-            raise SettingsError(f"devices is {devices!r}: {card} is named {times} times")
+            raise SettingsError(f"devices is {devices!r}: mlu:{card} is named {times} times")
     names = [spec.text.partition("?")[0] for spec in specs]
     alike = Counter(names)
     seen: Counter[str] = Counter()
