@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,9 +17,13 @@ async def hello() -> Page:
     return Page(b"hello\n", "text/plain")
 
 
+async def broken() -> Page:
+    raise ValueError("a fault of ours")
+
+
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    pages = Pages("127.0.0.1:0", {"/hello": hello})
+    pages = Pages("127.0.0.1:0", {"/hello": hello, "/broken": broken})
     await pages.start()
     yield pages.address
     pages.close()
@@ -59,6 +64,16 @@ async def test_answers(address: str, request_: bytes, start: bytes, part: bytes)
     assert start == answer[: len(start)]
     assert part in answer
     assert (b"hello" in answer) == (b"GET /hello" in request_)
+
+
+async def test_a_page_that_cannot_be_made(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in making a page is told to the client by its status, and is in the log."""
+    log = Mock()
+    monkeypatch.setattr("spanserve.worker.pages.log", log)
+    answer = await ask(address, b"GET /broken HTTP/1.1\r\n\r\n")
+    assert b"HTTP/1.1 500 Internal Server Error" == answer.split(b"\r\n")[0]
+    assert "a fault of ours" == str(log.error.call_args.kwargs["exc_info"])
+    assert b"hello" in await ask(address, b"GET /hello HTTP/1.1\r\n\r\n")
 
 
 NONSENSE = {"no-http": b"\x16\x03\x01\x02\x00\r\n\r\n", "cut-off": b"GET /he", "endless": b"A" * 100_000}

@@ -8,12 +8,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+import structlog
+
 from spanserve.worker.settings import SettingsError
 
 #: Seconds a client gets to send its request and to take the page.
 TIMEOUT_S = 10.0
 #: Bytes of a request; asyncio's own limit for a stream is as small.
 _MAX_REQUEST = 16 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Pages:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(TimeoutError, OSError, ValueError, asyncio.IncompleteReadError):
+            with contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
                 async with asyncio.timeout(TIMEOUT_S):
                     request = await reader.readuntil(b"\r\n\r\n")
                     writer.write(await self._answer(request))
@@ -75,14 +79,22 @@ class Pages:
             writer.close()
 
     async def _answer(self, request: bytes) -> bytes:
-        method, target, _ = request.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+        """The whole answer to a request; none to what is no HTTP."""
+        try:
+            method, target, _ = request.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+        except ValueError:
+            return b""
         make = self._pages.get(target.partition("?")[0])
         if method not in ("GET", "HEAD"):
             page = _plain(HTTPStatus.METHOD_NOT_ALLOWED)
         elif make is None:
             page = _plain(HTTPStatus.NOT_FOUND)
         else:
-            page = await make()
+            try:
+                page = await make()
+            except Exception as error:
+                log.error("page failed", page=target, exc_info=error)
+                page = _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
         head = (
             f"HTTP/1.1 {page.status.value} {page.status.phrase}\r\n"
             f"Content-Type: {page.content_type}\r\n"
