@@ -75,9 +75,20 @@ class Settings:
             raise SettingsError("tls_cert and tls_key go together")
         if self.tls_client_ca is not None and self.tls_cert is None:
             raise SettingsError("tls_client_ca needs tls_cert and tls_key")
-        if self.tls_cert is None and not self.insecure and not is_local(self.listen):
+        self.check_plaintext("listen", self.listen)
+
+    def check_plaintext(self, name: str, address: str) -> None:
+        """Check that what is offered on an address may be offered there.
+
+        Args:
+            name: of the setting that holds the address.
+
+        Raises:
+            SettingsError: it would be plaintext beyond this machine.
+        """
+        if self.tls_cert is None and not self.insecure and not is_local(address):
             raise SettingsError(
-                f"listen is {self.listen}: other machines reach it, and it would speak plaintext; "
+                f"{name} is {address}: other machines reach it, and it would speak plaintext; "
                 "give --tls-cert and --tls-key, or --insecure if the network itself is private"
             )
 

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -87,14 +88,16 @@ async def test_order(states: tuple[str, ...], expected: list[str]) -> None:
     assert [NEW] * 3 == [member.release for member in ground.members]
 
 
-async def test_the_wait_ends(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """A card that was renewed and serves no more is waited for, aloud, and not for ever."""
     ground = Ground(READY, READY)
     ground.members[0].then = WAITING
+    log = Mock()
+    monkeypatch.setattr("spanserve.worker.up.rollout.log", log)
     assert not await ground.roll_out(limit_s=0.05)
     assert ["mlu:0"] == ground.order
     assert "mlu:0 did not serve for 0.05 s" in ground.status.error
-    assert "rollout waits" in capsys.readouterr().out
+    log.info.assert_called_with("rollout waits", device="mlu:1", waits_for="mlu:0")
 
 
 async def test_the_wait_is_over_when_it_serves() -> None:

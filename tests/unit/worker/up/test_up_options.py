@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from spanserve.bundle import BundleError
 from spanserve.cli.main import main
+from spanserve.worker.up import run
 from tests.fleets import free_ports
 
 REFUSED = {
@@ -16,7 +20,10 @@ REFUSED = {
     "slots": (["--slots", "-1"], "slots is -1"),
     "ours": (["--device", "cpu"], "--device is not for `spanserve up`"),
     "plaintext": (["--listen", "0.0.0.0:50051"], "it would speak plaintext"),
-    "plaintext-health": (["--health", "0.0.0.0:50051"], "it would speak plaintext"),
+    "plaintext-health": (
+        ["--health", "0.0.0.0:50051"],
+        "health is 0.0.0.0:50051: other machines reach it, and it would speak plaintext",
+    ),
     "no-address-for-health": (["--health", "9100"], "health is '9100'"),
     "no-address-for-metrics": (["--metrics", "here"], "metrics is 'here'"),
     "ports": (["--devices", "cpu,sim:fixed", "--listen", "127.0.0.1:5-5"], "1 ports for 2 devices"),
@@ -46,3 +53,20 @@ def test_no_room_for_sockets(
         main(["up", "--devices", "sim:fixed", "--listen", f"127.0.0.1:{free_ports(1)}"])
     assert 2 == ended.value.code
     assert "TMPDIR is" in capsys.readouterr().err
+
+
+def test_told_to_renew_too_early(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP while the bundle is checked for the first time harms nobody."""
+
+    def told(path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise BundleError("still here")
+
+    before = signal.getsignal(signal.SIGHUP)
+    monkeypatch.setattr(run, "read_release", told)
+    try:
+        with pytest.raises(SystemExit):
+            main(["up", "--devices", "sim:fixed"])
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert "still here" in capsys.readouterr().err

@@ -91,40 +91,40 @@ def up(
 
     Every option of `spanserve worker` may be given as well and goes to each worker. SIGTERM drains all workers, a
     second one hurries them. SIGHUP follows --bundle again and renews the workers one by one; the first must
-    give the golden answers, or it goes back to the old bundle and the others keep it.
+    give the golden answers, or it goes back to the old bundle and the others keep it. SPANSERVE_DEVICE, _NAME and _CPUS
+    are for a single worker and do not count here.
     """
     given = _worker_options(context.args)
     for name, address in (("metrics", metrics), ("health", health)):
         if address:
             check_address(name, address)
     places = parse_places(devices, listen)
-    common: dict[str, Any] = {
-        "bundle": bundle or demo.BUNDLE,
-        "slots": given["slots"],
-        "max_batch_size": given["max_batch_size"] or None,
-        "tls_cert": given["tls_cert"],
-        "tls_key": given["tls_key"],
-        "tls_client_ca": given["tls_client_ca"],
-        "insecure": given["insecure"],
-    }
-    Settings(**common, listen=places[0].address)  # what no worker could use is refused before one is started
+    worker = Settings(  # what no worker could use is refused before one is started
+        bundle=bundle or demo.BUNDLE,
+        listen=places[0].address,
+        slots=given["slots"],
+        max_batch_size=given["max_batch_size"] or None,
+        tls_cert=given["tls_cert"],
+        tls_key=given["tls_key"],
+        tls_client_ca=given["tls_client_ca"],
+        insecure=given["insecure"],
+        device_env=given["device_env"],
+        drain_delay_s=given["drain_delay"],
+        drain_timeout_s=given["drain_timeout"],
+        notify_socket=given["notify_socket"],
+        watchdog_usec=given["watchdog_usec"],
+    )
+    if health:
+        worker.check_plaintext("health", health)
     for place in places:
         place.spec.interpreter(given["magicmind_python"])
     fleet = FleetSettings(
-        bundle=common["bundle"],
+        bundle=worker.bundle,
         places=places,
         arguments=tuple(context.args),
-        worker=Settings(
-            **common,
-            listen=health or "127.0.0.1:0",
-            device_env=given["device_env"],
-            drain_delay_s=given["drain_delay"],
-            drain_timeout_s=given["drain_timeout"],
-            notify_socket=given["notify_socket"],
-            watchdog_usec=given["watchdog_usec"],
-        ),
+        worker=worker,
         pages=metrics,
-        health=bool(health),
+        health=health,
         deaths=crash_limit,
         period_s=crash_period,
         watchdog_s=watchdog,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from spanserve.worker.server import LIVE, server_credentials
+from spanserve.worker.server import LIVE, OPTIONS, server_credentials
 from spanserve.worker.service import SERVICE_NAME
 from spanserve.worker.settings import Settings, SettingsError
 
@@ -14,13 +14,15 @@ class FleetHealth:
     """Answers `grpc.health.v1` for the fleet.
 
     Args:
-        settings: of which the address, the TLS files and their rules are used.
+        address: HOST:PORT.
+        settings: of the workers, whose TLS files it uses.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, address: str, settings: Settings) -> None:
+        self._address = address
         self._settings = settings
         self._health = health.aio.HealthServicer()
-        self._server = aio.server()
+        self._server = aio.server(options=OPTIONS)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self) -> None:
@@ -31,14 +33,13 @@ class FleetHealth:
         """
         await self.set_serving(False)
         await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
-        listen = self._settings.listen
         try:
             if self._settings.tls_cert is None:
-                self._server.add_insecure_port(listen)
+                self._server.add_insecure_port(self._address)
             else:
-                self._server.add_secure_port(listen, server_credentials(self._settings))
+                self._server.add_secure_port(self._address, server_credentials(self._settings))
         except RuntimeError as error:
-            raise SettingsError(f"cannot listen on {listen}: {error}") from None
+            raise SettingsError(f"health is {self._address}: cannot listen there: {error}") from None
         await self._server.start()
 
     async def set_serving(self, serving: bool) -> None:

@@ -42,9 +42,10 @@ class FleetSettings:
     Attributes:
         bundle: a bundle, or a symbolic link that leads to one.
         arguments: of `spanserve worker`, for every worker.
-        worker: settings that those arguments amount to; of a worker that listens on the address for gRPC health.
+        worker: what those arguments and the environment make of a worker, for what the supervisor does as its
+            workers do: TLS, times to drain, who is notified.
         pages: HOST:PORT of the metrics and health pages; empty: none.
-        health: whether there is gRPC health of the fleet.
+        health: HOST:PORT of the fleet's gRPC health; empty: none.
         deaths, period_s: so many deaths of a worker within so many seconds, and its device is given up.
         watchdog_s: a worker that is silent for longer is killed.
         ready_timeout_s: a worker on a new bundle gets so long to be ready.
@@ -55,7 +56,7 @@ class FleetSettings:
     arguments: tuple[str, ...]
     worker: Settings
     pages: str
-    health: bool
+    health: str
     deaths: int
     period_s: float
     watchdog_s: float
@@ -68,6 +69,7 @@ def run_fleet(settings: FleetSettings) -> int:
     Raises:
         SpanserveError: it could not start.
     """
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway
     release = read_release(settings.bundle)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spanserve-up-"))
@@ -105,6 +107,7 @@ class _Supervisor:
             loop.add_signal_handler(number, self._on_stop, number)
         loop.add_signal_handler(signal.SIGHUP, self.renew.set)
         async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.notifier.close)
             if self.settings.pages:
                 pages = {
                     "/metrics": self.fleet.metrics_page,
@@ -114,7 +117,7 @@ class _Supervisor:
                 server = Pages(self.settings.pages, pages)
                 await server.start()
                 stack.callback(server.close)
-            health = FleetHealth(self.settings.worker) if self.settings.health else None
+            health = FleetHealth(self.settings.health, self.settings.worker) if self.settings.health else None
             if health is not None:
                 await health.start()
                 stack.push_async_callback(health.close)
