@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import generate_latest
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.up.history import History, exposition
@@ -57,6 +61,25 @@ def test_counters_go_on() -> None:
     assert 3 == found['spanserve_device_batch_seconds_count{device="mlu:0"}']
     assert 3 == found['spanserve_device_batch_seconds_bucket{device="mlu:0",le="0.05"}']
     assert 0 == found['spanserve_worker_ready{device="mlu:0"}']
+
+
+def test_a_text_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often the metrics are asked for, each text of a worker is parsed once."""
+    texts: list[str] = []
+
+    def parse(text: str) -> Iterable[Metric]:
+        texts.append(text)
+        return text_string_to_metric_families(text)
+
+    monkeypatch.setattr("spanserve.worker.up.history.text_string_to_metric_families", parse)
+    history = History()
+    first, second = text_of(1, "answer"), text_of(2, "answer")
+    for text in (first, first, second, second):
+        samples((history, text, "mlu:0"))
+    history.retire(second)
+    assert [first, second] == texts
+    found = samples((history, first, "mlu:0"))
+    assert 3 == found['spanserve_questions_total{device="mlu:0",outcome="answer"}']
 
 
 def test_between_two_workers() -> None:
