@@ -45,9 +45,13 @@ def start_up(sim_bundle: Bundle) -> Iterator[Callable[..., UpProcess]]:
     started: list[UpProcess] = []
 
     def start(
-        *arguments: str, workers: int = 2, bundle: Path = sim_bundle.path, device: str = "sim:fixed"
+        *arguments: str,
+        workers: int = 2,
+        bundle: Path = sim_bundle.path,
+        device: str = "sim:fixed",
+        **options: Any,
     ) -> UpProcess:
-        started.append(UpProcess(bundle, device, workers, *arguments))
+        started.append(UpProcess(bundle, device, workers, *arguments, **options))
         return started[-1]
 
     yield start

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import socket
+import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -40,7 +41,11 @@ class UpProcess(WorkerProcess):
 
     command = "up"
 
-    def __init__(self, bundle: Path, device: str, workers: int, *arguments: str) -> None:
+    def __init__(
+        self, bundle: Path, device: str, workers: int, *arguments: str, env: dict[str, str] | None = None
+    ) -> None:
+        #: One that is killed leaves the folder of its sockets behind.
+        self._temporary = tempfile.TemporaryDirectory(prefix="up-", ignore_cleanup_errors=True)
         first = free_ports(workers + 2)
         self.addresses = [f"{HOST}:{first + number}" for number in range(workers)]
         self.pages = f"{HOST}:{first + workers}"
@@ -50,6 +55,7 @@ class UpProcess(WorkerProcess):
             *("--listen", f"{HOST}:{first}-{first + workers - 1}"),
             *("--metrics", self.pages, "--health", self.health),
             *arguments,
+            env={"TMPDIR": self._temporary.name, **(env or {})},
         )
 
     def wait_serving(self, count: int) -> None:
@@ -95,3 +101,4 @@ class UpProcess(WorkerProcess):
                 if record["address"].encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(pid, signal.SIGKILL)
         super().close()
+        self._temporary.cleanup()

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 import pytest
@@ -17,6 +18,7 @@ from spanserve.device.cpus import parse_cpus
 from tests.faults.waiting import eventually
 from tests.faults.wire import holding, make_tasks, raw_stream
 from tests.fleets import UpProcess, free_ports
+from tests.processes import PATIENCE_S
 from tests.redis_server import RedisServer
 
 StartUp = Callable[..., UpProcess]
@@ -208,3 +210,20 @@ async def test_options_go_to_every_worker(start_up: StartUp, start_redis: Callab
     with Client.from_redis(url, "q") as client:
         assert client.ask(CONTEXT, ["Who said?"])[0].answer
         await eventually(lambda: len(client.describe()) == 2)
+
+
+def test_systemd_is_told(start_up: StartUp, tmp_path: Path) -> None:
+    """To whoever started it as a Type=notify unit the supervisor is ready with its first worker, and says it lives."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
+        ear.bind(str(tmp_path / "notify"))
+        ear.settimeout(PATIENCE_S)
+        up = start_up(env={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"})
+        told = [ear.recv(4096).decode().splitlines()]
+        while not {"READY=1", "WATCHDOG=1", "STATUS=2 of 2 workers serve"} <= set(told[-1]):
+            told.append(ear.recv(4096).decode().splitlines())
+        up.signal(signal.SIGTERM)
+        while "STOPPING=1" not in told[-1]:
+            told.append(ear.recv(4096).decode().splitlines())
+    assert "STATUS=0 of 2 workers serve" in told[0]
+    assert "READY=1" not in told[0]
+    assert 0 == up.wait()
