@@ -1,4 +1,4 @@
-"""The systemd unit, by systemd's own checker."""
+"""The systemd units, by systemd's own checker."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from spanserve.worker.up.places import parse_places
+from spanserve.worker.up.run import DRAIN_SLACK_S
 from tests.deployed import DEPLOY, UNFORESEEN_S
 
-UNIT = DEPLOY / "systemd" / "spanserve-worker@.service"
-#: Most that an instance may be exposed, of 10, by `systemd-analyze security`.
+FOLDER = DEPLOY / "systemd"
+#: Unit -> what systemd would start, and the name of its command.
+UNITS = {
+    "spanserve-worker@.service": ("spanserve-worker@0.service", "worker"),
+    "spanserve-up.service": ("spanserve-up.service", "up"),
+}
+DEVICES, LISTEN = "SPANSERVE_DEVICES", "SPANSERVE_LISTEN"
+#: Most that a unit may be exposed, of 10, by `systemd-analyze security`.
 EXPOSURE = 2.0
 
 
@@ -24,12 +32,19 @@ def analyze() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unit of card 0, with a program that is there."""
-    made = tmp_path_factory.mktemp("systemd") / "spanserve-worker@0.service"
-    text = UNIT.read_text(encoding="utf-8")
-    assert "ExecStart=/opt/spanserve/bin/spanserve worker\n" in text
+def settings(unit: str) -> dict[str, str]:
+    """Lines of a unit; of those that come several times the last."""
+    lines = (FOLDER / unit).read_text("utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
+
+
+@pytest.fixture(scope="module", params=UNITS)
+def instance(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A unit, that of card 0 if there are several, with a program that is there."""
+    name, command = UNITS[request.param]
+    made = tmp_path_factory.mktemp("systemd") / name
+    text = (FOLDER / request.param).read_text(encoding="utf-8")
+    assert f"ExecStart=/opt/spanserve/bin/spanserve {command}\n" in text
     made.write_text(text.replace("/opt/spanserve/bin/spanserve", "/bin/true"))
     return made
 
@@ -51,21 +66,40 @@ def test_exposure(analyze: str, instance: Path) -> None:
     assert float(match[1]) <= EXPOSURE
 
 
-def settings() -> dict[str, str]:
-    lines = UNIT.read_text("utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
-
-
-def test_signs_of_life() -> None:
-    """A worker says itself that it serves, has the time for it that a card wants, and is killed when it is silent."""
-    lines = settings()
+@pytest.mark.parametrize("unit", UNITS)
+def test_signs_of_life(unit: str) -> None:
+    """A service says itself that it serves, has the time for it that a card wants, and is killed when it is silent."""
+    lines = settings(unit)
     assert ("notify", "main", "10min") == (lines["Type"], lines["NotifyAccess"], lines["TimeoutStartSec"])
     assert int(lines["WatchdogSec"]) >= 30
 
 
-def test_restart() -> None:
+@pytest.mark.parametrize("unit", UNITS)
+def test_restart(unit: str) -> None:
     """A bad setting is not tried again; a failed device is, after a pause; a drain has its time."""
-    lines = settings()
+    lines = settings(unit)
     assert ("on-failure", "2") == (lines["Restart"], lines["RestartPreventExitStatus"])
     assert int(lines["RestartSec"]) >= 5
     assert int(lines["TimeoutStopSec"]) >= 5 + 20 + UNFORESEEN_S
+    assert "mixed" == lines["KillMode"]
+
+
+def test_supervisor() -> None:
+    """The supervisor outlasts the drains of its workers, renews them when it is reloaded, and has all their cards."""
+    lines = settings("spanserve-up.service")
+    assert "kill -HUP $MAINPID" == lines["ExecReload"]
+    assert int(lines["TimeoutStopSec"]) > 5 + 20 + DRAIN_SLACK_S
+    text = (FOLDER / "spanserve-up.service").read_text("utf-8")
+    (devices, listen) = (re.findall(rf"Environment={name}=(.+)", text)[0] for name in (DEVICES, LISTEN))
+    cards = [f"/dev/cambricon_dev{place.spec.index}" for place in parse_places(devices, listen)]
+    assert cards == re.findall(r"DeviceAllow=(/dev/cambricon_dev\d+) rw", text)
+
+
+def test_the_same_sandbox() -> None:
+    """Both units are confined by the same lines."""
+    ours = ("Protect", "Restrict", "SystemCall", "Capabilit", "Ambient", "NoNew", "Private", "Lock", "UMask")
+    worker, up = (
+        {name: value for name, value in settings(unit).items() if name.startswith(ours)} for unit in UNITS
+    )
+    assert worker == up
+    assert len(worker) > 15
