@@ -41,17 +41,13 @@ def test_eval_without_arguments_scores_the_demo(tmp_path: Path) -> None:
 
 
 def test_ask_without_an_address_answers(tmp_path: Path) -> None:
-    """`spanserve ask` needs nothing but a text and a question."""
-    command = [
-        sys.executable,
-        "-m",
-        "spanserve.cli",
-        "ask",
-        "-c",
-        "The harbour froze in 1871, said Anna Holm.",
-    ]
-    command += ["When did the harbour freeze?", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    """`spanserve ask` needs nothing but a text and a question, and runs nothing that lies in the current folder."""
+    (tmp_path / "structlog.py").write_text("raise SystemExit(9)")
+    command = [sys.executable, "-P", "-m", "spanserve.cli", "ask", "--json"]
+    command += ["-c", "The harbour froze in 1871, said Anna Holm.", "When did the harbour freeze?"]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
     assert 0 == done.returncode, done.stderr
     (answer,) = json.loads(done.stdout)
     assert "1871" == answer["text"]

@@ -27,7 +27,7 @@ def private_worker() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="spanserve-") as folder:
         address = f"unix:{folder}/worker.sock"
         log = Path(folder) / "worker.log"
-        command = [sys.executable, "-m", "spanserve.cli", "worker", "--listen", address]
+        command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", "--listen", address]
         command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid())]
         # Settings of the user's own workers are not for this one.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPANSERVE_")}
