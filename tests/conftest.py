@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from spanserve.bundle import Bundle
-from tests.bundles import make_sim_bundle
-from tests.fleets import UpProcess
-from tests.processes import WorkerProcess
-from tests.python37 import NUMPY, ONNXRUNTIME, make_python37
-from tests.redis_server import Executable, RedisServer, servers
+from tests.kit.bundles import make_sim_bundle
+from tests.kit.fleets import UpProcess
+from tests.kit.processes import WorkerProcess
+from tests.kit.python37 import NUMPY, ONNXRUNTIME, make_python37
+from tests.kit.redis_server import Executable, RedisServer, servers
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from spanserve.contract import Options
 from spanserve.device import Device, DeviceSpec, Slot
 from spanserve.qa import Encoder, fill
 from tests.benchmarks.setup import DEMO_BUNDLE, evaluate, interleaved, median, sample, squad_file
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 
 def main() -> None:

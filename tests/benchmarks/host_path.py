@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from tests.benchmarks.setup import DEMO_BUNDLE, evaluate, interleaved, median, squad_file
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 
 def main() -> None:

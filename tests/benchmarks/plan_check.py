@@ -36,7 +36,7 @@ from spanserve.worker.plan.fleet import EDGE, Arrival, Figures, Fleet
 from spanserve.worker.plan.load import Windows, poisson
 from tests.benchmarks.fleet import Endpoint, Worker, fleet
 from tests.benchmarks.setup import DEMO_BUNDLE, squad_file
-from tests.faults.waiting import eventually
+from tests.kit.waiting import eventually
 
 MAX_BATCH = 32
 SLOTS = 3

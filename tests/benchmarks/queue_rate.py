@@ -33,10 +33,10 @@ from spanserve.queue import (
     provision,
 )
 from tests.benchmarks.setup import DEMO_BUNDLE, interleaved, median, squad_file
-from tests.faults.waiting import eventually
-from tests.processes import WorkerProcess
-from tests.redis_server import RedisServer
-from tests.scripted_worker import answers
+from tests.kit.processes import WorkerProcess
+from tests.kit.redis_server import RedisServer
+from tests.kit.scripted_worker import answers
+from tests.kit.waiting import eventually
 
 #: Like a passage of the dev set: 735 characters and 5 questions of 60.
 CONTEXT = "Anna Holm said the harbour froze in 1871. " * 18

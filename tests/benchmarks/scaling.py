@@ -16,7 +16,7 @@ from pathlib import Path
 from spanserve.worker.plan.chart import Line, Panel, draw
 from tests.benchmarks.fleet import Measured, Worker, fleet, measure, work_for
 from tests.benchmarks.setup import ROOT, squad_file
-from tests.redis_server import RedisServer
+from tests.kit.redis_server import RedisServer
 
 #: Full batches of work that every card brings; four fifths of it count.
 BATCHES = 80

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 ROOT = Path(__file__).parent.parent.parent
 SEED_VENV = ROOT / ".venv-seed"

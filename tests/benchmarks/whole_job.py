@@ -20,7 +20,7 @@ from tests.benchmarks.setup import (
     seed_python,
     squad_file,
 )
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 
 def main() -> None:

@@ -22,11 +22,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bundles import make_sim_bundle
 from tests.chaos.ground import Ground
 from tests.chaos.kills import crash, crash_points, poison, random_kills
 from tests.chaos.storm import storm
 from tests.faults.oracle import Classes
+from tests.kit.bundles import make_sim_bundle
 
 #: SIGKILLs of the first evaluation.
 KILLS = 20

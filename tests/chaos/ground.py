@@ -12,9 +12,9 @@ from typing import Any
 
 from spanserve.bundle import Bundle
 from tests.faults.queue_fleet import LEASE_S, QueueFleet
-from tests.processes import WorkerProcess
-from tests.queue_rig import queue_rig
-from tests.redis_server import Persistence, RedisServer
+from tests.kit.processes import WorkerProcess
+from tests.kit.queue_rig import queue_rig
+from tests.kit.redis_server import Persistence, RedisServer
 
 
 @dataclass

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from spanserve.contract import Priority
 from spanserve.queue import JobId
-from tests.bundles import POISON_ID
 from tests.chaos.ground import Ground
 from tests.faults.oracle import Classes
 from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.queue_fleet import Evaluation, QueueFleet, single_tasks
-from tests.processes import WorkerProcess
-from tests.redis_server import Persistence
+from tests.kit.bundles import POISON_ID
+from tests.kit.processes import WorkerProcess
+from tests.kit.redis_server import Persistence
 
 WORKERS = 3
 #: Tasks of each second of a storm; it must not run dry.

@@ -15,7 +15,7 @@ import pytest
 from spanserve.client import Client
 from spanserve.client.squad import load_dataset
 from spanserve.contract import Options
-from tests.processes import PATIENCE_S, WorkerProcess
+from tests.kit.processes import PATIENCE_S, WorkerProcess
 
 ROOT = Path(__file__).parent.parent.parent
 DEMO = ROOT / "worker/spanserve/demo"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.processes import PATIENCE_S, WorkerProcess
+from tests.kit.processes import PATIENCE_S, WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 

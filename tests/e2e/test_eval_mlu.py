@@ -13,10 +13,10 @@ import pytest
 
 from spanserve.builder.samples import demo_tasks
 from spanserve.cli.main import main
-from tests.checkpoints import make_checkpoint
 from tests.e2e.test_eval import predictions, scores_of, spanserve
-from tests.emulated import write_environment
-from tests.processes import WorkerProcess
+from tests.kit.checkpoints import make_checkpoint
+from tests.kit.emulated import write_environment
+from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 

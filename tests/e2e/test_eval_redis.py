@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_eval import SLOW, _wait_for_lines, predictions, scores_of, spanserve, squad
-from tests.processes import PATIENCE_S, WorkerProcess
-from tests.redis_server import RedisServer
+from tests.kit.processes import PATIENCE_S, WorkerProcess
+from tests.kit.redis_server import RedisServer
 
 StartWorker = Callable[..., WorkerProcess]
 

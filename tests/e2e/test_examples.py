@@ -13,9 +13,9 @@ import pytest
 
 from spanserve.client import Client
 from spanserve.queue import Keys
-from tests.processes import PATIENCE_S, WorkerProcess
-from tests.queue_rig import queued_task
-from tests.redis_server import LOOK_S, Executable, RedisServer
+from tests.kit.processes import PATIENCE_S, WorkerProcess
+from tests.kit.queue_rig import queued_task
+from tests.kit.redis_server import LOOK_S, Executable, RedisServer
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
 

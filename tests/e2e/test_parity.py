@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.setup import build, sample
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,7 +7,7 @@ from grpc import aio
 
 from spanserve.contract import ErrorCode, Refusal, TaskResult
 from spanserve.v1 import task_pb2, worker_pb2
-from tests.faults.wire import raw_answer
+from tests.kit.wire import raw_answer
 
 STATUS = {
     ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,

@@ -12,7 +12,7 @@ import sys
 from collections import Counter
 
 from spanserve.client import Dispatcher
-from tests.faults.wire import make_tasks
+from tests.kit.wire import make_tasks
 
 
 async def main(count: int, addresses: list[str]) -> None:

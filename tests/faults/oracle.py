@@ -20,7 +20,7 @@ from spanserve.device.host.simulated import logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
 from spanserve.queue import JobId, JobState
-from tests.queue_rig import QueueRig
+from tests.kit.queue_rig import QueueRig
 
 
 @dataclass

@@ -25,10 +25,10 @@ from spanserve.queue import (
 )
 from tests.faults.faulty_worker import Faults
 from tests.faults.oracle import Classes, Journal, Ledger, check
-from tests.faults.waiting import eventually
-from tests.processes import PATIENCE_S, WorkerProcess
-from tests.queue_rig import QueueRig
-from tests.redis_server import RedisServer
+from tests.kit.processes import PATIENCE_S, WorkerProcess
+from tests.kit.queue_rig import QueueRig
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import eventually
 
 QUEUE = "q"
 RUN = "r"

@@ -17,12 +17,12 @@ from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
 from spanserve.worker import engine as engine_module
 from spanserve.worker.canary import check_goldens
-from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
 from tests.faults.queue_fleet import QueueFleet, single_tasks
-from tests.faults.serving import rig
-from tests.faults.waiting import eventually
-from tests.faults.wire import make_tasks
-from tests.processes import WorkerProcess
+from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
+from tests.kit.processes import WorkerProcess
+from tests.kit.serving import rig
+from tests.kit.waiting import eventually
+from tests.kit.wire import make_tasks
 
 TASKS = 400
 #: Batches that a host of two slots runs before it is up: in each 1, 2 and 4 windows of 6 lengths, and one more.

@@ -16,11 +16,11 @@ from spanserve.client import Dispatcher
 from spanserve.client.connection import Connection
 from spanserve.client.results import Results
 from spanserve.contract import Task
-from tests.faults.waiting import eventually
-from tests.faults.wire import make_task
-from tests.fleets import HOST, UpProcess, free_ports
-from tests.netns import Host, Network
-from tests.processes import PATIENCE_S, ROOT, WorkerProcess
+from tests.kit.fleets import HOST, UpProcess, free_ports
+from tests.kit.netns import Host, Network
+from tests.kit.processes import PATIENCE_S, ROOT, WorkerProcess
+from tests.kit.waiting import eventually
+from tests.kit.wire import make_task
 
 StartWorker = Callable[..., WorkerProcess]
 StartUp = Callable[..., UpProcess]

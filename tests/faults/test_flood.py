@@ -15,9 +15,9 @@ from spanserve.contract import ErrorCode
 from spanserve.contract.limits import MIB
 from spanserve.worker.stream import OVERRUNS_ALLOWED
 from tests.faults.proxy import proxy_to
-from tests.faults.serving import serving
-from tests.faults.wire import RawStream, make_task, make_tasks, open_raw, raw_stream
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
+from tests.kit.serving import serving
+from tests.kit.wire import RawStream, make_task, make_tasks, open_raw, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -17,8 +17,8 @@ from spanserve.client import Dispatcher
 from spanserve.client.results import Results
 from spanserve.client.squad import load_dataset
 from spanserve.contract import Options, Task, TaskResult
-from tests.faults.wire import make_task
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
+from tests.kit.wire import make_task
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import TimeoutError as TimedOut
 
 from tests.faults.proxy import Proxy, proxy_to
-from tests.redis_server import RedisServer
+from tests.kit.redis_server import RedisServer
 
 StartRedis = Callable[..., RedisServer]
 

@@ -11,12 +11,12 @@ import pytest
 
 from spanserve.contract import ErrorCode, Priority
 from spanserve.queue import JobId
-from tests.bundles import POISON_ID
 from tests.faults.faulty_worker import Faults
 from tests.faults.oracle import Ledger
 from tests.faults.queue_fleet import RUN, QueueFleet, single_tasks
-from tests.faults.waiting import eventually
-from tests.processes import WorkerProcess
+from tests.kit.bundles import POISON_ID
+from tests.kit.processes import WorkerProcess
+from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
 

@@ -11,8 +11,8 @@ import pytest
 from tests.faults.faulty_worker import Faults
 from tests.faults.proxy import proxy_to
 from tests.faults.queue_fleet import LEASE_S, QueueFleet, single_tasks
-from tests.faults.waiting import eventually
-from tests.queue_rig import GROUP
+from tests.kit.queue_rig import GROUP
+from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
 

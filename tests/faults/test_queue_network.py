@@ -13,9 +13,9 @@ from spanserve.client import NoWorker
 from spanserve.queue.calls import script
 from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.queue_fleet import QueueFleet, single_tasks
-from tests.faults.waiting import eventually
-from tests.netns import Network
-from tests.processes import WorkerProcess
+from tests.kit.netns import Network
+from tests.kit.processes import WorkerProcess
+from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
 

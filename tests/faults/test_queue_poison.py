@@ -12,11 +12,11 @@ import pytest
 from spanserve.contract import ErrorCode, Task
 from spanserve.queue import JobId
 from spanserve.worker.redis.breaker import ALLOWED_OF_TASKS
-from tests.bundles import POISON_ID, VOCABULARY
 from tests.faults.faulty_worker import Faults
 from tests.faults.oracle import Ledger
 from tests.faults.queue_fleet import QueueFleet, single_tasks
-from tests.faults.waiting import eventually
+from tests.kit.bundles import POISON_ID, VOCABULARY
+from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
 

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.faults.queue_fleet import QueueFleet, single_tasks
-from tests.faults.waiting import eventually
-from tests.queue_rig import GROUP
-from tests.redis_server import Persistence
+from tests.kit.queue_rig import GROUP
+from tests.kit.redis_server import Persistence
+from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
 

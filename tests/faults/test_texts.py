@@ -15,8 +15,8 @@ from spanserve.contract import ErrorCode, Refusal, TaskResult
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.v1 import task_pb2
 from tests.faults.answers import outcome, request_of
-from tests.faults.wire import CONTEXT, RawStream, make_task, open_raw, raw_answer
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
+from tests.kit.wire import CONTEXT, RawStream, make_task, open_raw, raw_answer
 
 
 @dataclass(frozen=True, slots=True)

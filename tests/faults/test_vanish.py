@@ -15,8 +15,8 @@ import pytest
 
 from spanserve.client import AsyncClient, Dispatcher
 from tests.faults.proxy import proxy_to
-from tests.faults.wire import holding, make_task, make_tasks, raw_stream
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
+from tests.kit.wire import holding, make_task, make_tasks, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.faults.wire import make_tasks, raw_stream
+from tests.kit.wire import make_tasks, raw_stream
 
 
 async def main(address: str, count: int) -> None:

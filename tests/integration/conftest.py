@@ -9,7 +9,7 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceSpec
-from tests.devices import Log, children
+from tests.kit.devices import Log, children
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from spanserve.qa import EncodedTask
 from spanserve.v1 import task_pb2, worker_pb2
 from spanserve.worker.state import State
 from tests.faults.answers import STATUS, outcome, request_of, typed
-from tests.faults.serving import Served, serving
-from tests.faults.waiting import eventually
-from tests.faults.wire import describe, make_task, make_tasks, open_raw, raw_answer
+from tests.kit.serving import Served, serving
+from tests.kit.waiting import eventually
+from tests.kit.wire import describe, make_task, make_tasks, open_raw, raw_answer
 
 
 def plain_task(questions: int = 1) -> task_pb2.Task:

@@ -14,8 +14,8 @@ from spanserve.bundle import Bundle
 from spanserve.cli.main import main
 from spanserve.device import Device, DeviceError
 from spanserve.device.bench import Latencies, measure_device
-from tests.bundles import make_sim_bundle
-from tests.emulated import make_mlu_bundle, write_environment
+from tests.kit.bundles import make_sim_bundle
+from tests.kit.emulated import make_mlu_bundle, write_environment
 
 QUICK = ("--warmup", "0", "--duration", "0", "--iterations", "7")
 

@@ -21,7 +21,7 @@ from spanserve.bundle import Bundle
 from spanserve.cli.main import main
 from spanserve.device import Device, DeviceSpec
 from spanserve.qa import Encoder
-from tests.checkpoints import make_checkpoint
+from tests.kit.checkpoints import make_checkpoint
 
 
 def build(*arguments: str) -> int:

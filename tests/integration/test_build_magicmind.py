@@ -20,8 +20,8 @@ from spanserve.cli.main import main
 from spanserve.device import Device, DeviceSpec
 from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
-from tests.checkpoints import make_checkpoint
-from tests.emulated import emulator_environment, write_environment
+from tests.kit.checkpoints import make_checkpoint
+from tests.kit.emulated import emulator_environment, write_environment
 
 Build = Callable[..., int]
 

@@ -20,7 +20,7 @@ from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, a
 from spanserve.device import handle as handle_module
 from spanserve.device.host.simulated import logits
 from spanserve.device.process import HostProcess
-from tests.devices import BAD, PATIENCE_S, Ints, Log, batch, compute
+from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, batch, compute
 
 OpenDevice = Callable[..., Device]
 

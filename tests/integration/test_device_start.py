@@ -9,7 +9,7 @@ import pytest
 
 from spanserve.device import Device, DeviceError
 from spanserve.device import handle as handle_module
-from tests.devices import Log, batch, compute
+from tests.kit.devices import Log, batch, compute
 
 OpenDevice = Callable[..., Device]
 

@@ -13,7 +13,7 @@ from spanserve.device import Device, DeviceError, HostDied, Slot
 from spanserve.device import handle as handle_module
 from spanserve.device import process as process_module
 from spanserve.device.process import HostProcess
-from tests.devices import BAD, PATIENCE_S, Log, batch, compute
+from tests.kit.devices import BAD, PATIENCE_S, Log, batch, compute
 
 OpenDevice = Callable[..., Device]
 

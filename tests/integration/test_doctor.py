@@ -19,15 +19,15 @@ from spanserve.worker.doctor.finding import Finding
 from spanserve.worker.doctor.redis import check_redis
 from spanserve.worker.doctor.runtime import check_runtime
 from spanserve.worker.doctor.sdk import check_sdk
-from tests.emulated import (
+from tests.kit.emulated import (
     EMULATOR,
     emulator_environment,
     make_mlu_bundle,
     make_script,
     write_environment,
 )
-from tests.machines import NEWER_TABLE, information, make_tree, nodes, write_cnmon
-from tests.redis_server import Executable, Persistence, RedisServer, free_port
+from tests.kit.machines import NEWER_TABLE, information, make_tree, nodes, write_cnmon
+from tests.kit.redis_server import Executable, Persistence, RedisServer, free_port
 
 StartRedis = Callable[..., RedisServer]
 

@@ -17,8 +17,8 @@ from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher
 from spanserve.contract import ErrorCode, Task, TaskResult
 from spanserve.v1 import worker_pb2
-from tests.faults.wire import RawStream, describe, holding, make_tasks, open_raw, raw_answer, raw_stream
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
+from tests.kit.wire import RawStream, describe, holding, make_tasks, open_raw, raw_answer, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
 

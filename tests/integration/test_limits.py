@@ -12,9 +12,9 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MIB
-from tests.bundles import VOCABULARY
-from tests.faults.wire import RawStream, describe, make_task, make_tasks, open_raw, raw_answer, raw_stream
-from tests.processes import WorkerProcess
+from tests.kit.bundles import VOCABULARY
+from tests.kit.processes import WorkerProcess
+from tests.kit.wire import RawStream, describe, make_task, make_tasks, open_raw, raw_answer, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -10,9 +10,9 @@ import pytest
 
 from spanserve.bundle import Bundle, BundleError, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied
-from tests.devices import PATIENCE_S, Log, batch, compute, why_not
-from tests.emulated import EMULATOR, PYTHON, emulator_environment, make_mlu_bundle, make_script
 from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
+from tests.kit.devices import PATIENCE_S, Log, batch, compute, why_not
+from tests.kit.emulated import EMULATOR, PYTHON, emulator_environment, make_mlu_bundle, make_script
 
 OpenDevice = Callable[..., Device]
 

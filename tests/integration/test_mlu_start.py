@@ -14,8 +14,8 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceSpec
-from tests.devices import PATIENCE_S, Log, children, rings, why_not
-from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
+from tests.kit.devices import PATIENCE_S, Log, children, rings, why_not
+from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle
 
 OpenDevice = Callable[..., Device]
 

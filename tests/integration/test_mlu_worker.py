@@ -11,8 +11,8 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.client import Client
-from tests.emulated import PYTHON, make_mlu_bundle, write_environment
-from tests.processes import WorkerProcess
+from tests.kit.emulated import PYTHON, make_mlu_bundle, write_environment
+from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.netns import Host, Network
-from tests.redis_server import RedisServer
+from tests.kit.netns import Host, Network
+from tests.kit.redis_server import RedisServer
 
 PING = """
 import socket, sys

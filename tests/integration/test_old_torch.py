@@ -19,7 +19,7 @@ import torch
 from spanserve.builder.bert import plain_bert
 from spanserve.builder.checkpoint import Checkpoint, load_model
 from spanserve.builder.export import export_trace
-from tests.checkpoints import VOCABULARY, make_checkpoint
+from tests.kit.checkpoints import VOCABULARY, make_checkpoint
 
 #: Loads the trace, runs it on the inputs of a file, writes the logits to another.
 PROGRAM = """

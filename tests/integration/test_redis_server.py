@@ -10,8 +10,8 @@ from redis.exceptions import ConnectionError as NotConnected
 from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.exceptions import TimeoutError as TimedOut
 
-from tests.identity import make_identity
-from tests.redis_server import Executable, Persistence, RedisServer, servers
+from tests.kit.identity import make_identity
+from tests.kit.redis_server import Executable, Persistence, RedisServer, servers
 
 StartRedis = Callable[..., RedisServer]
 

@@ -14,9 +14,9 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.client import AsyncClient, Dispatcher
-from tests.bundles import POISON_ID, make_sim_bundle
-from tests.faults.wire import make_task, make_tasks
-from tests.fleets import UpProcess
+from tests.kit.bundles import POISON_ID, make_sim_bundle
+from tests.kit.fleets import UpProcess
+from tests.kit.wire import make_task, make_tasks
 
 StartUp = Callable[..., UpProcess]
 

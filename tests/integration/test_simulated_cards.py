@@ -17,10 +17,10 @@ from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher
 from spanserve.device import BatchFailed, Device, DeviceSpec
 from spanserve.device.host.ring import RUNNING, STATE
-from tests.devices import BAD, PATIENCE_S
-from tests.faults.waiting import eventually
-from tests.faults.wire import make_tasks
-from tests.processes import WorkerProcess
+from tests.kit.devices import BAD, PATIENCE_S
+from tests.kit.processes import WorkerProcess
+from tests.kit.waiting import eventually
+from tests.kit.wire import make_tasks
 
 
 def submit(device: Device, rows: int, token: int = 7) -> Future[float]:

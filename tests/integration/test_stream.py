@@ -16,10 +16,10 @@ from spanserve.contract import ErrorCode, Options, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.v1 import worker_pb2 as pb
 from spanserve.worker import stream as stream_module
-from tests.bundles import make_sim_bundle
-from tests.faults.serving import serving
-from tests.faults.waiting import eventually
-from tests.faults.wire import RawStream, describe, make_task, make_tasks, open_raw, raw_stream
+from tests.kit.bundles import make_sim_bundle
+from tests.kit.serving import serving
+from tests.kit.waiting import eventually
+from tests.kit.wire import RawStream, describe, make_task, make_tasks, open_raw, raw_stream
 
 
 def error_of(item: pb.ItemError) -> ErrorCode:

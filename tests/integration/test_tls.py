@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from spanserve.client import AsyncClient, NoWorker, Tls
-from tests.faults.wire import CONTEXT
-from tests.identity import Identity, make_identity
-from tests.processes import WorkerProcess
+from tests.kit.identity import Identity, make_identity
+from tests.kit.processes import WorkerProcess
+from tests.kit.wire import CONTEXT
 
 StartWorker = Callable[..., WorkerProcess]
 

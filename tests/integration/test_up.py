@@ -15,11 +15,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from spanserve.client import Client
 from spanserve.device.cpus import parse_cpus
-from tests.faults.waiting import eventually
-from tests.faults.wire import holding, make_tasks, raw_stream
-from tests.fleets import UpProcess, free_ports
-from tests.processes import PATIENCE_S
-from tests.redis_server import RedisServer
+from tests.kit.fleets import UpProcess, free_ports
+from tests.kit.processes import PATIENCE_S
+from tests.kit.redis_server import RedisServer
+from tests.kit.waiting import eventually
+from tests.kit.wire import holding, make_tasks, raw_stream
 
 StartUp = Callable[..., UpProcess]
 

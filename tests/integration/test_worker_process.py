@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spanserve.client import Client
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 

@@ -11,8 +11,8 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.identity import make_identity
-from tests.processes import WorkerProcess
+from tests.kit.identity import make_identity
+from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 PROBE = Path(__file__).parents[3] / "deploy" / "container" / "probe.py"

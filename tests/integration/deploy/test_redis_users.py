@@ -34,9 +34,9 @@ from spanserve.queue import (
     purge,
     workers_seen,
 )
-from tests.processes import PATIENCE_S, WorkerProcess
-from tests.queue_rig import queued_task, result_of
-from tests.redis_server import Executable, RedisServer
+from tests.kit.processes import PATIENCE_S, WorkerProcess
+from tests.kit.queue_rig import queued_task, result_of
+from tests.kit.redis_server import Executable, RedisServer
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "redis"
 USERS = ("producer", "worker", "admin")

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
-from tests.queue_rig import QueueRig, queue_rig, undocumented_keys
-from tests.redis_server import Executable, RedisServer
+from tests.kit.queue_rig import QueueRig, queue_rig, undocumented_keys
+from tests.kit.redis_server import Executable, RedisServer
 
 
 @pytest.fixture(scope="session")

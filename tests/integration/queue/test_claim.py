@@ -8,7 +8,7 @@ import pytest
 
 from spanserve.contract import Priority, Refusal
 from spanserve.queue import Entry, JobId, JobState
-from tests.queue_rig import LEASE_MS, QueueRig, lease_of, queued_task
+from tests.kit.queue_rig import LEASE_MS, QueueRig, lease_of, queued_task
 
 
 def job(task_id: str) -> JobId:

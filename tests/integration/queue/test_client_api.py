@@ -13,9 +13,9 @@ from spanserve.client import AsyncClient, Client, ClientError, NoWorker
 from spanserve.contract import ErrorCode, Priority, Refusal, Task, TaskResult
 from spanserve.queue import JobState
 from spanserve.v1 import worker_pb2 as pb
-from tests.faults.waiting import eventually
-from tests.queue_rig import QueueRig, queued_task
-from tests.scripted_worker import FACTS, ScriptedWorker, answers, working
+from tests.kit.queue_rig import QueueRig, queued_task
+from tests.kit.scripted_worker import FACTS, ScriptedWorker, answers, working
+from tests.kit.waiting import eventually
 
 
 @asynccontextmanager

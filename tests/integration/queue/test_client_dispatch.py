@@ -14,10 +14,10 @@ from spanserve.client import ClientError, NoWorker
 from spanserve.client.queue import QueueConnection, QueueDispatcher
 from spanserve.contract import ErrorCode, Task, TaskResult
 from spanserve.queue import JobId, JobState, Producer, QueueError, RedisSettings
-from tests.faults.waiting import eventually
-from tests.queue_rig import QueueRig, queue_rig, queued_task
-from tests.redis_server import Persistence, RedisServer
-from tests.scripted_worker import FACTS, ScriptedWorker, answers, working
+from tests.kit.queue_rig import QueueRig, queue_rig, queued_task
+from tests.kit.redis_server import Persistence, RedisServer
+from tests.kit.scripted_worker import FACTS, ScriptedWorker, answers, working
+from tests.kit.waiting import eventually
 
 
 @asynccontextmanager

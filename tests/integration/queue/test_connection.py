@@ -25,9 +25,9 @@ from spanserve.queue import (
 )
 from spanserve.queue.calls import script
 from tests.faults.proxy import proxy_to
-from tests.identity import make_identity
-from tests.queue_rig import LEASE_MS, QueueRig, queue_rig, queued_task, result_of
-from tests.redis_server import Executable, RedisServer, servers
+from tests.kit.identity import make_identity
+from tests.kit.queue_rig import LEASE_MS, QueueRig, queue_rig, queued_task, result_of
+from tests.kit.redis_server import Executable, RedisServer, servers
 
 StartRedis = Callable[..., RedisServer]
 

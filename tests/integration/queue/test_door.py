@@ -15,10 +15,10 @@ from spanserve.queue import JobId, NoQueue, QueueConfig, QueueError, RedisSettin
 from spanserve.queue.calls import Call, run
 from spanserve.worker.credit import CreditPool
 from spanserve.worker.redis.door import RedisDoor
-from tests.faults.serving import Rig
-from tests.faults.serving import rig as engine_rig
-from tests.faults.waiting import eventually
-from tests.queue_rig import QueueRig, queued_task
+from tests.kit.queue_rig import QueueRig, queued_task
+from tests.kit.serving import Rig
+from tests.kit.serving import rig as engine_rig
+from tests.kit.waiting import eventually
 
 LEASE_MS = 1000
 

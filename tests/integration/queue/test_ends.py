@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from spanserve.queue import End, JobId, JobState
-from tests.queue_rig import QueueRig, lease_of, queued_task
+from tests.kit.queue_rig import QueueRig, lease_of, queued_task
 
 ENDS = [state for state in JobState if state is not JobState.QUEUED]
 #: Ends that only the holder of the lease may bring about.

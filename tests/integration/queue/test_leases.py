@@ -6,7 +6,7 @@ import pytest
 
 from spanserve.contract import Priority
 from spanserve.queue import Lease
-from tests.queue_rig import LEASE_MS, QueueRig, lease_of, queued_task
+from tests.kit.queue_rig import LEASE_MS, QueueRig, lease_of, queued_task
 
 
 def idle_ms(rig: QueueRig, lease: Lease) -> int:

@@ -22,8 +22,8 @@ from spanserve.contract import Priority, Task
 from spanserve.queue import Entry, JobId, JobState, Lease
 from spanserve.queue.keys import CLASSES
 from tests.integration.queue.model import Model, ModelJob
-from tests.queue_rig import GROUP, LEASE_MS, QueueRig, lease_of, queued_task, undocumented_keys
-from tests.redis_server import Executable, RedisServer
+from tests.kit.queue_rig import GROUP, LEASE_MS, QueueRig, lease_of, queued_task, undocumented_keys
+from tests.kit.redis_server import Executable, RedisServer
 
 #: Tasks that may be submitted; one more than the queue takes at a time.
 TASKS = {

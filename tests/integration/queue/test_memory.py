@@ -6,8 +6,8 @@ import pytest
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.queue import JobId, JobState, QueueError
-from tests.faults.waiting import eventually
-from tests.queue_rig import QueueRig, documented_keys, queued_task
+from tests.kit.queue_rig import QueueRig, documented_keys, queued_task
+from tests.kit.waiting import eventually
 
 CONTEXT = "Anna Holm said the harbour froze. " * 1000
 

@@ -13,8 +13,8 @@ import pytest
 from spanserve.cli.main import main
 from spanserve.contract import Priority
 from spanserve.queue import JobState, read_config
-from tests.queue_rig import QueueRig, queued_task
-from tests.scripted_worker import FACTS
+from tests.kit.queue_rig import QueueRig, queued_task
+from tests.kit.scripted_worker import FACTS
 
 
 class Command:

@@ -8,7 +8,7 @@ import pytest
 
 from spanserve.contract import ErrorCode, Priority, Refusal
 from spanserve.queue import End, JobId, JobState, NoQueue, read_config
-from tests.queue_rig import QueueRig, queued_task, result_of
+from tests.kit.queue_rig import QueueRig, queued_task, result_of
 
 SIZE = len(queued_task().to_bytes())
 

@@ -13,7 +13,7 @@ from spanserve.builder.bert import KNOWN_KINDS, plain_bert
 from spanserve.builder.checkpoint import Checkpoint, load_model
 from spanserve.builder.errors import BuildError
 from spanserve.builder.export import export_trace
-from tests.checkpoints import VOCABULARY, make_checkpoint
+from tests.kit.checkpoints import VOCABULARY, make_checkpoint
 
 #: Batch, length, and how many tokens at the end of the first row are padding.
 SHAPES = [(1, 16, 0), (3, 100, 40), (2, 384, 300), (1, 512, 1)]

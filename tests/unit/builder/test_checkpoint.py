@@ -12,7 +12,7 @@ import torch
 
 from spanserve.builder import BuildError
 from spanserve.builder.checkpoint import Checkpoint, find_checkpoint, load_model
-from tests.checkpoints import VOCABULARY, make_checkpoint
+from tests.kit.checkpoints import VOCABULARY, make_checkpoint
 
 
 def load(folder: Path) -> Any:

@@ -8,8 +8,8 @@ import pytest
 
 from spanserve.bundle import Bundle, Graph, grid_of
 from spanserve.bundle.grid import MAX_SHAPES
-from tests.bundles import make_sim_bundle
-from tests.emulated import make_mlu_bundle
+from tests.kit.bundles import make_sim_bundle
+from tests.kit.emulated import make_mlu_bundle
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.cli.main import main
-from tests.bundles import make_sim_bundle
+from tests.kit.bundles import make_sim_bundle
 
 
 def inspect(*arguments: str) -> int:

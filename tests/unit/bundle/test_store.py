@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.bundle import Bundle, BundleError, Manifest, write_bundle
-from tests.bundles import make_sim_bundle
+from tests.kit.bundles import make_sim_bundle
 
 
 def contents(bundle: Bundle) -> dict[str, Path | str]:

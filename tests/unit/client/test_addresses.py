@@ -15,9 +15,9 @@ from spanserve.client.connection import Connection
 from spanserve.client.errors import AddressError
 from spanserve.client.workers import WorkersDoor
 from spanserve.contract import TaskResult
-from tests.faults.serving import serving
-from tests.faults.waiting import eventually
-from tests.faults.wire import make_tasks
+from tests.kit.serving import serving
+from tests.kit.waiting import eventually
+from tests.kit.wire import make_tasks
 
 
 class Records:

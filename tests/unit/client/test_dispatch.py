@@ -16,11 +16,11 @@ from spanserve.contract import ErrorCode, Question, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_TASK_BYTES
 from spanserve.device import Slot
 from spanserve.worker.state import State
-from tests.bundles import make_sim_bundle
 from tests.faults.proxy import proxy_to
-from tests.faults.serving import Served, serving
-from tests.faults.waiting import eventually
-from tests.faults.wire import make_task, make_tasks
+from tests.kit.bundles import make_sim_bundle
+from tests.kit.serving import Served, serving
+from tests.kit.waiting import eventually
+from tests.kit.wire import make_task, make_tasks
 
 
 async def run(dispatcher: Dispatcher, tasks: list[Task]) -> dict[str, TaskResult]:

@@ -18,9 +18,9 @@ from spanserve.client.dispatch import Dispatcher
 from spanserve.client.pending import VERY_LATE_S, Pending
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.worker.stream import WorkStream
-from tests.faults.serving import Served, serving
-from tests.faults.waiting import eventually
-from tests.faults.wire import make_tasks
+from tests.kit.serving import Served, serving
+from tests.kit.waiting import eventually
+from tests.kit.wire import make_tasks
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.deployed import DEPLOY, UNFORESEEN_S, probe_place, variables
+from tests.kit.deployed import DEPLOY, UNFORESEEN_S, probe_place, variables
 
 FILE = DEPLOY / "compose.yaml"
 

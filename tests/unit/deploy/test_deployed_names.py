@@ -12,7 +12,7 @@ from prometheus_client import Counter, Histogram
 
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.up.fleet import Fleet
-from tests.deployed import DEPLOY, options, texts, variables
+from tests.kit.deployed import DEPLOY, options, texts, variables
 
 #: Labels that Prometheus puts to every metric, and the one by which `spanserve up` tells its workers apart.
 SCRAPED = {"namespace", "instance", "job", "pod", "device"}

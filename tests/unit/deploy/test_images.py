@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import DEPLOY
+from tests.kit.deployed import DEPLOY
 
 CONTAINER = DEPLOY / "container"
 OFFLINE = DEPLOY.parent / "docs" / "offline.md"

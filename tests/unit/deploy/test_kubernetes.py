@@ -12,7 +12,7 @@ import yaml
 
 from spanserve.worker.server import LIVE
 from spanserve.worker.service import SERVICE_NAME
-from tests.deployed import DEPLOY, OVERLAYS, ROOT, UNFORESEEN_S, kustomized, one, probe_place, variables
+from tests.kit.deployed import DEPLOY, OVERLAYS, ROOT, UNFORESEEN_S, kustomized, one, probe_place, variables
 
 FOLDER = DEPLOY / "kubernetes"
 #: Kinds that Kubernetes itself does not have.

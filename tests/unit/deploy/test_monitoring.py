@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployed import DEPLOY
+from tests.kit.deployed import DEPLOY
 
 FOLDER = DEPLOY / "monitoring"
 

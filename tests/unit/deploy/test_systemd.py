@@ -11,7 +11,7 @@ import pytest
 
 from spanserve.worker.up.places import parse_places
 from spanserve.worker.up.run import DRAIN_SLACK_S
-from tests.deployed import DEPLOY, UNFORESEEN_S
+from tests.kit.deployed import DEPLOY, UNFORESEEN_S
 
 FOLDER = DEPLOY / "systemd"
 #: Unit -> what systemd would start, and the name of its command.

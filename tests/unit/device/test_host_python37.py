@@ -11,9 +11,9 @@ import pytest
 from spanserve.bundle import Bundle, grid_of
 from spanserve.device import Device, DeviceError, DeviceSpec, HostDied
 from spanserve.device.host.simulated import logits
-from tests.devices import batch, compute
-from tests.emulated import PYTHON, emulator_environment, make_mlu_bundle
-from tests.networks import ROWS, Spans, exported
+from tests.kit.devices import batch, compute
+from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle
+from tests.kit.networks import ROWS, Spans, exported
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from tests.emulated import VOCAB_SIZE, build_hash
 from tests.emulator.magicmind.python import runtime as mm
 from tests.emulator.magicmind.python.runtime.parser import Parser
+from tests.kit.emulated import VOCAB_SIZE, build_hash
 
 
 class Kit:

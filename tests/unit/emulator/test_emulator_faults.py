@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulated import emulator_environment
 from tests.emulator.magicmind.python.cc._pywrap_runtime.faults import Faults
+from tests.kit.emulated import emulator_environment
 
 
 def failing(text: str, method: str, calls: int = 5, life: int = 1) -> list[str]:

@@ -14,7 +14,7 @@ import torch
 from spanserve.device.host.simulated import logits
 from tests.emulator.magicmind.python import runtime as mm
 from tests.emulator.magicmind.python.runtime.parser import Parser
-from tests.networks import NAMES, ROWS, Named, Spans, exported, traced
+from tests.kit.networks import NAMES, ROWS, Named, Spans, exported, traced
 from tests.unit.emulator.kit import Kit
 
 SHAPE = (3, 32)

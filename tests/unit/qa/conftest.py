@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 import spanserve.qa
 from spanserve.bundle import TokenizerInfo
 from spanserve.qa import Encoder
-from tests.bundles import VOCABULARY, small_tokenizer
+from tests.kit.bundles import VOCABULARY, small_tokenizer
 
 DEMO = Path(spanserve.qa.__file__).parents[1] / "demo"
 

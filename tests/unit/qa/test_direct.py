@@ -9,7 +9,7 @@ from spanserve.contract import Options, Question, Refusal, Task
 from spanserve.qa.answers import Floats
 from spanserve.qa.direct import ask
 from spanserve.qa.windows import Ints
-from tests.bundles import VOCABULARY
+from tests.kit.bundles import VOCABULARY
 from tests.unit.qa.conftest import MakeEncoder
 
 CONTEXT = "Anna Holm said the harbour froze in 1871."

@@ -8,7 +8,7 @@ import pytest
 from spanserve.contract import ErrorCode, Options, Question, Refusal, Task
 from spanserve.qa import EncodedQuestion, Encoder
 from spanserve.qa.features import CACHED_CONTEXTS
-from tests.bundles import VOCABULARY
+from tests.kit.bundles import VOCABULARY
 from tests.unit.qa.conftest import MakeEncoder
 
 CONTEXT = "Anna Holm said the harbour froze."

@@ -10,7 +10,7 @@ import pytest
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.queue import Entry, JobId
 from spanserve.queue.entry import VERSION, crc_of
-from tests.queue_rig import queued_task
+from tests.kit.queue_rig import queued_task
 
 TASK = queued_task(questions=2, tenant="x")
 

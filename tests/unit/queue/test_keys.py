@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from spanserve.contract import Refusal, Task
 from spanserve.contract.limits import ID_PATTERN
 from spanserve.queue import JobId, Keys
-from tests.queue_rig import documented_keys, queued_task
+from tests.kit.queue_rig import documented_keys, queued_task
 
 ids = st.from_regex(ID_PATTERN, fullmatch=True)
 jobs = st.builds(JobId, st.one_of(st.just(""), ids), st.one_of(st.just(""), ids), ids)

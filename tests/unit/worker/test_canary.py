@@ -17,7 +17,7 @@ from spanserve.device.host.simulated import logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
 from spanserve.worker.canary import CanaryFailed, check_goldens
-from tests.bundles import make_sim_bundle
+from tests.kit.bundles import make_sim_bundle
 
 CONTEXT = "Anna Holm said the harbour froze in 1871."
 QUESTIONS = ("Who said?", "When did the harbour froze?")

@@ -16,10 +16,10 @@ from spanserve.qa import EncodedTask
 from spanserve.worker import engine as engine_module
 from spanserve.worker.deaths import DEATHS_PERIOD_S
 from spanserve.worker.state import State
-from tests.bundles import POISON_ID, make_sim_bundle
-from tests.faults.serving import Rig, rig
-from tests.faults.waiting import eventually
-from tests.faults.wire import CONTEXT, make_task, make_tasks
+from tests.kit.bundles import POISON_ID, make_sim_bundle
+from tests.kit.serving import Rig, rig
+from tests.kit.waiting import eventually
+from tests.kit.wire import CONTEXT, make_task, make_tasks
 
 
 class Clock:

@@ -12,7 +12,7 @@ import pytest
 from spanserve.bundle import Bundle, CostTable, grid_of
 from spanserve.device import Device, DeviceSpec
 from spanserve.worker.cost import LONG_S, LearnedCost, measured_cost
-from tests.faults.serving import rig
+from tests.kit.serving import rig
 
 PRIOR = CostTable((1, 4, 16), (64, 384), ((0.001, 0.002), (0.002, 0.006), (0.004, 0.02)))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.worker.notify import Notifier
-from tests.processes import PATIENCE_S
+from tests.kit.processes import PATIENCE_S
 
 
 def listener(address: str) -> socket.socket:

@@ -7,7 +7,7 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.worker.cost import LONG_S
 from spanserve.worker.slots import enough_slots, measure_slots
-from tests.faults.serving import rig
+from tests.kit.serving import rig
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from spanserve.worker.doctor.cards import cards_here, check_driver, check_nodes, check_visible, chosen_card
 from spanserve.worker.doctor.finding import Verdict
-from tests.machines import MLUS, information, make_tree, nodes
+from tests.kit.machines import MLUS, information, make_tree, nodes
 
 UUID = "33033011-2157-0000-0000-000000000000"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.worker.doctor.cnmon import Process, check_cnmon, parse
-from tests.machines import NEWER_TABLE, OLDER_TABLE, write_cnmon, write_script
+from tests.kit.machines import NEWER_TABLE, OLDER_TABLE, write_cnmon, write_script
 
 
 def test_newer_table() -> None:

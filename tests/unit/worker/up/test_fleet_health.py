@@ -8,7 +8,7 @@ import pytest
 
 from spanserve.worker.settings import Settings, SettingsError
 from spanserve.worker.up.health import FleetHealth
-from tests.fleets import HOST, free_ports
+from tests.kit.fleets import HOST, free_ports
 
 
 async def test_one_fleet_a_port() -> None:

@@ -18,7 +18,7 @@ from spanserve.worker.up.member import GIVEN_UP, READY, SILENT, STARTING, STOPPE
 from spanserve.worker.up.places import parse_places
 from spanserve.worker.up.release import Release
 from spanserve.worker.up.watch import attend
-from tests.processes import PATIENCE_S
+from tests.kit.processes import PATIENCE_S
 
 RELEASE = Release(Path("/bundle"), "b", "digest", "manifest")
 FULL = OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -9,12 +9,12 @@ from typing import Any
 
 from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime
 from spanserve.bundle.manifest import Manifest
-from tests.bundles import make_sim_bundle
 from tests.emulator.magicmind.python import runtime as mm
 from tests.emulator.magicmind.python.runtime.parser import Parser
+from tests.kit.bundles import make_sim_bundle
 
 #: To be put on the path of an interpreter.
-EMULATOR = Path(__file__).parent / "emulator"
+EMULATOR = Path(__file__).parent.parent / "emulator"
 #: The Python that runs hosts, unless a test has an older one.
 PYTHON = sys.executable
 #: Ids that the emulated graphs know; more than the tokenizer of the bundle has.

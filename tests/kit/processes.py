@@ -16,7 +16,7 @@ from typing import Any, Self
 
 #: Seconds a worker may take for anything a test waits for.
 PATIENCE_S = 60.0
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 
 
 class WorkerProcess:

@@ -13,8 +13,8 @@ from grpc import aio
 from spanserve.contract import Question, Task, TaskResult
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.v1 import worker_pb2 as pb
-from tests.faults.waiting import eventually
-from tests.processes import PATIENCE_S
+from tests.kit.processes import PATIENCE_S
+from tests.kit.waiting import eventually
 
 CONTEXT = "Anna Holm said the harbour froze in 1871."
 _METHOD = "/spanserve.v1.QuestionAnswering/"

@@ -17,7 +17,7 @@ import yaml
 
 from spanserve.cli.main import COMMANDS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 #: Folders of deploy/kubernetes that people apply.
 OVERLAYS = ("cpu", "mlu", "mlu370")

@@ -22,8 +22,8 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from tests.identity import Identity
-from tests.processes import PATIENCE_S
+from tests.kit.identity import Identity
+from tests.kit.processes import PATIENCE_S
 
 #: Seconds between two looks at a server that starts.
 LOOK_S = 0.01

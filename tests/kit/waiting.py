@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
-from tests.processes import PATIENCE_S
+from tests.kit.processes import PATIENCE_S
 
 #: Seconds between two looks.
 LOOK_S = 0.02

@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.processes import WorkerProcess
+from tests.kit.processes import WorkerProcess
 
 HOST = "127.0.0.1"
 

@@ -26,7 +26,7 @@ from spanserve.queue import (
     provision,
 )
 from spanserve.queue.keys import CLASSES
-from tests.redis_server import RedisServer
+from tests.kit.redis_server import RedisServer
 
 #: Long enough for a lease to hold over a test that does not want it to run out.
 LEASE_MS = 60_000
