@@ -52,7 +52,7 @@ def bench_device(
         typer.Option(
             envvar="SPANSERVE_DEVICE",
             help="cpu, mlu:N, or simulated: sim:fixed?latency_ms=N, sim:mlu370-x8 or another card. "
-            "Default: what the bundle is for."
+            "Default: what the bundle is for.",
         ),
     ] = "",
     batch_size: Annotated[
