@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_last_words(open_device: OpenDevice, log: Log, interpreter: Callable[[st
     assert expected == str(caught.value)
     lines = [facts["line"] for facts in log.facts("device host says")]
     assert ["out", "driver: card lost", "giving up"] == lines
+
+
+def test_portable_python(open_device: OpenDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device needs no call that a Python built against an old glibc and old kernel headers is without."""
+    for name in ("memfd_create", "MFD_CLOEXEC", "pidfd_open"):
+        monkeypatch.delattr(os, name)
+    device = open_device()
+    device.start()
+    compute(device, batch())
 
 
 def test_many_last_words(open_device: OpenDevice, interpreter: Callable[[str], str]) -> None:

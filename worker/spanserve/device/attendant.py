@@ -153,10 +153,11 @@ class Attendant:
         reason = ""
         heard = time.monotonic()
         with selectors.DefaultSelector() as selector:
-            for descriptor in (host.events_fd, host.output_fd, host.end_fd):
+            for descriptor in (host.events_fd, host.output_fd):
                 selector.register(descriptor, selectors.EVENT_READ)
             while True:
-                ready = {key.fd for key, _ in selector.select(WATCH_INTERVAL_S)}
+                selector.select(WATCH_INTERVAL_S)
+                ended = host.ended  # before its last words are read
                 if not host.read_output() and host.output_fd in selector.get_map():
                     selector.unregister(host.output_fd)
                 events = host.read_events()
@@ -164,8 +165,7 @@ class Attendant:
                     heard = time.monotonic()
                     reason = self._on_event(event) or reason
                 # What it has started may hold its pipes open: its own end is what counts, behind its last event.
-                ended = host.end_fd in ready and not events
-                if ended or events is None or host.lingers:
+                if (ended and not events) or events is None or host.lingers:
                     return reason
                 overdue = self._overdue(heard)
                 if overdue:  # also one that has said why it ends, and does not

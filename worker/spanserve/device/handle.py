@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import mmap
 import os
@@ -31,6 +32,9 @@ RESTART_FACTOR = 3.0
 RESTART_TIMEOUT_S = 20.0
 #: Seconds a batch of `timed` may run.
 SINGLE_TIMEOUT_S = 60.0
+
+#: Of linux/memfd.h.
+_MFD_CLOEXEC = 1
 
 #: Parts of the manifest that the host reads.
 _FOR_THE_HOST = {
@@ -117,7 +121,7 @@ class Device:
         self._python = python or sys.executable
         self._environment = dict(environment or {})
         self._log = log
-        self._ring_fd = os.memfd_create("spanserve-ring", os.MFD_CLOEXEC)
+        self._ring_fd = _memory_file("spanserve-ring")
         size = Ring.size(slots, self.max_batch, manifest.max_seq_length)
         os.ftruncate(self._ring_fd, size)
         self.ring = Ring(mmap.mmap(self._ring_fd, size), slots, self.max_batch, manifest.max_seq_length)
@@ -290,3 +294,16 @@ def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> No
             f"max_batch_size is {max_batch}: the graph of bundle {manifest.name!r} takes at most "
             f"{manifest.max_batch_size} windows"
         )
+
+
+def _memory_file(name: str) -> int:
+    """A file in memory that is gone with the last process that has it open; returns its descriptor.
+
+    By libc: `os.memfd_create` is missing in Pythons that were built against a glibc older than 2.27, as those that
+    uv installed before July 2026 (astral-sh/python-build-standalone, pull request 1164).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor: int = libc.memfd_create(name.encode(), _MFD_CLOEXEC)
+    if descriptor < 0:
+        raise OSError(ctypes.get_errno(), f"memfd_create: {os.strerror(ctypes.get_errno())}")
+    return descriptor

@@ -76,7 +76,6 @@ class HostProcess:
             os.close(commands_in)
             os.close(events_out)
         assert self._process.stdout is not None
-        self._end = os.pidfd_open(self._process.pid)
         self._killed_at: float | None = None
         self._commands = os.fdopen(commands_out, "wb", buffering=0)
         self._events = os.fdopen(events_in, "rb", buffering=0)
@@ -100,9 +99,9 @@ class HostProcess:
         return self._output.fileno()
 
     @property
-    def end_fd(self) -> int:
-        """Readable once the process has ended."""
-        return self._end
+    def ended(self) -> bool:
+        """Whether the process has ended, though what it has started may hold its pipes open."""
+        return self._process.poll() is not None
 
     @property
     def lingers(self) -> bool:
@@ -146,7 +145,6 @@ class HostProcess:
             self._say(rest)
         self._events.close()
         self._output.close()
-        os.close(self._end)
         code = self._process.returncode
         if code is None:
             return None
