@@ -259,6 +259,15 @@ async def test_the_end_of_an_idle_host_is_noticed(sim_bundle: Bundle) -> None:
         assert all_answered(await made.run(make_task()))
 
 
+async def test_the_end_of_a_host_during_the_start(sim_bundle: Bundle) -> None:
+    """While the device is loaded and proven nobody starts it a second time beside that."""
+    async with rig(sim_bundle) as made:
+        made.engine.state = State.STARTING
+        made.device.on_death()
+        assert all_answered(await made.run(make_task()))
+        assert 0 == made.host_restarts
+
+
 async def test_three_deaths_give_the_device_up(sim_bundle: Bundle) -> None:
     """When the host dies a third time within a minute every held task is answered UNAVAILABLE, at once."""
     async with rig(sim_bundle, clock=Clock()) as made:

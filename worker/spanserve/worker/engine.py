@@ -354,7 +354,7 @@ class Engine:
 
     def _lost(self, *, charge: bool = True) -> None:
         """The host is gone, or in doubt: the first to notice sees to it, a batch or the host's own end."""
-        if self._device_up:
+        if self._device_up and self.state is not State.STARTING:  # at the start others see to it
             self._device_up = False
             self._refusals = 0
             self._spawn(self._recover(charge=charge))
