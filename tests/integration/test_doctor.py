@@ -263,6 +263,16 @@ def test_machine_with_cards(
     assert "Exclusive" in found["card"]["advice"]
 
 
+def test_python_in_the_current_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--magicmind-python ./sdk-python` is the one that lies here, and none along PATH."""
+    make_script(tmp_path / "sdk-python", f'exec {sys.executable} "$@"')
+    monkeypatch.chdir(tmp_path)
+    _, found = doctor(capsys, "--device", "mlu:0", "--root", tmp_path, "--magicmind-python", "./sdk-python")
+    assert found["magicmind python"]["found"].startswith("./sdk-python, 3.")
+
+
 def test_machine_without_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where a card is asked for, with or without a bundle, everything that is missing is told at once."""
     (tmp_path / "root").mkdir()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from spanserve.device import DeviceError, DeviceSpec
@@ -107,8 +105,8 @@ def test_no_figures() -> None:
 
 def test_interpreter() -> None:
     """A card's host runs under the SDK's Python, which has to be given; other hosts run under ours."""
-    python = Path("/opt/sdk/bin/python3.7")
-    assert str(python) == DeviceSpec.parse("mlu:0").interpreter(python)
+    python = "/opt/sdk/bin/python3.7"
+    assert python == DeviceSpec.parse("mlu:0").interpreter(python)
     assert DeviceSpec.parse("cpu").interpreter(python) is None
     assert DeviceSpec.parse("sim:fixed").interpreter(None) is None
     with pytest.raises(DeviceError, match="mlu:0 needs --magicmind-python"):

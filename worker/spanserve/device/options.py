@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+#: No Path: that would take the dot from ./python, which would then be looked for along PATH.
 MagicMindPython = Annotated[
-    Path | None,
+    str | None,
     typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N."),
 ]
 DeviceEnv = Annotated[

@@ -6,7 +6,6 @@ import contextlib
 import math
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from spanserve.device.errors import DeviceError
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION, Card
@@ -75,7 +74,7 @@ class DeviceSpec:
         """What is known of a simulated card."""
         return CARDS[self.card[0]][self.card[1]] if self.card else None
 
-    def interpreter(self, magicmind_python: Path | None) -> str | None:
+    def interpreter(self, magicmind_python: str | None) -> str | None:
         """The Python that runs this device's host: for a card that of its SDK, else None, which is ours.
 
         Raises:
@@ -83,9 +82,9 @@ class DeviceSpec:
         """
         if self.backend != "mlu":
             return None
-        if magicmind_python is None:
+        if not magicmind_python:
             raise DeviceError(f"{self.text} needs --magicmind-python, the Python that has the MagicMind SDK")
-        return str(magicmind_python)
+        return magicmind_python
 
 
 def _given(text: str, options: str, known: set[str]) -> dict[str, str]:

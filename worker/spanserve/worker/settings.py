@@ -28,7 +28,7 @@ class Settings:
     bundle: Path
     device: str = "cpu"
     #: Python of the MagicMind SDK, which runs the device host of `mlu:N`.
-    magicmind_python: Path | None = None
+    magicmind_python: str | None = None
     #: File of KEY=VALUE lines for the environment of the device host alone.
     device_env: Path | None = None
     #: HOST:PORT (port 0: any), or unix:PATH.

@@ -81,7 +81,7 @@ def doctor(
         redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         if redis
         else None,
-        magicmind_python=str(magicmind_python or ""),
+        magicmind_python=magicmind_python or "",
         device_env=read_environment(device_env) if device_env else {},
         cnmon=cnmon,
         exporter=mlu_exporter,
