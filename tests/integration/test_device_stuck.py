@@ -45,6 +45,9 @@ def immortal(open_device: OpenDevice, monkeypatch: pytest.MonkeyPatch) -> Iterat
             self._process.send_signal(signal.SIGSTOP)
             self._killed_at = self._killed_at or 0.0
 
+        def _has_ended(self) -> bool:
+            pytest.fail("it has had its time to end")
+
     monkeypatch.setattr(process_module, "END_TIMEOUT_S", 0.2)
     monkeypatch.setattr(handle_module, "HostProcess", Immortal)
     yield

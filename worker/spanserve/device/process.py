@@ -136,8 +136,9 @@ class HostProcess:
     def finish(self) -> str | None:
         """Wait for the end and say how the host ended; None if even SIGKILL does not end it. Closes all pipes."""
         self._commands.close()  # without commands it ends by itself
-        if not self._has_ended():
+        if self._killed_at is None and not self._has_ended():
             self.kill()
+        if not self.lingers:
             self._has_ended()
         self.read_output()
         rest = self._partial[self.output_fd]
@@ -145,7 +146,7 @@ class HostProcess:
             self._say(rest)
         self._events.close()
         self._output.close()
-        code = self._process.returncode
+        code = self._process.poll()
         if code is None:
             return None
         return f"signal {_SIGNALS.get(-code, -code)}" if code < 0 else f"exit status {code}"
