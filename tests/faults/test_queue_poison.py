@@ -51,8 +51,8 @@ async def test_poison_for_the_device(make_fleet: MakeFleet, name: str) -> None:
 
 async def test_a_device_that_does_not_come_back(make_fleet: MakeFleet) -> None:
     """D10: what a dead device had not begun others have at once, the rest when it is given up; all is answered."""
-    fleet = await make_fleet(device="sim:fixed?latency_ms=200")
-    broken = fleet.worker(faults=Faults(restart_hangs_s=10.0))
+    fleet = await make_fleet(device="sim:fixed?latency_ms=100")
+    broken = fleet.worker(faults=Faults(restart_hangs_s=15.0))
     await fleet.ready(broken, fleet.worker())
     async with fleet.evaluation(single_tasks(400)) as evaluation:
         await evaluation.reached(0.1)

@@ -112,7 +112,7 @@ class Attendant:
     def _attend(self) -> None:
         try:
             host = self._make(lambda line: self._log("device host says", line=line))
-        except OSError as error:
+        except Exception as error:  # whoever waits for `ready` must hear of it
             self.ready.set_exception(DeviceError(f"the device host cannot be started: {error}"))
             return
         with self._lock:

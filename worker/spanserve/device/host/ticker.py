@@ -11,7 +11,7 @@ TICK_S = 0.001
 #: Calls shorter than this prove nothing.
 MIN_S = 0.02
 #: Share of such a call in which the ticker must have ticked; some ticks may come right before and after it.
-MIN_SHARE = 0.25
+MIN_SHARE = 0.1
 
 
 class Ticker:

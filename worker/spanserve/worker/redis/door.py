@@ -130,6 +130,7 @@ class RedisDoor:
         self._wake.set()
         self._strange.give_back()
         self._intake.give_back_unstarted()
+        self._engine.resume(self.held.jobs())  # nothing waits for leases any more
 
     async def close(self, timeout_s: float) -> None:
         """Bring what has ended to Redis, and leave. What cannot be brought in time others compute again."""

@@ -85,13 +85,14 @@ class Intake:
 
     def give_back_unstarted(self) -> None:
         """Release all that has not been on the device, not charged."""
-        jobs = self._held.jobs()
+        released = []
         for held in self._held.all():
             if held.job is not None and not held.job.started and not held.job.ended:
                 held.job.cancelled = True
+                released.append(held.job)
                 self.drop(held)
                 self._finisher.release(held.lease.place, held.deliveries - 1)
-        self._engine.resume(jobs)  # nothing waits for leases any more
+        self._engine.resume(released)  # to their end, if they waited for leases
 
     def drop(self, held: Held) -> None:
         """A task is no longer ours, or ended: what it held of the capacity is free."""
