@@ -45,6 +45,8 @@ class UsageError(SpanserveError):
     """Options or arguments that a subcommand does not take."""
 
 
+#: Exit status where somebody was asked and did not say yes.
+EXIT_REFUSED = 1
 #: Exit status for a usage or input error.
 EXIT_USAGE = 2
 
@@ -93,6 +95,8 @@ def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
         status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
     except typer.TyperException as error:
         raise UsageError(error.format_message()) from None
+    except typer.Abort:  # said no, or nobody was there to be asked; the question is on standard error
+        sys.exit(EXIT_REFUSED)
     sys.exit(status or 0)
 
 

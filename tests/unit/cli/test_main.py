@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
@@ -59,3 +60,16 @@ def test_error(capsys: pytest.CaptureFixture[str], arguments: list[str], kind: s
     error = json.loads(line)
     assert kind == error["error"]
     assert message in error["message"]
+
+
+@pytest.mark.parametrize("reply", ["n\n", ""], ids=["no", "nobody-there"])
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["people", "programs"])
+def test_not_confirmed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, reply: str, options: tuple[str, ...]
+) -> None:
+    """Who is asked and does not say yes ends with status 1, with --json as without."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(reply))
+    purge = ("queue", "purge", "--all", "--redis", "redis://127.0.0.1:1")
+    status, shown, said = run(capsys, *purge, *options)
+    assert (1, "") == (status, shown.strip())
+    assert "Delete all dead letters" in said
