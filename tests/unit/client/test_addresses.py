@@ -17,7 +17,7 @@ from spanserve.client.workers import WorkersDoor
 from spanserve.contract import TaskResult
 from tests.kit.serving import serving
 from tests.kit.waiting import eventually
-from tests.kit.wire import make_tasks
+from tests.kit.wire import make_task, make_tasks
 
 
 class Records:
@@ -185,6 +185,7 @@ async def test_a_run_while_records_go(sim_bundle: Bundle, monkeypatch: pytest.Mo
     found = Records()
     device = "sim:fixed?latency_ms=20"
     async with serving(sim_bundle, device, listen="127.0.0.2:0") as staying:
+        slots = staying.rig.block()  # so that the run goes on until the other one is back
         port = staying.address.rpartition(":")[2]
         dispatcher = Dispatcher([f"fleet:{port}"], lookup=found)
         tasks = make_tasks(6000)
@@ -214,6 +215,9 @@ async def test_a_run_while_records_go(sim_bundle: Bundle, monkeypatch: pytest.Mo
             before = going.answered
             await eventually(lambda: going.answered > before)
             await run
+        for slot in slots:
+            slot.release()
+        await staying.rig.run(make_task("next"))  # makes the engine look; it was told to drop the others
         assert [f"fleet:{port}", staying.address, f"127.0.0.3:{port}"] == [
             connection.endpoint.address for connection in dispatcher.connections
         ]
