@@ -98,24 +98,29 @@ async def test_a_copy_that_freezes_too(start_worker: StartWorker) -> None:
     workers = [start_worker(device=DEVICE).wait_ready() for _ in range(3)]
     dispatcher = Dispatcher([worker.address for worker in workers])
     first, *others = dispatcher.connections
+    frozen: list[Connection] = []
     found: Counter[str] = Counter()
 
     async def consume() -> None:
         async for results in dispatcher.run(tasks_of(600)):
             found.update(result.id for result in results)
             # Before the streams of the frozen ones break, which gives their tasks back.
-            assert all(connection.connected for connection in dispatcher.connections)
+            assert all(connection.connected for connection in frozen)
+
+    def freeze(connection: Connection) -> None:
+        workers[dispatcher.connections.index(connection)].signal(signal.SIGSTOP)
+        frozen.append(connection)
 
     def copying() -> Connection | None:
         return next((other for other in others if other.in_flight.keys() & first.in_flight.keys()), None)
 
     running = asyncio.create_task(consume())
     await eventually(lambda: first.answered > 0)
-    workers[0].signal(signal.SIGSTOP)
+    freeze(first)
     await eventually(lambda: copying() is not None)
     second = copying()
     assert second is not None
-    workers[dispatcher.connections.index(second)].signal(signal.SIGSTOP)
+    freeze(second)
     async with asyncio.timeout(PATIENCE_S):
         await running
     assert {task.id: 1 for task in tasks_of(600)} == found
