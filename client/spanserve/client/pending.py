@@ -160,7 +160,7 @@ class Pending:
     def _late(self, now: float) -> list[str]:
         """Tasks, all of them held, that whoever took them last has had for too long.
 
-        Every further worker gets twice the time: what kills or hangs devices does not travel through the fleet.
+        Every further worker gets twice the time: what hangs devices comes to few workers until it is given up.
         """
         known = len(self._answer_times) > 0
         late = max(LATE_S, LATE_FACTOR * median(self._answer_times)) if known else VERY_LATE_S

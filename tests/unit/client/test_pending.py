@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spanserve.client.pending import LATE_FACTOR, LATE_S, VERY_LATE_S, Pending
 from spanserve.contract import Question, Task
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.worker.engine import BATCH_TIMEOUT_S
 
 
 @dataclass(slots=True)
@@ -302,6 +303,23 @@ def test_every_further_worker_waits_longer(answer_s: float, first_s: float) -> N
     assert 4 == pending.copies
     assert workers[4].answer(pending, "t1")
     assert [["t1"]] * 4 == [worker.withdrawn for worker in workers[:4]]
+
+
+def test_what_hangs_devices_comes_to_few() -> None:
+    """A task on which every device hangs has come to five workers of an idle fleet when the first gives it up."""
+    clock = Clock()
+    pending = pending_of(task("short"), task("hangs"), clock=clock)
+    pending.complete()
+    workers = [Worker() for _ in range(16)]
+    workers[0].take(pending, 1)
+    workers[0].answer(pending, "short")
+    workers[0].take(pending, 1)
+    while clock.now < MAX_ATTEMPTS * BATCH_TIMEOUT_S:
+        clock.now += 0.25
+        for worker in workers[1:]:
+            if not worker.held:
+                worker.take(pending, 1)
+    assert 5 == sum(worker.load for worker in workers)
 
 
 def test_own_tasks_are_not_taken_again() -> None:
