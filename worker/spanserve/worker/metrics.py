@@ -71,7 +71,7 @@ class Metrics:
             "Questions of all live tasks of the queue, waiting and leased; every worker tells it.",
         )
         self.queue_leases_lost = counter("queue_leases_lost_total", "Leases that went to another worker.")
-        self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many dead letters stop claims.")
+        self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.")
         # There from the start: what appears with its first 1 is no increase to Prometheus.
         for state in JobState:
             if state is not JobState.QUEUED:
