@@ -12,6 +12,7 @@ holds the task is told.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -29,6 +30,8 @@ LATE_FACTOR = 3.0
 LATE_S = 1.0
 #: Seconds before a task that two workers hold, or that nobody knows an answer time for, is late.
 VERY_LATE_S = 10.0
+#: Tasks that a worker may hold in any case: near the end, and where others never connect, batches stay full.
+LEAST_SHARE = 32
 #: Answers whose median counts.
 _ANSWERS = 256
 
@@ -117,13 +120,16 @@ class Pending:
 
         When none wait or will come, and the taker holds nothing: copies of what is late with others. Of those
         it gets every second one, the oldest first, so that the one that has them goes on with the others.
+        What waits is shared out once no more will come: who connects first would take a small run alone.
         """
         copying = self._complete and credit > 0 and not self._waiting and not taker.load
         now = self._clock()
         source = deque(self._late(now)[::2]) if copying else self._waiting
+        share = max(LEAST_SHARE, math.ceil(len(self._open) / max(1, len(self._takers))))
+        room = MAX_TASKS_PER_FRAME if copying or not self._complete else share - taker.load
         taken: list[tuple[Task, bytes]] = []
         size = 0
-        while source and credit > 0 and len(taken) < MAX_TASKS_PER_FRAME:
+        while source and credit > 0 and len(taken) < min(room, MAX_TASKS_PER_FRAME):
             found = self._open[source[0]]
             data = found.task.to_bytes()
             size += len(data) + _TASK_OVERHEAD

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanserve.client.pending import LATE_FACTOR, LATE_S, VERY_LATE_S, Pending
+from spanserve.client.pending import LATE_FACTOR, LATE_S, LEAST_SHARE, VERY_LATE_S, Pending
 from spanserve.contract import Question, Task
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.worker.engine import BATCH_TIMEOUT_S
@@ -198,6 +198,34 @@ def near_the_end(count: int) -> tuple[Pending, Worker, Worker]:
     one.take(pending, count)
     clock.now += 2 * VERY_LATE_S
     return pending, one, other
+
+
+# Tasks, workers, whether more tasks may come, and how many of them the first worker gets.
+SHARES = {
+    "half": (100, 2, True, 50),
+    "rounded-up": (101, 2, True, 51),
+    "few-tasks": (40, 2, True, LEAST_SHARE),
+    "fewer-than-a-share": (20, 2, True, 20),
+    "alone": (100, 1, True, 100),
+    "more-to-come": (100, 2, False, 100),
+}
+
+
+@pytest.mark.parametrize(("tasks", "workers", "complete", "expected"), SHARES.values(), ids=SHARES)
+def test_shares(tasks: int, workers: int, complete: bool, expected: int) -> None:
+    """Who connects first leaves their part to the others, and takes more only as results come."""
+    pending = pending_of(*(task(f"t{number}") for number in range(tasks)))
+    if complete:
+        pending.complete()
+    first, *_ = made = [Worker() for _ in range(workers)]
+    for worker in made:
+        pending.watch(worker)
+    names = first.take(pending, 1000)
+    assert expected == len(names)
+    assert [] == first.take(pending, 1000)
+    for name in names[:LEAST_SHARE]:
+        first.answer(pending, name)
+    assert bool(first.take(pending, 1000)) == (expected < tasks)
 
 
 def test_an_idle_worker_takes_again() -> None:
