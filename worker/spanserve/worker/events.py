@@ -11,10 +11,12 @@ async def first(*events: asyncio.Event | asyncio.Task[Any], timeout_s: float | N
     waiting = [
         asyncio.ensure_future(event.wait()) if isinstance(event, asyncio.Event) else event for event in events
     ]
-    await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    for event, wait in zip(events, waiting, strict=True):
-        if wait is not event:
-            wait.cancel()
+    try:
+        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for event, wait in zip(events, waiting, strict=True):
+            if wait is not event:
+                wait.cancel()
 
 
 class Changes:
