@@ -22,9 +22,7 @@ def prior_cost(manifest: Manifest) -> CostTable:
     """Seconds by batch and length, in proportion to windows, tokens and the model's size."""
     fixed, each = _FLOAT32 if manifest.precision == "force_float32" else _FLOAT16
     size = manifest.model.hidden_layers * manifest.model.hidden_size**2 / _BERT_BASE
-    batches, lengths = grid_of(manifest)
-    rows = tuple(
-        tuple((fixed + each * batch * length / _PUBLISHED_LENGTH) * size for length in lengths)
-        for batch in batches
+    return CostTable.of(
+        *grid_of(manifest),
+        lambda batch, length: (fixed + each * batch * length / _PUBLISHED_LENGTH) * size,
     )
-    return CostTable(batches, lengths, rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
-
-import numpy as np
 
 from spanserve.bundle import CostTable, grid_of
 from spanserve.device import Device
+from spanserve.device.bench import time_shape
 
 #: A shape is run so often, or until it has taken so many seconds.
 RUNS = 5
@@ -20,20 +20,13 @@ def measure(device: Device) -> CostTable:
     Raises:
         DeviceError: the device failed.
     """
-    batches, lengths = grid_of(device.bundle.manifest)
-    return CostTable(
-        batches,
-        lengths,
-        tuple(tuple(_seconds(device, batch, length) for length in lengths) for batch in batches),
-    )
+    return CostTable.of(*grid_of(device.bundle.manifest), partial(_seconds, device))
 
 
 def _seconds(device: Device, batch: int, length: int) -> float:
     """Median of a few runs behind one that prepares the shape."""
-    ids = np.full((batch, length), device.bundle.manifest.tokenizer.cls_id, np.int32)
-    ones, zeros = np.ones_like(ids), np.zeros_like(ids)
-    device.compute(ids, ones, zeros)
+    time_shape(device, batch, length)
     times: list[float] = []
     while len(times) < RUNS and sum(times) < ENOUGH_S:
-        times.append(device.timed(ids, ones, zeros)[0])
+        times.append(time_shape(device, batch, length))
     return median(times)

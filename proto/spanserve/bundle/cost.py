@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +34,14 @@ class CostTable:
             raise ValueError(
                 "a cost table needs ascending axes and one positive time for each of their crossings"
             )
+
+    @classmethod
+    def of(
+        cls, batches: tuple[int, ...], lengths: tuple[int, ...], seconds: Callable[[int, int], float]
+    ) -> CostTable:
+        """The table whose points are `seconds(batch, length)`."""
+        rows = tuple(tuple(seconds(batch, length) for length in lengths) for batch in batches)
+        return cls(batches, lengths, rows)
 
     def estimate(self, batch: int, length: int) -> float:
         """Seconds for `batch` windows padded to `length` tokens."""

@@ -13,5 +13,4 @@ def card_cost(card: Card, max_batch: int, max_length: int) -> CostTable:
     """Seconds by batch and length up to these: exact at the table's points, within 9 % between them."""
     batches = (*(2**power for power in range(10) if 2**power < max_batch), max_batch)
     lengths = (*(length for length in _LENGTHS if length < max_length), max_length)
-    rows = tuple(tuple(card.seconds(batch, length) for length in lengths) for batch in batches)
-    return CostTable(batches, lengths, rows)
+    return CostTable.of(batches, lengths, card.seconds)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from statistics import median
 
-import numpy as np
-
 from spanserve.bundle import CostTable, grid_of
 from spanserve.device import Device
+from spanserve.device.bench import time_shape
 
 #: Weight of the newest batch in the moving average of real over estimated cost.
 WEIGHT = 0.1
@@ -27,21 +26,14 @@ def measured_cost(device: Device, prior: CostTable) -> CostTable:
         DeviceError: the device failed.
     """
     largest = device.max_batch, device.bundle.manifest.max_seq_length
-    _seconds(device, *largest)  # a first run prepares the shape
-    seconds = _seconds(device, *largest)
+    time_shape(device, *largest)  # a first run prepares the shape
+    seconds = time_shape(device, *largest)
     if device.spec.backend != "mlu" or seconds > LONG_S:
         return prior.scaled(seconds / prior.estimate(*largest))
-    batches, lengths = grid_of(device.bundle.manifest, device.max_batch)
-    rows = tuple(
-        tuple(median(_seconds(device, batch, length) for _ in range(RUNS)) for length in lengths)
-        for batch in batches
+    return CostTable.of(
+        *grid_of(device.bundle.manifest, device.max_batch),
+        lambda batch, length: median(time_shape(device, batch, length) for _ in range(RUNS)),
     )
-    return CostTable(batches, lengths, rows)
-
-
-def _seconds(device: Device, batch: int, length: int) -> float:
-    ids = np.full((batch, length), device.bundle.manifest.tokenizer.cls_id, np.int32)
-    return device.timed(ids, np.ones_like(ids), np.zeros_like(ids))[0]
 
 
 class LearnedCost:
