@@ -13,9 +13,10 @@ from spanserve.contract import ErrorCode, Task
 from spanserve.queue import JobId
 from spanserve.worker.redis.breaker import ALLOWED_OF_TASKS
 from tests.faults.faulty_worker import Faults
-from tests.faults.oracle import Ledger
+from tests.faults.oracle import Classes, Ledger
 from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.kit.bundles import POISON_ID, VOCABULARY
+from tests.kit.processes import WorkerProcess
 from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
@@ -92,39 +93,36 @@ async def test_a_black_hole(make_fleet: MakeFleet) -> None:
     assert 0 == classes.duplicate_executions
 
 
-async def test_dead_letters_in_a_row(make_fleet: MakeFleet) -> None:
-    """A worker that brings one task after the other among the dead letters stops to claim, and says so."""
-    fleet = await make_fleet()
-    damaged, whole = single_tasks(ALLOWED_OF_TASKS + 1), single_tasks(50, "u")
-    assert {"queued"} == set(await fleet.rig.submit(*damaged))
-    for task in damaged:
-        fleet.rig.damage(task)
-    worker = fleet.worker()
+async def claims_no_more(fleet: QueueFleet, worker: WorkerProcess, bad: list[Task]) -> tuple[Ledger, Classes]:
+    """A worker opens its breaker on the bad tasks and takes none of fifty whole ones, which another one answers."""
     await asyncio.to_thread(worker.wait_for, "breaker", closed=False)
-    async with fleet.evaluation(damaged + whole) as evaluation:
+    async with fleet.evaluation(bad + single_tasks(50, "u")) as evaluation:
         await eventually(lambda: fleet.rig.depth() == (50, 0))
         fleet.worker()
         ledger = await evaluation.ended()
-    classes = await fleet.check(ledger, unanswered=len(damaged))
-    assert len(damaged) == classes.dead
+    classes = await fleet.check(ledger, unanswered=len(bad))
     assert worker.pid not in {line["pid"] for line in fleet.journal.of("start")}
+    return ledger, classes
+
+
+async def test_dead_letters_in_a_row(make_fleet: MakeFleet) -> None:
+    """A worker that brings one task after the other among the dead letters stops to claim, and says so."""
+    fleet = await make_fleet()
+    damaged = single_tasks(ALLOWED_OF_TASKS + 1)
+    assert {"queued"} == set(await fleet.rig.submit(*damaged))
+    for task in damaged:
+        fleet.rig.damage(task)
+    _, classes = await claims_no_more(fleet, fleet.worker(), damaged)
+    assert len(damaged) == classes.dead
 
 
 async def test_internal_errors_in_a_row(make_fleet: MakeFleet) -> None:
     """A worker that answers one task after the other with an internal error stops to claim; the rest waits."""
     fleet = await make_fleet()
     poison = single_tasks(ALLOWED_OF_TASKS + 1, "p", context="A poison said")
-    whole = single_tasks(50, "u")
     assert {"queued"} == set(await fleet.rig.submit(*poison))
-    worker = fleet.worker(faults=Faults(panic_on="poison"))
-    await asyncio.to_thread(worker.wait_for, "breaker", closed=False)
-    async with fleet.evaluation(poison + whole) as evaluation:
-        await eventually(lambda: fleet.rig.depth() == (50, 0))
-        fleet.worker()
-        ledger = await evaluation.ended()
-    classes = await fleet.check(ledger, unanswered=len(poison))
+    ledger, classes = await claims_no_more(fleet, fleet.worker(faults=Faults(panic_on="poison")), poison)
     assert ({ErrorCode.INTERNAL}, 0) == (codes(ledger, poison), classes.dead)
-    assert worker.pid not in {line["pid"] for line in fleet.journal.of("start")}
 
 
 def codes(ledger: Ledger, tasks: list[Task]) -> set[ErrorCode]:

@@ -93,5 +93,4 @@ async def _send(redis: Redis, calls: Iterable[Call]) -> list[Any]:
 
 async def _load(redis: Redis, names: Iterable[str]) -> None:
     for name in names:
-        body = script(name).body
-        await guarded(lambda body=body: redis.script_load(body))  # type: ignore[misc]
+        await guarded(redis.script_load, script(name).body)

@@ -132,7 +132,7 @@ class _PasswordFile(CredentialProvider):
         return self.get_credentials()
 
 
-async def guarded(call: Callable[[], Awaitable[_T]]) -> _T:
+async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: Any) -> _T:
     """Make a call to Redis that is not cut off half-way, and name its faults.
 
     A task that is cancelled inside a command would leave the reply to whoever uses the connection next
@@ -143,7 +143,7 @@ async def guarded(call: Callable[[], Awaitable[_T]]) -> _T:
         QueueFull: at maxmemory.
         QueueError: not worth another try.
     """
-    running = asyncio.ensure_future(call())
+    running = asyncio.ensure_future(call(*arguments, **named))
     running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
     try:
         return await asyncio.shield(running)

@@ -171,9 +171,7 @@ class Consumer:
         found: dict[Place, int] = {}
         for number, stream in enumerate(self.keys.streams, 1):
             pending = await guarded(
-                lambda stream=stream: self._redis.xpending_range(  # type: ignore[misc]
-                    stream, GROUP, "-", "+", 100_000, consumername=self.name
-                )
+                self._redis.xpending_range, stream, GROUP, "-", "+", 100_000, consumername=self.name
             )
             found |= {(number, p["message_id"].decode()): p["times_delivered"] for p in pending}
         return found

@@ -110,7 +110,7 @@ async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
     for priority, number in CLASSES.items():
         stream = keys.stream(number)
         # Those given back are pending too, of a consumer that is nobody.
-        leases = await _call(client.xpending_range, stream, GROUP, "-", "+", count)
+        leases = await guarded(client.xpending_range, stream, GROUP, "-", "+", count)
         leases = [lease for lease in leases if lease["consumer"] != RELEASED.encode()]
         pipeline = client.pipeline(transaction=False)
         for lease in leases:
@@ -165,20 +165,20 @@ def job_in(fields: Mapping[bytes, bytes]) -> JobId | None:
 
 
 async def _depth(client: Any, name: str, stream: str, now_ms: int) -> Depth:
-    length = await _call(client.xlen, stream)
-    groups = await _call(client.xinfo_groups, stream)
+    length = await guarded(client.xlen, stream)
+    groups = await guarded(client.xinfo_groups, stream)
     if not groups:
         raise NoQueue(f"{stream} has lost its group: a worker makes it when it starts")
-    summary = await _call(client.xpending, stream, GROUP)
+    summary = await guarded(client.xpending, stream, GROUP)
     held = {holder["name"]: holder["pending"] for holder in summary["consumers"] or ()}
     released = held.get(RELEASED.encode(), 0)
     leased = summary["pending"] - released
     oldest = []
     if released:
-        first = await _call(client.xpending_range, stream, GROUP, "-", "+", 1, RELEASED)
+        first = await guarded(client.xpending_range, stream, GROUP, "-", "+", 1, RELEASED)
         oldest += [entry_ms(lease["message_id"]) for lease in first]
     after = b"(" + groups[0]["last-delivered-id"]
-    oldest += [entry_ms(id_) for id_, _ in await _call(client.xrange, stream, after, "+", 1)]
+    oldest += [entry_ms(id_) for id_, _ in await guarded(client.xrange, stream, after, "+", 1)]
     return Depth(
         name=name,
         waiting=max(0, length - leased),
@@ -198,7 +198,3 @@ async def _memory(client: Any) -> dict[str, int]:
         return found
 
     return await guarded(ask)
-
-
-async def _call(command: Any, *arguments: Any) -> Any:
-    return await guarded(lambda: command(*arguments))

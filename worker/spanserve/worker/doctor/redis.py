@@ -32,7 +32,7 @@ async def _info(settings: RedisSettings) -> dict[str, Any]:
         await guarded(client.ping)
         found: dict[str, Any] = {}
         for section in ("server", "memory", "persistence"):
-            found |= await guarded(lambda section=section: client.info(section))  # type: ignore[misc]
+            found |= await guarded(client.info, section)
         return found
     finally:
         await client.aclose()
