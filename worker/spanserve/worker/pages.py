@@ -67,16 +67,12 @@ class Pages:
             self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with contextlib.suppress(TimeoutError, OSError, asyncio.IncompleteReadError):
-                async with asyncio.timeout(TIMEOUT_S):
-                    request = await reader.readuntil(b"\r\n\r\n")
-                    writer.write(await self._answer(request))
-                    await writer.drain()
-        except asyncio.LimitOverrunError:
-            pass
-        finally:
-            writer.close()
+        gone = TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
+        with contextlib.closing(writer), contextlib.suppress(*gone):
+            async with asyncio.timeout(TIMEOUT_S):
+                request = await reader.readuntil(b"\r\n\r\n")
+                writer.write(await self._answer(request))
+                await writer.drain()
 
     async def _answer(self, request: bytes) -> bytes:
         """The whole answer to a request; none to what is no HTTP."""
