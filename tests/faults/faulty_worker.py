@@ -22,11 +22,11 @@ from spanserve.contract import TaskResult
 from spanserve.device import Device
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
+from spanserve.engine import engine as engine_module
+from spanserve.engine.engine import Engine
+from spanserve.engine.request import Job
 from spanserve.qa import Encoder
 from spanserve.queue import Consumer, JobId
-from spanserve.worker import engine as engine_module
-from spanserve.worker.engine import Engine
-from spanserve.worker.job import Job
 
 VARIABLE = "SPANSERVE_TEST_FAULTS"
 #: Moments between the claim of a task and the end of it, in their order; then those of leases.

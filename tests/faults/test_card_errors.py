@@ -13,9 +13,9 @@ from spanserve.client import Dispatcher
 from spanserve.client.dispatch import NoWorker
 from spanserve.contract import Answer, Task, TaskResult
 from spanserve.device.host.simulated import logits
+from spanserve.engine import engine as engine_module
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
-from spanserve.worker import engine as engine_module
 from spanserve.worker.canary import check_goldens
 from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment

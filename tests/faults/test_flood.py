@@ -13,7 +13,7 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode
 from spanserve.contract.limits import MIB
-from spanserve.worker.stream import OVERRUNS_ALLOWED
+from spanserve.doors.grpc.stream import OVERRUNS_ALLOWED
 from tests.faults.proxy import proxy_to
 from tests.kit.processes import WorkerProcess
 from tests.kit.serving import serving

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from spanserve.contract import ErrorCode, Task
+from spanserve.doors.redis.breaker import ALLOWED_OF_TASKS
 from spanserve.queue import JobId
-from spanserve.worker.redis.breaker import ALLOWED_OF_TASKS
 from tests.faults.faulty_worker import Faults
 from tests.faults.oracle import Classes, Ledger
 from tests.faults.queue_fleet import QueueFleet, single_tasks

@@ -9,9 +9,9 @@ from grpc import aio
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal, TaskResult
+from spanserve.engine.state import State
 from spanserve.qa import EncodedTask
 from spanserve.v1 import task_pb2, worker_pb2
-from spanserve.worker.state import State
 from tests.faults.answers import STATUS, outcome, request_of, typed
 from tests.kit.serving import Served, serving
 from tests.kit.waiting import eventually

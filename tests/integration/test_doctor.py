@@ -13,12 +13,12 @@ import pytest
 from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.cli.main import main
+from spanserve.doctor.bundle import open_bundle
+from spanserve.doctor.finding import Finding
+from spanserve.doctor.redis import check_redis
+from spanserve.doctor.runtime import check_runtime
+from spanserve.doctor.sdk import check_sdk
 from spanserve.queue import RedisSettings
-from spanserve.worker.doctor.bundle import open_bundle
-from spanserve.worker.doctor.finding import Finding
-from spanserve.worker.doctor.redis import check_redis
-from spanserve.worker.doctor.runtime import check_runtime
-from spanserve.worker.doctor.sdk import check_sdk
 from tests.kit.emulated import (
     EMULATOR,
     emulator_environment,

@@ -14,8 +14,8 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Options, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.doors.grpc import stream as stream_module
 from spanserve.v1 import worker_pb2 as pb
-from spanserve.worker import stream as stream_module
 from tests.kit.bundles import make_sim_bundle
 from tests.kit.serving import serving
 from tests.kit.waiting import eventually

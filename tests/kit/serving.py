@@ -12,16 +12,16 @@ from typing import Any
 from spanserve.bundle import Bundle
 from spanserve.contract import Task, TaskResult
 from spanserve.device import Device, DeviceSpec, Slot
+from spanserve.doors.grpc.server import Server
+from spanserve.doors.grpc.service import Service
+from spanserve.engine.batcher import Batcher
+from spanserve.engine.engine import Engine
+from spanserve.engine.request import Job, Row
+from spanserve.engine.state import State
 from spanserve.qa import Encoder
-from spanserve.worker.batcher import Batcher
 from spanserve.worker.canary import check_goldens
-from spanserve.worker.engine import Engine
-from spanserve.worker.job import Job, Row
 from spanserve.worker.metrics import Metrics
-from spanserve.worker.server import Server
-from spanserve.worker.service import Service
 from spanserve.worker.settings import Settings
-from spanserve.worker.state import State
 
 
 class WatchedBatcher(Batcher):

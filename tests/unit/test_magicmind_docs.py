@@ -10,8 +10,8 @@ import typer
 
 from spanserve.builder.commands.build import app as build_app
 from spanserve.device.commands import app as bench_app
+from spanserve.doctor.commands import app as doctor_app
 from spanserve.worker.commands import app as worker_app
-from spanserve.worker.doctor.commands import app as doctor_app
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("magicmind.md", "magicmind.zh.md")}

@@ -30,11 +30,9 @@ COMMANDS = {
     "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
     "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
-    "plan": Command(
-        "spanserve.worker.plan.commands", "worker", "Find how many cards answer questions in time."
-    ),
-    "up": Command("spanserve.worker.up.commands", "worker", "Run a worker on every device of this host."),
-    "doctor": Command("spanserve.worker.doctor.commands", "worker", "Look whether this machine can serve."),
+    "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
+    "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
+    "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),
     "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
     "bench": Command("spanserve.device.commands", "cpu", "Measure a bare device (`bench device`)."),
     "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),

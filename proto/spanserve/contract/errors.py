@@ -5,9 +5,8 @@ SpanserveError
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
 ├── DeviceError       the device host cannot compute                  (device)
-├── SettingsError     a worker or supervisor cannot run like that     (worker)
-├── CanaryFailed      the device does not give the golden answers     (worker)
-├── PlanError         a plan cannot be made                           (worker.plan)
+├── SettingsError     a worker or supervisor cannot run like that     (contract)
+├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)
 └── UsageError        options that a command does not take            (cli)
@@ -23,6 +22,10 @@ from spanserve.v1 import task_pb2 as pb
 
 class SpanserveError(Exception):
     """Base of every error this package raises on purpose. Its text is fit for a person."""
+
+
+class SettingsError(SpanserveError):
+    """A setting cannot be used. Names it, its value, and what would do."""
 
 
 class ErrorCode(enum.IntEnum):

@@ -11,10 +11,10 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.doors.redis.door import RedisDoor
+from spanserve.engine.credit import CreditPool
 from spanserve.queue import JobId, NoQueue, QueueConfig, QueueError, RedisSettings, configure
 from spanserve.queue.calls import Call, run
-from spanserve.worker.credit import CreditPool
-from spanserve.worker.redis.door import RedisDoor
 from tests.kit.queue_rig import QueueRig, queued_task
 from tests.kit.serving import Rig
 from tests.kit.serving import rig as engine_rig

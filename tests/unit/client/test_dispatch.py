@@ -15,7 +15,7 @@ from spanserve.client import ClientError, Dispatcher, NoWorker, OtherModel
 from spanserve.contract import ErrorCode, Question, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_TASK_BYTES
 from spanserve.device import Slot
-from spanserve.worker.state import State
+from spanserve.engine.state import State
 from tests.faults.proxy import proxy_to
 from tests.kit.bundles import make_sim_bundle
 from tests.kit.serving import Served, serving

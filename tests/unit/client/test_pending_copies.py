@@ -6,7 +6,7 @@ import pytest
 
 from spanserve.client.pending import LATE_FACTOR, LATE_S, LEAST_SHARE, VERY_LATE_S, Pending
 from spanserve.contract.limits import MAX_ATTEMPTS
-from spanserve.worker.engine import BATCH_TIMEOUT_S
+from spanserve.engine.engine import BATCH_TIMEOUT_S
 from tests.kit.takers import Clock, Worker, pending_of, task
 
 

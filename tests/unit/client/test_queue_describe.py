@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spanserve.client.queue.describe import STATES
-from spanserve.worker.service import STATES as OVER_GRPC
+from spanserve.doors.grpc.service import STATES as OVER_GRPC
 
 
 def test_states() -> None:

@@ -17,7 +17,7 @@ from spanserve.client.connection import Connection, PinnedModel
 from spanserve.client.dispatch import Dispatcher
 from spanserve.client.pending import VERY_LATE_S, Pending
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
-from spanserve.worker.stream import WorkStream
+from spanserve.doors.grpc.stream import WorkStream
 from tests.kit.serving import Served, serving
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_tasks

@@ -10,8 +10,8 @@ from typing import Any, cast
 import pytest
 from prometheus_client import Counter, Histogram
 
+from spanserve.fleet.fleet import Fleet
 from spanserve.worker.metrics import Metrics
-from spanserve.worker.up.fleet import Fleet
 from tests.kit.deployed import DEPLOY, options, texts, variables
 
 #: Labels that Prometheus puts to every metric, and the one by which `spanserve up` tells its workers apart.

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from spanserve.worker.server import LIVE
-from spanserve.worker.service import SERVICE_NAME
+from spanserve.doors.grpc.server import LIVE
+from spanserve.doors.grpc.service import SERVICE_NAME
 from tests.kit.deployed import DEPLOY, OVERLAYS, ROOT, UNFORESEEN_S, kustomized, one, probe_place, variables
 
 FOLDER = DEPLOY / "kubernetes"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.worker.up.places import parse_places
-from spanserve.worker.up.run import DRAIN_SLACK_S
+from spanserve.fleet.placements import parse_places
+from spanserve.fleet.run import DRAIN_SLACK_S
 from tests.kit.deployed import DEPLOY, UNFORESEEN_S
 
 FOLDER = DEPLOY / "systemd"

@@ -13,10 +13,11 @@ from spanserve.bundle import Bundle, Golden
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.contract import Question, Task
 from spanserve.device import Device, DeviceSpec
+from spanserve.device.errors import CanaryFailed
 from spanserve.device.host.simulated import logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
-from spanserve.worker.canary import CanaryFailed, check_goldens
+from spanserve.worker.canary import check_goldens
 from tests.kit.bundles import make_sim_bundle
 
 CONTEXT = "Anna Holm said the harbour froze in 1871."

@@ -9,8 +9,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from spanserve.contract.errors import SettingsError
 from spanserve.worker.pages import Page, Pages
-from spanserve.worker.settings import SettingsError
 
 
 async def hello() -> Page:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from spanserve.worker.settings import Settings, SettingsError, is_local
+from spanserve.contract.errors import SettingsError
+from spanserve.worker.settings import Settings, is_local
 
 CERT, KEY, CA = Path("w.crt"), Path("w.key"), Path("ca.crt")
 

@@ -2,7 +2,8 @@
 
 DeviceError        the device cannot be used, or cannot be started
 ├── BatchFailed    one batch failed; the device still works
-└── HostDied       the host process is gone, and every batch it held with it
+├── HostDied       the host process is gone, and every batch it held with it
+└── CanaryFailed   the device does not give the golden answers
 """
 
 from __future__ import annotations
@@ -28,3 +29,7 @@ class HostDied(DeviceError):
     def __init__(self, message: str, *, ran: bool) -> None:
         super().__init__(message)
         self.ran = ran
+
+
+class CanaryFailed(DeviceError):
+    """The device does not give the golden answers: serving from it would be worse than not serving."""

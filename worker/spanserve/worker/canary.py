@@ -6,8 +6,8 @@ import functools
 import math
 
 from spanserve.contract import Question, Refusal, Task
-from spanserve.contract.errors import SpanserveError
 from spanserve.device import Device
+from spanserve.device.errors import CanaryFailed
 from spanserve.device.host.simulated import logits as simulated_logits
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
@@ -16,10 +16,6 @@ from spanserve.qa.direct import Run, ask
 TIMEOUT_S = 20.0
 #: How far a golden score may be off: another processor rounds differently, a wrong model is far off.
 SCORE_TOLERANCE = 0.1
-
-
-class CanaryFailed(SpanserveError):
-    """The device does not give the golden answers: serving from it would be worse than not serving."""
 
 
 def check_goldens(device: Device, encoder: Encoder) -> None:

@@ -1,4 +1,4 @@
-"""What batches cost on this very device: measured at the start, then followed."""
+"""What batches cost on this very device, measured at the start."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from spanserve.bundle import CostTable, grid_of
 from spanserve.device import Device
 from spanserve.device.bench import time_shape
 
-#: Weight of the newest batch in the moving average of real over estimated cost.
-WEIGHT = 0.1
 #: Times each shape is run; the median counts.
 RUNS = 3
 #: Seconds of the largest batch beyond which only that one is timed: all shapes would take too long.
@@ -34,19 +32,3 @@ def measured_cost(device: Device, prior: CostTable) -> CostTable:
         *grid_of(device.bundle.manifest, device.max_batch),
         lambda batch, length: median(time_shape(device, batch, length) for _ in range(RUNS)),
     )
-
-
-class LearnedCost:
-    """A cost table whose scale follows the batches that come back."""
-
-    def __init__(self, table: CostTable) -> None:
-        self._first = table
-        self._factor = 1.0
-        self.table = table
-
-    def observe(self, seconds: float, estimate: float) -> CostTable:
-        """Learn from a batch that took `seconds` and was estimated by `table`."""
-        real = seconds / estimate * self._factor
-        self._factor += WEIGHT * (real - self._factor)
-        self.table = self._first.scaled(self._factor)
-        return self.table

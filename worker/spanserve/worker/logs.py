@@ -9,7 +9,7 @@ from typing import TextIO
 
 import structlog
 
-from spanserve.worker.settings import SettingsError
+from spanserve.contract.errors import SettingsError
 
 
 def configure_logs(level: str = "info", device: str = "") -> None:

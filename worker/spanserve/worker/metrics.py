@@ -10,8 +10,8 @@ from spanserve.contract import TaskResult
 from spanserve.queue import JobState
 
 if TYPE_CHECKING:
-    from spanserve.worker.batcher import Batch
-    from spanserve.worker.job import Job
+    from spanserve.engine.batcher import Batch
+    from spanserve.engine.request import Job
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SHARES = tuple(step / 10 for step in range(1, 11))

@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 import structlog
 
-from spanserve.worker.settings import SettingsError
+from spanserve.contract.errors import SettingsError
 
 #: Seconds a client gets to send its request and to take the page.
 TIMEOUT_S = 10.0

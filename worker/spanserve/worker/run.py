@@ -19,24 +19,24 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from spanserve.bundle import Bundle, CostTable
 from spanserve.contract import ErrorCode, Refusal
-from spanserve.contract.errors import SpanserveError
+from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import Device, DeviceError, DeviceSpec, card_cost, read_environment
 from spanserve.device.cpus import format_cpus
+from spanserve.doors.grpc.server import Server
+from spanserve.doors.grpc.service import Service
+from spanserve.doors.redis.door import RedisDoor
+from spanserve.engine.batcher import Batcher
+from spanserve.engine.engine import Engine
+from spanserve.engine.state import State
+from spanserve.engine.waiting import first
 from spanserve.qa import Encoder
-from spanserve.worker.batcher import Batcher
-from spanserve.worker.canary import CanaryFailed, check_goldens
+from spanserve.worker.canary import check_goldens
 from spanserve.worker.cost import measured_cost
-from spanserve.worker.engine import Engine
-from spanserve.worker.events import first
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Page, Pages
-from spanserve.worker.redis.door import RedisDoor
-from spanserve.worker.server import Server
-from spanserve.worker.service import Service
-from spanserve.worker.settings import Settings, SettingsError
+from spanserve.worker.settings import Settings
 from spanserve.worker.slots import FEW, MOST, enough_slots, measure_slots
-from spanserve.worker.state import State
 
 EXIT_OK = 0
 #: Told twice to stop, or held tasks did not finish in time.
@@ -165,7 +165,7 @@ class _Worker:
             return
         try:
             self.engine.use_cost(loading.result())
-        except (DeviceError, CanaryFailed) as error:
+        except DeviceError as error:
             self.engine.give_up(str(error))
             return
         self.engine.set_state(State.READY)

@@ -6,15 +6,11 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spanserve.contract.errors import SpanserveError
+from spanserve.contract.errors import SettingsError
 from spanserve.queue import QueueConfig, RedisSettings
 
 #: Largest number of a port.
 MAX_PORT = 65535
-
-
-class SettingsError(SpanserveError):
-    """A setting cannot be used. Names it, its value, and what would do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,107 @@
+"""`spanserve doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from spanserve import demo
+from spanserve.device import DeviceSpec, read_environment
+from spanserve.device.options import DeviceEnv, MagicMindPython
+from spanserve.doctor.examination import Examination
+from spanserve.doctor.finding import Finding, Verdict
+from spanserve.queue.options import (
+    RedisCa,
+    RedisCert,
+    RedisKey,
+    RedisPasswordFile,
+    RedisUsername,
+    redis_of,
+)
+
+app = typer.Typer(add_completion=False)
+
+_STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
+
+_EXAMPLES = """\b
+Examples:
+  spanserve doctor
+  spanserve doctor --bundle bert.bundle --redis redis://queue.internal:6379
+  spanserve doctor --bundle bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
+\b
+Exit status: 0 nothing failed, 1 something did, 2 bad options.
+"""
+
+
+@app.command("doctor", epilog=_EXAMPLES)
+def doctor(
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_BUNDLE",
+            help="Folder of the bundle. Default: the built-in model; none for mlu:N.",
+        ),
+    ] = None,
+    device: Annotated[
+        str, typer.Option(envvar="SPANSERVE_DEVICE", help="cpu or mlu:N. Default: what the bundle is for.")
+    ] = "",
+    redis: Annotated[
+        str, typer.Option(envvar="SPANSERVE_REDIS", help="redis:// or rediss:// address; none if empty.")
+    ] = "",
+    redis_username: RedisUsername = "",
+    redis_password_file: RedisPasswordFile = None,
+    redis_ca: RedisCa = None,
+    redis_cert: RedisCert = None,
+    redis_key: RedisKey = None,
+    magicmind_python: MagicMindPython = None,
+    device_env: DeviceEnv = None,
+    cnmon: Annotated[str, typer.Option(help="The driver's program that lists cards.")] = "cnmon",
+    mlu_exporter: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where mlu-exporter would be.")
+    ] = "127.0.0.1:30108",
+    root: Annotated[Path, typer.Option(hidden=True)] = Path("/"),
+    json_output: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
+) -> None:
+    """Look whether this machine can serve a bundle, and say what is to be done if not.
+
+    Nothing is changed, and no model is loaded; a worker proves its device itself before it is ready.
+    """
+    spec = DeviceSpec.parse(device) if device else None
+    examination = Examination(
+        bundle=bundle or (None if spec is not None and spec.backend == "mlu" else demo.BUNDLE),
+        device=spec,
+        redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
+        if redis
+        else None,
+        magicmind_python=magicmind_python or "",
+        device_env=read_environment(device_env) if device_env else {},
+        cnmon=cnmon,
+        exporter=mlu_exporter,
+        root=root,
+    )
+    findings = list(examination.findings())
+    healthy = all(finding.verdict is not Verdict.FAILED for finding in findings)
+    if json_output:
+        found = [{**asdict(finding), "verdict": finding.verdict.value} for finding in findings]
+        sys.stdout.write(json.dumps({"healthy": healthy, "findings": found}) + "\n")
+    else:
+        Console().print(_table(findings))
+    sys.exit(0 if healthy else 1)
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for finding in findings:
+        text = Text(finding.found)
+        if finding.advice:
+            text.append(f"\n→ {finding.advice}", style="italic")
+        table.add_row(Text(finding.verdict.value, style=_STYLES[finding.verdict]), finding.name, text)
+    return table

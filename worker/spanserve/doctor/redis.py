@@ -1,0 +1,80 @@
+"""Redis: whether it lets us in, and whether it keeps what is submitted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from spanserve.doctor.finding import Finding, failed, ok, warning
+from spanserve.queue import QueueError, RedisSettings
+from spanserve.queue.connection import guarded
+
+#: The oldest series whose verbs suffice.
+_OLDEST = (6, 2)
+#: Series -> first release without CVE-2025-49844, by which a user who may run scripts leaves their sandbox.
+_MENDED = {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2}
+_LAST_AFFECTED = max(_MENDED)
+
+
+def check_redis(settings: RedisSettings) -> list[Finding]:
+    """Ask the server who it is and how it is set up. Nothing is written."""
+    try:
+        info = asyncio.run(_info(settings))
+    except QueueError as error:
+        advice = "is it running, reachable from here, and are user, password and certificates right?"
+        return [failed("redis", f"{settings.safe_url}: {error}", advice)]
+    return [_version(settings, info), _memory(info), _persistence(info)]
+
+
+async def _info(settings: RedisSettings) -> dict[str, Any]:
+    client: Any = settings.connect()
+    try:
+        await guarded(client.ping)
+        found: dict[str, Any] = {}
+        for section in ("server", "memory", "persistence"):
+            found |= await guarded(client.info, section)
+        return found
+    finally:
+        await client.aclose()
+
+
+def _version(settings: RedisSettings, info: dict[str, Any]) -> Finding:
+    name, version = "redis", str(info.get("redis_version", "0"))
+    numbers = [int(part) if part.isdecimal() else 0 for part in (*version.split("."), "0", "0")][:3]
+    series, release = (numbers[0], numbers[1]), numbers[2]
+    found = f"{settings.safe_url}: version {version}"
+    if series < _OLDEST:
+        return failed(name, found, "6.2 or newer is needed")
+    if series <= _LAST_AFFECTED and release < _MENDED.get(series, release + 1):
+        releases = ", ".join(f"{major}.{minor}.{patch}" for (major, minor), patch in _MENDED.items())
+        advice = (
+            f"upstream mended CVE-2025-49844 (scripts leave their sandbox) in {releases}; "
+            "a distribution may have mended this one"
+        )
+        return warning(name, found, advice)
+    return ok(name, found)
+
+
+def _memory(info: dict[str, Any]) -> Finding:
+    name, policy = "redis memory", str(info.get("maxmemory_policy", "noeviction"))
+    limit = int(info.get("maxmemory", 0))
+    found = f"maxmemory-policy {policy}, maxmemory {f'{limit / 2**20:.0f} MiB' if limit else 'unlimited'}"
+    if policy != "noeviction":
+        advice = "it would evict jobs, and a worker refuses to start: CONFIG SET maxmemory-policy noeviction"
+        return failed(name, found, advice)
+    if not limit:
+        advice = "set maxmemory below the machine's memory, so that producers are told BUSY in time"
+        return warning(name, found, advice)
+    return ok(name, found)
+
+
+def _persistence(info: dict[str, Any]) -> Finding:
+    name, enabled = "redis AOF", bool(int(info.get("aof_enabled", 0)))
+    if not enabled:
+        return warning(
+            name, "off", "a restart forgets what was submitted: appendonly yes, appendfsync everysec"
+        )
+    status = str(info.get("aof_last_write_status", "ok"))
+    if status != "ok":
+        return failed(name, f"on, last write: {status}", "look at its disk and its log")
+    return ok(name, "on")

@@ -1,0 +1,1 @@
+"""The gRPC door: `spanserve.v1.QuestionAnswering` and health on one port."""

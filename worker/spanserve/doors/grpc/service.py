@@ -1,0 +1,174 @@
+"""The gRPC door: `spanserve.v1.QuestionAnswering` on top of the engine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib.metadata import version
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc import aio
+
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.contract.limits import ANSWER_TIMEOUT_MS
+from spanserve.doors.grpc.stream import ProtocolViolation, WorkStream
+from spanserve.engine.credit import CreditPool
+from spanserve.engine.engine import Engine
+from spanserve.engine.state import State
+from spanserve.v1 import worker_pb2 as pb
+
+SERVICE_NAME = "spanserve.v1.QuestionAnswering"
+
+#: The only place where error kinds become gRPC statuses.
+STATUS = {
+    ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
+    ErrorCode.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
+    ErrorCode.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+    ErrorCode.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    ErrorCode.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    ErrorCode.CANCELLED: grpc.StatusCode.CANCELLED,
+    ErrorCode.POISON: grpc.StatusCode.ABORTED,
+    ErrorCode.INTERNAL: grpc.StatusCode.INTERNAL,
+    ErrorCode.RESULT_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
+}
+
+STATES = {
+    State.STARTING: pb.WORKER_STATE_STARTING,
+    State.READY: pb.WORKER_STATE_READY,
+    State.RECOVERING: pb.WORKER_STATE_STARTING,
+    State.SUSPECT: pb.WORKER_STATE_STARTING,
+    State.DRAINING: pb.WORKER_STATE_DRAINING,
+    State.FAILED: pb.WORKER_STATE_FAILED,
+}
+
+
+class Service:
+    """Handles the calls. The engine exists from the start; its state says whether it serves."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.pool = CreditPool(engine.capacity_windows, engine.batcher.max_batch)
+        self._streams: set[WorkStream] = set()
+
+    @property
+    def open_streams(self) -> int:
+        return len(self._streams)
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """The handlers. `Answer` and `Work` take raw bytes: what cannot be parsed is refused like any input."""
+        return grpc.method_handlers_generic_handler(
+            SERVICE_NAME,
+            {
+                "Answer": grpc.unary_unary_rpc_method_handler(
+                    self._answer, None, pb.AnswerResponse.SerializeToString
+                ),
+                "Work": grpc.stream_stream_rpc_method_handler(
+                    self._work, None, pb.ServerFrame.SerializeToString
+                ),
+                "Describe": grpc.unary_unary_rpc_method_handler(
+                    self._describe, pb.DescribeRequest.FromString, pb.DescribeResponse.SerializeToString
+                ),
+            },
+        )
+
+    def drain(self) -> None:
+        """Ask every client to send no more; results of what is held still go out."""
+        for stream in self._streams:
+            stream.drain()
+
+    def end(self, reason: str) -> None:
+        """End every stream, whatever is still in flight."""
+        for stream in self._streams:
+            stream.end(reason)
+
+    async def _answer(self, data: bytes, context: aio.ServicerContext[Any, Any]) -> pb.AnswerResponse:
+        engine = self._engine
+        try:
+            request = _parse(data)
+            if engine.state is not State.READY:
+                raise Refusal(
+                    ErrorCode.UNAVAILABLE, f"the worker is {engine.state.value}", retry_after_ms=1000
+                )
+            # One batch more than the streams and the queue fill: who asks for one answer gets in beside them.
+            if engine.held_windows >= engine.capacity_windows + engine.batcher.max_batch:
+                raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full", retry_after_ms=100)
+            if not request.task.HasField("timeout_ms"):
+                request.task.timeout_ms = ANSWER_TIMEOUT_MS
+            task = Task.from_proto(request.task)
+            result = await self._compute(task)
+        except Refusal as refusal:
+            engine.metrics.refused.labels(refusal.code.name.lower()).inc()
+            await _abort(context, refusal)
+            raise AssertionError("abort does not return") from refusal
+        return pb.AnswerResponse(result=result.to_proto())
+
+    async def _compute(self, task: Task) -> TaskResult:
+        """Run one task; an error that all its questions share is the task's.
+
+        Raises:
+            Refusal: nothing of the task could be computed.
+        """
+        done: asyncio.Future[TaskResult] = asyncio.get_running_loop().create_future()
+        job = self._engine.submit([task], [done.set_result])[0]
+        try:
+            result = await asyncio.shield(done)
+        finally:
+            self._engine.cancel(job)  # for a caller that has gone; without effect on an ended job
+        first = result.questions[0].error
+        if first is not None and all(question.error == first for question in result.questions):
+            raise first
+        return result
+
+    async def _work(
+        self, frames: AsyncIterator[bytes], context: aio.ServicerContext[bytes, pb.ServerFrame]
+    ) -> None:
+        if self._engine.state not in (State.READY, State.RECOVERING):
+            await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._engine.state.value}")
+        stream = WorkStream(self._engine, self.pool, frames, context)
+        self._streams.add(stream)
+        try:
+            await stream.serve()
+        except ProtocolViolation as violation:
+            await context.abort(violation.status, str(violation))
+        except (asyncio.CancelledError, aio.InternalError):
+            pass  # the client has gone; raised out of a handler this would disturb the server
+        finally:
+            self._streams.discard(stream)
+
+    async def _describe(
+        self, request: pb.DescribeRequest, context: aio.ServicerContext[Any, Any]
+    ) -> pb.DescribeResponse:
+        engine = self._engine
+        return pb.DescribeResponse(
+            worker=engine.name,
+            version=version("spanserve"),
+            device=engine.device.spec.text,
+            model=engine.manifest.name,
+            model_digest=engine.model_digest,
+            precision=engine.manifest.precision,
+            max_seq_length=engine.manifest.max_seq_length,
+            max_batch_size=engine.batcher.max_batch,
+            state=STATES[engine.state],
+            held_windows=engine.held_windows,
+            ended_questions=engine.ended_questions,
+            host_restarts=max(0, engine.device.starts - 1),
+            useful_tokens=engine.useful_tokens,
+            padded_tokens=engine.padded_tokens,
+            batches=engine.batches,
+        )
+
+
+def _parse(data: bytes) -> pb.AnswerRequest:
+    try:
+        return pb.AnswerRequest.FromString(data)
+    except DecodeError:
+        raise Refusal.invalid("request", "not an AnswerRequest, or a text in it is not UTF-8") from None
+
+
+async def _abort(context: aio.ServicerContext[Any, Any], refusal: Refusal) -> None:
+    details = refusal.to_proto().SerializeToString()
+    await context.abort(STATUS[refusal.code], str(refusal), (("spanserve-error-bin", details),))

@@ -1,0 +1,287 @@
+"""One `Work` stream: frames in, frames out, and the credit between them.
+
+Reader and writer are separate tasks and neither waits for the other: the reader only adds to what the writer
+has to say. What the writer may have to say is bounded by the credit, since results not yet written count as
+held by the client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Protocol
+
+import grpc
+import structlog
+from google.protobuf.message import DecodeError
+
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.engine.credit import CreditPool
+from spanserve.engine.engine import Engine
+from spanserve.engine.request import Job
+from spanserve.engine.state import State
+from spanserve.v1 import worker_pb2 as pb
+
+#: Frames with tasks beyond the credit after which a client is shown the door.
+OVERRUNS_ALLOWED = 3
+#: Bytes of results after which a frame is sent, well below the message limit.
+FRAME_BYTES = MAX_FRAME_BYTES
+#: Seconds without a frame from a client that has nothing in flight.
+IDLE_TIMEOUT_S = 300.0
+#: Refusals waiting to be written at which no more frames are read: who does not listen is not heard.
+ERRORS_HELD = 1024
+
+log = structlog.get_logger(__name__)
+
+
+class ProtocolViolation(Exception):
+    """The client broke the rules of the stream; it ends with this status."""
+
+    def __init__(self, status: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Writer(Protocol):
+    """The writing half of a gRPC stream."""
+
+    async def write(self, message: pb.ServerFrame, /) -> None: ...
+
+
+class WorkStream:
+    """Serves one client until it has said Bye and has all its results, or is gone.
+
+    Args:
+        frames: raw frames; each is parsed on its own, so that a malformed one costs only itself.
+        writer: takes ServerFrame messages.
+    """
+
+    def __init__(
+        self, engine: Engine, pool: CreditPool, frames: AsyncIterator[bytes], writer: Writer
+    ) -> None:
+        self.session = secrets.token_hex(8)
+        self._engine = engine
+        self._pool = pool
+        self._frames = frames
+        self._writer = writer
+        self._account = pool.open()
+        self._jobs: dict[str, Job] = {}
+        self._results: list[bytes] = []
+        self._errors: list[pb.ItemError] = []
+        self._written_questions = 0
+        self._overruns = 0
+        self._draining = False
+        self._bye: str | None = None
+        self._something = asyncio.Event()
+        self._errors_written = asyncio.Event()
+        self._reading: asyncio.Task[None] | None = None
+
+    async def serve(self) -> None:
+        """Run the stream.
+
+        Raises:
+            ProtocolViolation: the client broke the rules.
+        """
+        try:
+            hello = await self._hello()
+            log.info("stream opened", session=self.session, client=hello.client)
+            await self._serve()
+        finally:
+            self._pool.close(self._account)
+
+    async def _serve(self) -> None:
+        self._engine.metrics.streams.inc()
+        self._reading = asyncio.create_task(self._read())
+        self._reading.add_done_callback(lambda _: self._something.set())
+        try:
+            await self._write()
+        finally:
+            self._reading.cancel()
+            for job in self._jobs.values():
+                self._engine.cancel(job)
+            self._engine.metrics.streams.dec()
+            log.info("stream closed", session=self.session, dropped=len(self._jobs))
+            # Last: a cancellation that comes behind a failed write would skip what follows.
+            await asyncio.gather(self._reading, return_exceptions=True)
+
+    def drain(self) -> None:
+        """Ask the client to send no more."""
+        self._draining = True
+        self._something.set()
+
+    def end(self, reason: str) -> None:
+        """Say Bye after what there is to say, whatever is still in flight."""
+        self._bye = reason
+        self._something.set()
+
+    async def _hello(self) -> pb.Hello:
+        async for data in self._frames:
+            frame = _parse(data)
+            if frame is None or frame.WhichOneof("kind") != "hello":
+                break
+            wanted = frame.hello.model_digest
+            if wanted and wanted != self._engine.model_digest:
+                raise ProtocolViolation(
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    f"this worker serves model {self._engine.model_digest}, not {wanted}",
+                )
+            return frame.hello
+        raise ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, "the first frame of a stream must be Hello")
+
+    async def _read(self) -> None:
+        """Take frames until the client has said Bye."""
+        while True:
+            coming = asyncio.ensure_future(anext(self._frames, None))
+            # A server that stops ends the read with an error that nobody may be left to ask for.
+            coming.add_done_callback(lambda read: read.cancelled() or read.exception())
+            # Waited for and not cancelled when time is up: a cancelled read would end the stream.
+            try:
+                while not (await asyncio.wait((coming,), timeout=IDLE_TIMEOUT_S))[0]:
+                    if not self._jobs:
+                        self.end(f"no frame for {IDLE_TIMEOUT_S:g} s")
+                        return
+            finally:
+                if not coming.done():
+                    coming.cancel()
+            data = coming.result()
+            if data is None or not self._take(data):
+                return
+            while len(self._errors) >= ERRORS_HELD:
+                self._errors_written.clear()
+                await self._errors_written.wait()
+
+    def _take(self, data: bytes) -> bool:
+        """Handle one frame. False if it was the last."""
+        frame = _parse(data)
+        if frame is None:
+            self._refuse(Refusal.invalid("frame", "not a ClientFrame, or larger than a frame may be"))
+            return True
+        kind = frame.WhichOneof("kind")
+        if kind == "tasks":
+            self._take_tasks(frame.tasks)
+        elif kind == "cancel":
+            for task_id in frame.cancel.ids[:MAX_TASKS_PER_FRAME]:
+                job = self._jobs.get(task_id)
+                if job is not None:
+                    self._engine.cancel(job)
+        elif kind == "bye":
+            return False
+        else:
+            self._refuse(Refusal.invalid("frame.kind", "not expected here", value=str(kind)))
+        return True
+
+    def _take_tasks(self, batch: pb.TaskBatch) -> None:
+        if len(batch.tasks) > MAX_TASKS_PER_FRAME:
+            error = Refusal.too_large("frame.tasks", len(batch.tasks), MAX_TASKS_PER_FRAME, "tasks")
+            self._refuse(error, batch.frame)
+            return
+        accepted: dict[str, Task] = {}
+        overrun = False
+        for index, data in enumerate(batch.tasks):
+            task = None
+            try:
+                task = Task.from_bytes(data)
+                if task.id in accepted or task.id in self._jobs:
+                    raise Refusal(ErrorCode.ALREADY_EXISTS, "a task with this id is in flight", field="id")
+                self._admit(task)
+            except Refusal as refusal:
+                overrun = overrun or refusal.code is ErrorCode.RESOURCE_EXHAUSTED
+                self._refuse(refusal, batch.frame, index, task.id if task else "")
+            else:
+                accepted[task.id] = task
+        callbacks = [partial(self._finished, task_id) for task_id in accepted]
+        jobs = self._engine.submit(list(accepted.values()), callbacks)
+        self._jobs.update(zip(accepted, jobs, strict=True))
+        if overrun:
+            self._overruns += 1
+            if self._overruns > OVERRUNS_ALLOWED:
+                raise ProtocolViolation(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED, "tasks were sent beyond the credit again and again"
+                )
+
+    def _admit(self, task: Task) -> None:
+        """Whether this task may become work.
+
+        Raises:
+            Refusal: it may not.
+        """
+        if self._engine.state is State.FAILED or self._draining:
+            raise Refusal(ErrorCode.UNAVAILABLE, "the worker takes no more tasks", retry_after_ms=1000)
+        if not self._pool.take(self._account, len(task.questions)):
+            raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "sent without credit", retry_after_ms=1000)
+
+    def _finished(self, task_id: str, result: TaskResult) -> None:
+        job = self._jobs.pop(task_id, None)
+        if job is not None and job.encoded is not None:
+            self._pool.observe(max(1, job.encoded.windows), len(result.questions))
+        self._results.append(result.to_bytes())
+        self._written_questions += len(result.questions)
+        self._something.set()
+
+    def _refuse(self, error: Refusal, frame: int = 0, index: int | None = None, task_id: str = "") -> None:
+        self._engine.metrics.refused.labels(error.code.name.lower()).inc()
+        self._errors.append(pb.ItemError(frame=frame, index=index, id=task_id, error=error.to_proto()))
+        self._something.set()
+
+    async def _write(self) -> None:
+        """Write what there is to say until the last result is out."""
+        engine, reading = self._engine, self._reading
+        assert reading is not None
+        welcome = pb.ServerFrame(
+            welcome=pb.Welcome(
+                session=self.session,
+                model_digest=engine.model_digest,
+                worker=engine.name,
+                max_seq_length=engine.manifest.max_seq_length,
+                max_windows=engine.capacity_windows,
+            ),
+            credit=self._pool.grant(self._account),
+        )
+        await self._writer.write(welcome)
+        said_draining = False
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._results or self._errors:
+                await self._writer.write(self._frame())
+            if self._draining and not said_draining:
+                said_draining = True
+                await self._writer.write(pb.ServerFrame(draining=True))
+            if reading.done():
+                reading.result()  # raises what the reader met
+            if self._results or self._errors:
+                continue  # they came while Draining was written
+            if self._bye is not None or (reading.done() and not self._jobs):
+                await self._writer.write(pb.ServerFrame(bye=pb.Bye(reason=self._bye or "")))
+                return
+
+    def _frame(self) -> pb.ServerFrame:
+        """As many results and errors as one frame takes, and the credit they set free."""
+        size, count = 0, 0
+        for data in self._results:
+            if count and size + len(data) > FRAME_BYTES:
+                break
+            size += len(data)
+            count += 1
+        frame = pb.ServerFrame(results=self._results[:count], errors=self._errors)
+        del self._results[:count]
+        self._errors.clear()
+        self._errors_written.set()
+        if not self._results:
+            self._pool.settle(self._account, self._written_questions)
+            self._written_questions = 0
+        if not self._draining:
+            frame.credit = self._pool.grant(self._account)
+        return frame
+
+
+def _parse(data: bytes) -> pb.ClientFrame | None:
+    if len(data) > MAX_FRAME_BYTES:
+        return None
+    try:
+        return pb.ClientFrame.FromString(data)
+    except DecodeError:
+        return None

@@ -1,0 +1,336 @@
+"""The life of the Redis door: make the queue, claim while there is room, keep the leases, give back at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from spanserve.contract.backoff import Backoff
+from spanserve.contract.errors import SpanserveError
+from spanserve.doors.redis.breaker import Breaker
+from spanserve.doors.redis.finisher import LONGEST_PAUSE_S, Finisher
+from spanserve.doors.redis.heartbeat import Pulse
+from spanserve.doors.redis.intake import Intake
+from spanserve.doors.redis.leased import Held, HeldTasks
+from spanserve.doors.redis.leases import LeaseKeeper
+from spanserve.doors.redis.share import Share
+from spanserve.doors.redis.unknown_version import Strange
+from spanserve.engine.credit import CreditPool
+from spanserve.engine.engine import Engine
+from spanserve.engine.state import State
+from spanserve.queue import (
+    Claimed,
+    Consumer,
+    End,
+    Ended,
+    JobState,
+    Keys,
+    QueueConfig,
+    QueueError,
+    QueueUnavailable,
+    RedisSettings,
+    provision,
+)
+
+#: Milliseconds a read waits for something new.
+BLOCK_MS = 500
+#: Seconds between two looks for leases that have run out, give or take a fifth.
+RECLAIM_S = 0.5
+#: Seconds between two looks at whether the leases are fresh.
+WATCH_S = 0.1
+#: Seconds between two signs of life.
+BEAT_S = 1.0
+#: Of a lease that was not renewed for this part of its length nothing new is started.
+FENCE = 0.8
+
+log = structlog.get_logger(__name__)
+
+
+class RedisDoor:
+    """Tasks from one queue for one engine.
+
+    Args:
+        settings: where Redis is.
+        queue: name of the queue.
+        config: of the queue, if it is not there yet.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        pool: CreditPool,
+        settings: RedisSettings,
+        queue: str,
+        config: QueueConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.keys = Keys(queue)
+        #: New for every start: the fencing token.
+        self.consumer = f"{engine.name}:{secrets.token_hex(8)}"
+        self.held = HeldTasks()
+        self.breaker = Breaker(clock)
+        self._engine = engine
+        self._settings = settings
+        self._config = config
+        self._clock = clock
+        self._redis = settings.connect(timeout_s=BLOCK_MS / 1000 + 5.0)
+        self._control = settings.connect()
+        self._reader = Consumer(self._redis, self.keys, self.consumer)
+        self._writer = Consumer(self._control, self.keys, self.consumer)
+        self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
+        self._strange = Strange(self._finisher.release)
+        self._intake = Intake(engine, pool, self.held, self._finisher, self._strange)
+        self._share = Share()
+        self._keeper: LeaseKeeper | None = None
+        self._reading = False
+        self._provisioned = False
+        self._doubtful = False
+        self._fenced = False
+        self._verified = clock()
+        self._next_reclaim = 0.0
+        self._next_reconcile = clock() + config.lease_s
+        self._lease_s = config.lease_s
+        self._wake = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._reader_task: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        """Look whether the queue can be used, before anything is loaded.
+
+        Raises:
+            SpanserveError: it cannot, and no waiting will mend that. A Redis that is away is waited for.
+        """
+        try:
+            await self._provision()
+        except QueueUnavailable as error:
+            log.warning("redis is away", redis=self._settings.safe_url, error=str(error))
+
+    def start(self) -> None:
+        """Begin to claim. The engine must be ready."""
+        self._reading = True
+        for work in (self._read(), self._finisher.run(), self._watch(), self._beat()):
+            self._tasks.append(asyncio.create_task(self._guard(work)))
+        self._reader_task = self._tasks[0]
+
+    def give_back_unstarted(self) -> None:
+        """Release all that has not been on the device: it is gone for a while, and others can have it now."""
+        self._intake.give_back_unstarted()
+
+    def give_back(self) -> None:
+        """Claim no more, and release all that has not been on the device; the rest is finished."""
+        self._reading = False
+        self._wake.set()
+        self._strange.give_back()
+        self._intake.give_back_unstarted()
+        self._engine.resume(self.held.jobs())  # nothing waits for leases any more
+
+    async def close(self, timeout_s: float) -> None:
+        """Bring what has ended to Redis, and leave. What cannot be brought in time others compute again."""
+        self._reading = False
+        self._wake.set()
+        with contextlib.suppress(TimeoutError, QueueError):
+            async with asyncio.timeout(timeout_s):
+                if self._reader_task is not None:
+                    await asyncio.wait((self._reader_task,))  # a claim may be on its way
+                self.give_back()
+                await self._finisher.idle.wait()
+                await self._writer.leave()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._keeper is not None:
+            await asyncio.to_thread(self._keeper.stop)
+        self._intake.close()
+        await self._redis.aclose()
+        await self._control.aclose()
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """A fault of ours in one of the loops ends the worker: half a door would hold leases for ever."""
+        try:
+            await work
+        except Exception as error:
+            self._engine.give_up("a fault inside the Redis door")
+            log.error("redis door failed", exc_info=error)
+
+    async def _provision(self) -> None:
+        config = await provision(self._control, self.keys, self._config)
+        if config != self._config:
+            log.info("the queue has its own settings", asked=repr(self._config), found=repr(config))
+        self._config = config
+        self._use_lease(config.lease_ms)
+        if self._keeper is None:
+            self._keeper = LeaseKeeper(
+                self._settings,
+                self.keys,
+                self.consumer,
+                self.held,
+                lease_s=self._lease_s,
+                loop=asyncio.get_running_loop(),
+                renewed=self._renewed,
+                failed=self._engine.give_up,
+            )
+            self._keeper.start()
+        self._provisioned = True
+        log.info("queue", queue=self.keys.name, redis=self._settings.safe_url, consumer=self.consumer)
+
+    def _use_lease(self, lease_ms: int) -> None:
+        """Keep to the lease in force."""
+        self._lease_s = lease_ms / 1000
+        self._strange.pause_s = self._lease_s / 2
+        if self._keeper is not None:
+            self._keeper.lease_s = self._lease_s
+
+    async def _read(self) -> None:
+        """Claim until told to stop."""
+        backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+        while self._reading:
+            try:
+                if not self._provisioned:
+                    await self._provision()
+                await self._round()
+                backoff.reset()
+            except SpanserveError as error:
+                # The reply may have been lost behind a claim, and the group with the data.
+                log.warning("cannot read the queue", error=str(error))
+                self._doubtful = True
+                self._provisioned = self._provisioned and "NOGROUP" not in str(error)
+                await self._sleep(backoff.next_s())
+
+    async def _round(self) -> None:
+        """Claim what there is room for; wait for a change if nothing was there."""
+        room = self._room()
+        if not self._serving or self._fenced or not room:
+            await self._sleep(BLOCK_MS / 1000)
+            return
+        if self._doubtful or self._clock() >= self._next_reconcile:
+            await self._reconcile()
+        if not self.held:
+            self._verified = self._clock()
+        claimed = await self._reader.claim(room, self._share.of(room), self._intake.suspects())
+        self._take(claimed, "new")
+        room = self._room()
+        if room and self._clock() >= self._next_reclaim:
+            self._next_reclaim = self._clock() + RECLAIM_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+            self._take(await self._reader.reclaim(room, self._intake.suspects()), "reclaimed")
+        if claimed.last and self._reading:
+            await self._reader.wait(claimed.last, BLOCK_MS)
+
+    def _room(self) -> int:
+        """How many tasks may be claimed now."""
+        return self.breaker.room(self._intake.room(), len(self.held))
+
+    @property
+    def _serving(self) -> bool:
+        return self._reading and self._engine.state in (State.READY, State.SUSPECT)
+
+    def _take(self, claimed: Claimed, how: str) -> None:
+        metrics = self._engine.metrics
+        metrics.queue_claimed.labels(how).inc(len(claimed.entries))
+        metrics.queue_put_aside.labels("orphan").inc(claimed.orphans)
+        metrics.queue_put_aside.labels("leftover").inc(claimed.leftovers)
+        metrics.queue_put_aside.labels("trimmed").inc(claimed.trimmed)
+        if claimed.orphans or claimed.trimmed:
+            log.warning("entries put aside", orphans=claimed.orphans, trimmed=claimed.trimmed)
+        if claimed.entries and how == "reclaimed":
+            log.info("reclaimed", tasks=len(claimed.entries))
+        if self._serving:
+            self._intake.take(claimed.entries)
+        else:  # told to stop, or the device has died, while the claim was on its way
+            self._intake.give_back(claimed.entries)
+        metrics.queue_held.set(len(self.held))
+
+    async def _reconcile(self) -> None:
+        """Give back what is leased to us and we do not have: the reply that brought it was lost."""
+        owned = await self._reader.owned()
+        known = {held.lease.place for held in self.held.all()}
+        stranded = {
+            place: count - 1
+            for place, count in owned.items()
+            if place not in known and place not in self._strange
+        }
+        if stranded:
+            log.warning("given back what is leased to us and we do not have", tasks=len(stranded))
+            for reply in await self._reader.release(stranded):
+                if isinstance(reply, QueueError):
+                    raise reply
+        self._doubtful = False
+        self._next_reconcile = self._clock() + self._lease_s
+
+    def _renewed(self, sent: float, lost: list[Held], cancelled: list[Held]) -> None:
+        """A renewal has succeeded."""
+        self._verified = max(self._verified, sent)
+        for held in lost:
+            if held in self.held and held.job is not None and not held.job.ended:
+                self._engine.metrics.queue_leases_lost.inc()
+                held.lost = True
+                self._engine.cancel(held.job)  # of no effect on what is on the device
+                log.warning("lease lost", job=str(held.lease.job), started=held.job.started)
+        for held in cancelled:
+            if held in self.held and held.job is not None:
+                self._engine.cancel(held.job)
+        if self._fenced:
+            self._fenced = False
+            self._engine.resume(self.held.jobs())
+            log.info("leases verified")
+
+    async def _watch(self) -> None:
+        """Show the lease thread that the loop moves, and start nothing on leases that may have run out."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if self._keeper is not None:
+                self._keeper.touch()
+            self._show_breaker()
+            stale = self._clock() - self._verified > FENCE * self._lease_s
+            if stale and not self._fenced and self.held:
+                self._fenced = True
+                log.warning("leases in doubt", tasks=len(self.held))
+                self._engine.pause(self.held.jobs())
+
+    async def _beat(self) -> None:
+        """Say now and then how we are."""
+        pulse = Pulse(self._engine, self._clock)
+        while True:
+            await asyncio.sleep(BEAT_S)
+            facts = pulse.facts(held_tasks=len(self.held))
+            with contextlib.suppress(QueueError):  # told elsewhere
+                if self._provisioned:
+                    self._use_lease(await self._writer.beat(facts))
+                    self._engine.metrics.queue_questions.set(await self._writer.questions())
+
+    def _ended(self, held: Held, end: End, outcome: Ended | None) -> None:
+        """Redis knows the end of a task."""
+        self._intake.drop(held)
+        self._engine.metrics.queue_ended.labels(end.state.value, outcome or "refused").inc()
+        if outcome is Ended.OK and end.state in (JobState.DONE, JobState.FAILED, JobState.DEAD):
+            self.breaker.note(fault=held.faulted or end.state is JobState.DEAD)
+            self._show_breaker()
+        self._wake.set()
+
+    def _show_breaker(self) -> None:
+        """Be ready only while the breaker is closed. A device that recovers does not know of it."""
+        closed, state = self.breaker.closed, self._engine.state
+        if state is (State.SUSPECT if closed else State.READY):
+            (log.info if closed else log.error)("breaker", closed=closed)
+            self._engine.metrics.queue_breaker_open.set(not closed)
+            self._engine.set_state(State.READY if closed else State.SUSPECT)
+            if not closed:
+                self._intake.give_back_unstarted()  # to workers that may do better
+
+    def _released(self, held: Held) -> None:
+        self._intake.drop(held)
+        self._wake.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, but not longer than until something has ended or we are to stop."""
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()

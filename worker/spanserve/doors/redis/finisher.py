@@ -1,0 +1,127 @@
+"""The finisher: brings ends and releases to Redis, and does not rest before Redis has them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import structlog
+
+from spanserve.contract.backoff import Backoff
+from spanserve.doors.redis.leased import Held
+from spanserve.queue import Consumer, End, Ended, JobId, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue.calls import MAX_PIPELINE
+from spanserve.queue.consumer import Place
+
+#: Longest pause between two tries, in seconds.
+LONGEST_PAUSE_S = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Finisher:
+    """Sends what has ended, many at a time; what could not be sent is sent again.
+
+    Args:
+        ended: called with every end that Redis has decided, and how; with None where it refused it for good.
+        released: called with every held task that has been given back.
+    """
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        *,
+        ended: Callable[[Held, End, Ended | None], None],
+        released: Callable[[Held], None],
+    ) -> None:
+        self._consumer = consumer
+        self._ended = ended
+        self._released = released
+        self._marks: list[JobId] = []
+        self._ends: list[tuple[Held, End]] = []
+        self._releases: dict[Place, tuple[Held | None, int]] = {}
+        self._something = asyncio.Event()
+        #: Set while there is nothing left to send.
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self._backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+
+    def mark(self, job: JobId) -> None:
+        """Note that a job is alone on the device."""
+        self._marks.append(job)
+        self._wake()
+
+    def end(self, held: Held, end: End) -> None:
+        """End a job."""
+        self._ends.append((held, end))
+        self._wake()
+
+    def release(self, place: Place, deliveries: int, held: Held | None = None) -> None:
+        """Give an entry back, leaving so many deliveries behind."""
+        self._releases[place] = held, deliveries
+        self._wake()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._something.wait()
+            self._something.clear()
+            while self._marks or self._ends or self._releases:
+                try:
+                    await self._send()
+                    self._backoff.reset()
+                except QueueError as error:  # whatever it is, what has ended must get there
+                    log.warning("ends not sent", error=str(error), waiting=len(self._ends))
+                    await asyncio.sleep(self._backoff.next_s())
+            self.idle.set()
+
+    async def _send(self) -> None:
+        """Send one round.
+
+        Raises:
+            QueueError: some or all of it is to be sent again.
+        """
+        await self._send_marks()
+        failed = await self._send_ends() or await self._send_releases()
+        if failed is not None:
+            raise failed
+
+    async def _send_marks(self) -> None:
+        marks = self._marks[:MAX_PIPELINE]
+        await self._consumer.mark(marks)
+        del self._marks[: len(marks)]
+
+    async def _send_ends(self) -> QueueError | None:
+        ends = self._ends[:MAX_PIPELINE]
+        failed: QueueError | None = None
+        later = []
+        outcomes = await self._consumer.end([end for _, end in ends])
+        for (held, end), outcome in zip(ends, outcomes, strict=True):
+            if isinstance(outcome, QueueUnavailable | QueueFull):
+                failed = outcome
+                later.append((held, end))
+                continue
+            if isinstance(outcome, QueueError):
+                log.error("end refused", job=str(end.lease.job), state=end.state, error=str(outcome))
+            self._ended(held, end, None if isinstance(outcome, QueueError) else outcome)
+        self._ends[: len(ends)] = later
+        return failed
+
+    async def _send_releases(self) -> QueueError | None:
+        releases = dict(list(self._releases.items())[:MAX_PIPELINE])
+        failed: QueueError | None = None
+        replies = await self._consumer.release({place: count for place, (_, count) in releases.items()})
+        for (place, asked), reply in zip(releases.items(), replies, strict=True):
+            if isinstance(reply, QueueUnavailable | QueueFull):
+                failed = reply
+                continue
+            if self._releases.get(place) == asked:
+                del self._releases[place]
+            if asked[0] is not None:
+                self._released(asked[0])
+        return failed
+
+    def _wake(self) -> None:
+        self.idle.clear()
+        self._something.set()

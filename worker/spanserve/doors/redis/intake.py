@@ -1,0 +1,181 @@
+"""From entries to work: checks what was claimed, gives it to the engine, and turns results into ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import structlog
+
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
+from spanserve.doors.redis.finisher import Finisher
+from spanserve.doors.redis.leased import Held, HeldTasks
+from spanserve.doors.redis.outcome import faulted, refused, state_of
+from spanserve.doors.redis.unknown_version import Strange
+from spanserve.engine.credit import CreditPool
+from spanserve.engine.engine import Engine
+from spanserve.engine.request import Job
+from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
+
+#: Weight of a new task in the moving average of questions per task.
+QUESTIONS_WEIGHT = 0.05
+#: Questions a task is thought to have before any was seen.
+FIRST_QUESTIONS = 8.0
+#: Tasks claimed at a time, at most.
+MAX_CLAIM = 64
+#: A task that was delivered this often and yet never ran alone is given up all the same: what kills a worker
+#: before it can compute anything must end as well.
+MAX_DELIVERIES = 2 * MAX_ATTEMPTS
+
+log = structlog.get_logger(__name__)
+
+
+class Intake:
+    """Takes claimed entries in.
+
+    The door has an account in the same pool as the gRPC streams: capacity is counted in windows, credit in
+    questions, and a claim in tasks, each estimated from those seen.
+    """
+
+    def __init__(
+        self, engine: Engine, pool: CreditPool, held: HeldTasks, finisher: Finisher, strange: Strange
+    ) -> None:
+        self._engine = engine
+        self._pool = pool
+        self._held = held
+        self._finisher = finisher
+        self._strange = strange
+        self._account = pool.open()
+        self._questions_per_task = FIRST_QUESTIONS
+        engine.on_alone = self._alone
+
+    def room(self) -> int:
+        """How many tasks may be claimed now."""
+        self._pool.grant(self._account)
+        if self._account.credit <= 0:
+            return 0
+        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task)))
+
+    def suspects(self) -> int:
+        """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
+        return 0 if any(held.deliveries >= SUSPECT and not held.settled for held in self._held.all()) else 1
+
+    def take(self, entries: list[Entry]) -> None:
+        """Make work of entries; those that cannot be end here and now."""
+        tasks: list[Task] = []
+        held: list[Held] = []
+        for entry in entries:
+            if not entry.known_version:
+                self._strange.park(entry)
+                continue
+            lease = Lease(entry.number, entry.id, entry.job)
+            task = self._checked(entry, lease)
+            if task is not None:
+                tasks.append(task)
+                held.append(self._hold(lease, entry, len(task.questions)))
+        jobs = self._engine.submit(tasks, [partial(self._finished, one) for one in held])
+        for one, job in zip(held, jobs, strict=True):
+            one.job = job
+
+    def give_back(self, entries: list[Entry]) -> None:
+        """Release entries at once, not charged."""
+        for entry in entries:
+            self._finisher.release((entry.number, entry.id), entry.deliveries - 1)
+
+    def give_back_unstarted(self) -> None:
+        """Release all that has not been on the device, not charged."""
+        released = []
+        for held in self._held.all():
+            if held.job is not None and not held.job.started and not held.job.ended:
+                held.job.cancelled = True
+                released.append(held.job)
+                self.drop(held)
+                self._finisher.release(held.lease.place, held.deliveries - 1)
+        self._engine.resume(released)  # to their end, if they waited for leases
+
+    def drop(self, held: Held) -> None:
+        """A task is no longer ours, or ended: what it held of the capacity is free."""
+        self._held.remove(held)
+        if not held.settled:
+            held.settled = True
+            self._pool.settle(self._account, held.questions)
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._pool.close(self._account)
+
+    def _checked(self, entry: Entry, lease: Lease) -> Task | None:
+        """The task to compute; None if it has ended already."""
+        try:
+            task = entry.task()
+        except Refusal as refusal:
+            held = self._hold(lease, entry, 0)
+            end = End(lease, JobState.DEAD, b"", str(refusal), self._engine.model_digest)
+            self._finisher.end(held, end)
+            return None
+        # Only of what has been alone on a device may it be said that it is what fails.
+        proven = entry.ran or entry.deliveries > MAX_DELIVERIES
+        attempt = entry.deliveries if proven else min(entry.deliveries, MAX_ATTEMPTS)
+        verdict = None
+        if entry.cancelled:
+            verdict = Refusal(ErrorCode.CANCELLED, "the client withdrew the task")
+        elif entry.remaining_ms == 0:
+            limit = f"{task.timeout_ms} ms"
+            message = "not computed in time"
+            verdict = Refusal(ErrorCode.DEADLINE_EXCEEDED, message, field="timeout_ms", limit=limit)
+        elif attempt > MAX_ATTEMPTS:  # not even read again: that may be what kills
+            verdict = Refusal(
+                ErrorCode.POISON, f"gave up after {entry.deliveries - 1} deliveries that failed"
+            )
+        remaining_ms = None if entry.remaining_ms is None else min(max(1, entry.remaining_ms), MAX_TIMEOUT_MS)
+        task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
+        if verdict is None:
+            return task
+        engine = self._engine
+        result = refused(task, verdict, worker=engine.name, model_digest=engine.model_digest)
+        self._finished(self._hold(lease, entry, len(task.questions)), result)
+        return None
+
+    def _hold(self, lease: Lease, entry: Entry, questions: int) -> Held:
+        earlier = self._held.of(lease)
+        if earlier is not None:  # lost and come back: its old job may still win, but speaks for nothing else
+            earlier.lost = True
+            self.drop(earlier)
+            if earlier.job is not None:
+                earlier.job.cancelled = True
+                self._engine.resume([earlier.job])
+        held = Held(lease, entry.deliveries, questions, marked=entry.ran)
+        self._held.add(held)
+        self._pool.charge(self._account, questions)
+        return held
+
+    def _alone(self, job: Job) -> None:
+        """A job is alone on the device."""
+        for held in self._held.all():
+            if held.job is job and not held.marked:
+                held.marked = True
+                self._finisher.mark(held.lease.job)
+
+    def _finished(self, held: Held, result: TaskResult) -> None:
+        """The engine is done with a task."""
+        state = state_of(result)
+        if held not in self._held and state is not JobState.DONE:
+            return  # given back meanwhile
+        self._observe(held)
+        if held.lost and state is not JobState.DONE:
+            self.drop(held)  # whoever has it now says how it ends
+        elif state is None:
+            self._finisher.release(held.lease.place, result.attempt - 1, held)
+        else:
+            reason = next((str(q.error) for q in result.questions if q.error is not None), "")
+            digest = self._engine.model_digest
+            held.faulted = faulted(result)
+            self._finisher.end(held, End(held.lease, state, result.to_bytes(), reason, digest))
+
+    def _observe(self, held: Held) -> None:
+        """Learn what tasks are like."""
+        questions = max(1, held.questions)
+        self._questions_per_task += QUESTIONS_WEIGHT * (questions - self._questions_per_task)
+        if held.job is not None and held.job.encoded is not None:
+            self._pool.observe(max(1, held.job.encoded.windows), questions)

@@ -1,0 +1,24 @@
+"""What batches cost, followed while they come back."""
+
+from __future__ import annotations
+
+from spanserve.bundle import CostTable
+
+#: Weight of the newest batch in the moving average of real over estimated cost.
+WEIGHT = 0.1
+
+
+class LearnedCost:
+    """A cost table whose scale follows the batches that come back."""
+
+    def __init__(self, table: CostTable) -> None:
+        self._first = table
+        self._factor = 1.0
+        self.table = table
+
+    def observe(self, seconds: float, estimate: float) -> CostTable:
+        """Learn from a batch that took `seconds` and was estimated by `table`."""
+        real = seconds / estimate * self._factor
+        self._factor += WEIGHT * (real - self._factor)
+        self.table = self._first.scaled(self._factor)
+        return self.table

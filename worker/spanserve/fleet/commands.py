@@ -1,0 +1,151 @@
+"""`spanserve up`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from spanserve import demo
+from spanserve.contract.errors import SettingsError
+from spanserve.fleet.placements import parse_places
+from spanserve.fleet.run import FleetSettings, run_fleet
+from spanserve.worker.commands import app as worker_app
+from spanserve.worker.logs import configure_logs
+from spanserve.worker.settings import Settings, check_address
+
+app = typer.Typer(add_completion=False)
+
+#: Options of `spanserve worker` that are the supervisor's to give.
+_OURS = ("device", "cpus", "name", "exit_with_parent", "log_device", "notify_socket", "watchdog_usec")
+
+_EXAMPLES = """\b
+Examples:
+  spanserve up --bundle ./current --devices mlu:0-7 --listen 0.0.0.0:50051-50058 \\
+      --magicmind-python /usr/bin/python3.7 --insecure --metrics 0.0.0.0:9100
+  spanserve up --devices cpu
+  spanserve up --devices 'sim:mlu370-x8*8' --redis redis://queue.internal:6379 --queue squad
+  ln -sfn bert-2.bundle current && kill -HUP PID
+\b
+Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or bundle, 70 a device was given up.
+"""
+
+
+@app.command(
+    "up",
+    epilog=_EXAMPLES,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def up(
+    context: typer.Context,
+    devices: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_DEVICES", help="Devices, separated by commas: mlu:0-7, cpu, sim:mlu370-x8*8."
+        ),
+    ] = "cpu",
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_BUNDLE",
+            help="Folder of the bundle, or a symbolic link to it. Default: the built-in model.",
+        ),
+    ] = None,
+    listen: Annotated[
+        str, typer.Option(envvar="SPANSERVE_LISTEN", help="HOST:FIRST-LAST, a port for each device.")
+    ] = "127.0.0.1:50051",
+    metrics: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_METRICS", help="HOST:PORT of /metrics, /readyz and /healthz; none if empty."
+        ),
+    ] = "",
+    health: Annotated[
+        str,
+        typer.Option(envvar="SPANSERVE_HEALTH", help="HOST:PORT of the fleet's gRPC health; none if empty."),
+    ] = "",
+    crash_limit: Annotated[
+        int,
+        typer.Option(
+            envvar="SPANSERVE_CRASH_LIMIT", help="Deaths in a --crash-period that end a device.", min=1
+        ),
+    ] = 5,
+    crash_period: Annotated[
+        float, typer.Option(envvar="SPANSERVE_CRASH_PERIOD", help="Seconds in which they count.", min=0)
+    ] = 600.0,
+    watchdog: Annotated[
+        float,
+        typer.Option(
+            envvar="SPANSERVE_WATCHDOG", help="Seconds of silence after which a worker is killed.", min=1
+        ),
+    ] = 30.0,
+    ready_timeout: Annotated[
+        float,
+        typer.Option(
+            envvar="SPANSERVE_READY_TIMEOUT", help="Seconds a worker on a new bundle gets to be ready.", min=1
+        ),
+    ] = 300.0,
+) -> None:
+    """Run a worker on every device of this host, and keep them running.
+
+    Every option of `spanserve worker` may be given as well and goes to each worker. SIGTERM drains all workers, a
+    second one hurries them. SIGHUP follows --bundle again and renews the workers one by one; the first must
+    give the golden answers, or it goes back to the old bundle and the others keep it. SPANSERVE_DEVICE, _NAME and _CPUS
+    are for a single worker and do not count here.
+    """
+    given = _worker_options(context.args)
+    for name, address in (("metrics", metrics), ("health", health)):
+        if address:
+            check_address(name, address)
+    places = parse_places(devices, listen)
+    worker = Settings(  # what no worker could use is refused before one is started
+        bundle=bundle or demo.BUNDLE,
+        listen=places[0].address,
+        slots=given["slots"],
+        max_batch_size=given["max_batch_size"] or None,
+        tls_cert=given["tls_cert"],
+        tls_key=given["tls_key"],
+        tls_client_ca=given["tls_client_ca"],
+        insecure=given["insecure"],
+        device_env=given["device_env"],
+        drain_delay_s=given["drain_delay"],
+        drain_timeout_s=given["drain_timeout"],
+        notify_socket=given["notify_socket"],
+        watchdog_usec=given["watchdog_usec"],
+    )
+    if health:
+        worker.check_plaintext("health", health)
+    for place in places:
+        place.spec.interpreter(given["magicmind_python"])
+    fleet = FleetSettings(
+        bundle=worker.bundle,
+        places=places,
+        arguments=tuple(context.args),
+        worker=worker,
+        pages=metrics,
+        health=health,
+        deaths=crash_limit,
+        period_s=crash_period,
+        watchdog_s=watchdog,
+        ready_timeout_s=ready_timeout,
+    )
+    configure_logs(given["log_level"])
+    sys.exit(run_fleet(fleet))
+
+
+def _worker_options(arguments: list[str]) -> dict[str, Any]:
+    """What a worker makes of these arguments, and of the environment. What it cannot parse is a usage error.
+
+    Raises:
+        SettingsError: one of them is the supervisor's to give.
+    """
+    parsed = typer.main.get_command(worker_app).make_context("spanserve up", list(arguments))
+    for name in _OURS:
+        source = parsed.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise SettingsError(
+                f"--{name.replace('_', '-')} is not for `spanserve up`, which gives each its own"
+            )
+    return parsed.params

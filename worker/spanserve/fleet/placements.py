@@ -1,0 +1,77 @@
+"""Where the workers of a fleet run and listen: `mlu:0-7`, `cpu`, `sim:mlu370-x8*8`; `0.0.0.0:50051-50058`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+from spanserve.contract.errors import SettingsError
+from spanserve.device import DeviceSpec
+
+#: Devices of one host.
+MAX_DEVICES = 64
+_RANGE = re.compile(r"mlu:(\d{1,3})-(\d{1,3})")
+_TIMES = re.compile(r"(?!mlu)(.+)\*(\d{1,3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A device of a fleet, and the address of its worker.
+
+    Attributes:
+        name: unique in the fleet: `mlu:3`; `sim:fixed#2` where several are alike.
+    """
+
+    name: str
+    spec: DeviceSpec
+    address: str
+
+
+def parse_places(devices: str, listen: str) -> tuple[Place, ...]:
+    """The places that options name, in their order.
+
+    Args:
+        devices: device names separated by commas; `mlu:A-B` is a range of cards, `NAME*N` is N devices alike.
+        listen: HOST:FIRST-LAST, a port each; or HOST:FIRST, as many from there on as there are devices.
+
+    Raises:
+        SettingsError: no device, too many, a card named twice, or not a port for each.
+        DeviceError: no such device.
+    """
+    specs = [DeviceSpec.parse(text) for item in devices.split(",") for text in _expand(item.strip())]
+    if not 1 <= len(specs) <= MAX_DEVICES:
+        raise SettingsError(f"devices is {devices!r}: {len(specs)} devices, a host has 1 to {MAX_DEVICES}")
+    cards = Counter(spec.index for spec in specs if spec.backend == "mlu")
+    for card, times in cards.items():
+        if times > 1:
+            raise SettingsError(f"devices is {devices!r}: mlu:{card} is named {times} times")
+    names = [spec.text.partition("?")[0] for spec in specs]
+    alike = Counter(names)
+    seen: Counter[str] = Counter()
+    places = []
+    for spec, name, address in zip(specs, names, _addresses(listen, len(specs)), strict=True):
+        places.append(Place(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address))
+        seen[name] += 1
+    return tuple(places)
+
+
+def _expand(item: str) -> list[str]:
+    if match := _RANGE.fullmatch(item):
+        return [f"mlu:{number}" for number in range(int(match[1]), int(match[2]) + 1)]
+    if match := _TIMES.fullmatch(item):
+        return [match[1]] * int(match[2])
+    return [item] if item else []
+
+
+def _addresses(listen: str, count: int) -> list[str]:
+    match = re.fullmatch(r"(.+):(\d{1,5})(?:-(\d{1,5}))?", listen)
+    if match is None or listen.startswith("unix:"):
+        raise SettingsError(f"listen is {listen!r}: use HOST:FIRST-LAST, a port for each device")
+    host, first = match[1], int(match[2])
+    last = int(match[3]) if match[3] else first + count - 1
+    if not 1 <= first <= last <= 65535:
+        raise SettingsError(f"listen is {listen!r}: ports {first} to {last} are not between 1 and 65535")
+    if last - first + 1 < count:
+        raise SettingsError(f"listen is {listen!r}: {last - first + 1} ports for {count} devices")
+    return [f"{host}:{port}" for port in range(first, first + count)]

@@ -1,0 +1,136 @@
+"""A worker with its card in virtual time: its own credit and batcher, and lanes as published."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from spanserve.device import card_cost
+from spanserve.device.host.cards import Card
+from spanserve.engine.batcher import Batch, Batcher
+from spanserve.engine.credit import CreditPool
+from spanserve.engine.engine import HELD_BATCHES
+from spanserve.engine.request import Ask, Job, Row
+from spanserve.planner.timeline import Timeline
+from spanserve.qa import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """How every worker of a fleet runs."""
+
+    card: Card
+    max_batch: int
+    max_length: int
+    length_multiple: int
+    #: Batches with the card at a time.
+    slots: int
+    #: Whether somebody waits for every answer. If not, rows wait for better batches, up to the batcher's patience.
+    interactive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A batch that was computed."""
+
+    began: float
+    ended: float
+    rows: int
+    useful_tokens: int
+    padded_tokens: int
+
+
+class PlannedCard:
+    """One worker, from the credit it grants to the results it writes. No time passes outside its card.
+
+    Args:
+        answered: called with every question whose last window has been computed.
+        granted: called when credit has come back.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        setup: Setup,
+        *,
+        answered: Callable[[Ask], None],
+        granted: Callable[[PlannedCard], None],
+    ) -> None:
+        self._timeline = timeline
+        self._setup = setup
+        self._answered = answered
+        self._granted = granted
+        cost = card_cost(setup.card, setup.max_batch, setup.max_length)
+        self._batcher = Batcher(cost, setup.max_batch, setup.max_length)
+        self._pool = CreditPool(HELD_BATCHES * setup.max_batch, setup.max_batch)
+        self._account = self._pool.open()
+        #: Questions that may be sent, as the client counts them.
+        self.credit = self._pool.grant(self._account)
+        #: Questions that were sent and have no answer.
+        self.load = 0
+        self.runs: list[Run] = []
+        self._left: dict[Ask, int] = {}  # windows to be computed
+        self._queued: deque[Batch] = deque()  # with the device, waiting for a lane
+        self._busy_lanes = 0
+        self._in_flight = 0
+
+    def send(self, job: Job, windows: tuple[Window, ...]) -> None:
+        """Give it a question, against credit."""
+        self.credit -= 1
+        self.load += 1
+        self._pool.take(self._account, 1)
+        ask = Ask(job, 0, [None] * len(windows), attempt=1)
+        self._left[ask] = len(windows)
+        now = self._timeline.now
+        due = now if self._setup.interactive else now + self._batcher.patience_s
+        for part, window in enumerate(windows):
+            self._batcher.add(Row(ask, part, window, self._padded(window.tokens), now, due))
+        self._pump()
+
+    def _padded(self, tokens: int) -> int:
+        multiple = self._setup.length_multiple
+        return min(-(-tokens // multiple) * multiple, self._setup.max_length)
+
+    def _pump(self) -> None:
+        """Fill free slots, as the engine does."""
+        while self._in_flight < self._setup.slots:
+            batch = self._batcher.form(self._timeline.now, self._in_flight)
+            if batch is None:
+                return
+            self._in_flight += 1
+            self._queued.append(batch)
+            self._start()
+
+    def _start(self) -> None:
+        """Let free lanes take the next batches."""
+        while self._queued and self._busy_lanes < self._setup.card.lanes:
+            batch = self._queued.popleft()
+            self._busy_lanes += 1
+            rows = len(batch.rows)
+            began = self._timeline.now
+            ended = began + self._setup.card.seconds(rows, batch.length)
+            useful = sum(row.window.tokens for row in batch.rows)
+            self.runs.append(Run(began, ended, rows, useful, rows * batch.length))
+            self._timeline.at(ended, partial(self._returned, batch))
+
+    def _returned(self, batch: Batch) -> None:
+        """A batch has come back: the card goes on, then its questions end, then the client gets credit."""
+        self._busy_lanes -= 1
+        self._in_flight -= 1
+        self._start()
+        self._pump()
+        ended = 0
+        for row in batch.rows:
+            self._left[row.ask] -= 1
+            if not self._left[row.ask]:
+                del self._left[row.ask]
+                self._pool.observe(len(row.ask.found), 1)
+                self._answered(row.ask)
+                ended += 1
+        self.load -= ended
+        self._pool.settle(self._account, ended)
+        self.credit += self._pool.grant(self._account)
+        if self.credit > 0:
+            self._granted(self)
