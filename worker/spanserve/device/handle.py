@@ -67,6 +67,16 @@ class Slot:
         """
         return self._device.ring.arrays(self.index, batch, length)
 
+    def inputs(self, batch: int, length: int) -> dict[str, Ints]:
+        """The inputs of `arrays` by the names that the graphs give them: int32 [batch, length] each."""
+        arrays = self.arrays(batch, length)
+        return {"input_ids": arrays.ids, "attention_mask": arrays.mask, "token_type_ids": arrays.types}
+
+    def outputs(self, batch: int, length: int) -> dict[str, Floats]:
+        """Copies of the logits in `arrays` by name, which outlive the slot: float32 [batch, length] each."""
+        arrays = self.arrays(batch, length)
+        return {"start_logits": arrays.start.copy(), "end_logits": arrays.end.copy()}
+
     def submit(self, batch: int, length: int, timeout_s: float) -> Future[float]:
         """Run the batch that was filled in.
 

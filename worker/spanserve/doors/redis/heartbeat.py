@@ -7,35 +7,30 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spanserve.contract import WorkerStatus
-from spanserve.doors.status import status_of
-from spanserve.engine.engine import Engine
 
 #: Weight of the newest second in the moving average of questions per second.
 RATE_WEIGHT = 0.3
 
 
-class Pulse:
-    """Facts about a worker, and its rate over the last seconds.
+class Heartbeat:
+    """The status of a worker, and its rate over the last seconds.
 
     Args:
+        status: of the worker now.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
-        self._engine = engine
+    def __init__(self, status: Callable[[], WorkerStatus], clock: Callable[[], float]) -> None:
+        self._status = status
         self._clock = clock
-        self._ended, self._then = engine.ended_questions, clock()
+        self._ended, self._then = status().ended_questions, clock()
         self._rate = 0.0
 
     def status(self, *, held_tasks: int) -> WorkerStatus:
         """What to say now."""
-        now, ended = self._clock(), self._engine.ended_questions
+        status, now = self._status(), self._clock()
         if now > self._then:
-            self._rate += RATE_WEIGHT * ((ended - self._ended) / (now - self._then) - self._rate)
-            self._ended, self._then = ended, now
-        return replace(
-            status_of(self._engine),
-            host=socket.gethostname(),
-            questions_per_s=self._rate,
-            held_tasks=held_tasks,
-        )
+            rate = (status.ended_questions - self._ended) / (now - self._then)
+            self._rate += RATE_WEIGHT * (rate - self._rate)
+            self._ended, self._then = status.ended_questions, now
+        return replace(status, host=socket.gethostname(), questions_per_s=self._rate, held_tasks=held_tasks)
