@@ -14,10 +14,10 @@ import psutil
 from spanserve.client.channel import PLAINTEXT
 from spanserve.client.door import Door
 from spanserve.client.queue.door import QueueDoor
-from spanserve.client.squad import load_dataset
 from spanserve.client.workers import WorkersDoor
 from spanserve.contract import Options, Task
 from spanserve.queue import RedisSettings
+from spanserve.squad import load_dataset
 from tests.benchmarks.setup import DEMO_BUNDLE
 from tests.kit.processes import WorkerProcess
 from tests.kit.redis_server import free_port

@@ -2,7 +2,6 @@
 
 ClientError
 ├── AddressError   what should be the address of a worker is none
-├── SquadError     a data set is no SQuAD JSON, or a shard of it is misnamed
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
 └── OutputError    the output folder cannot be written
@@ -19,10 +18,6 @@ class ClientError(SpanserveError):
 
 class AddressError(ClientError):
     """What should be the address of a worker is none. Names it, and the forms there are."""
-
-
-class SquadError(ClientError):
-    """A data set is no SQuAD JSON. Names the file, the place in it, what was found and expected."""
 
 
 class LedgerError(ClientError):

@@ -19,8 +19,8 @@ from spanserve.client.output import make_folder, write_output
 from spanserve.client.progress import RunProgress
 from spanserve.client.report import Padding, RunSummary, WorkerDescription, write_report
 from spanserve.client.results import Results
-from spanserve.client.squad import Dataset
 from spanserve.contract import Options, Task
+from spanserve.squad import Dataset
 from spanserve.v1.worker_pb2 import DescribeResponse
 
 

@@ -22,8 +22,8 @@ from spanserve.client.errors import MergeError, OutputError
 from spanserve.client.ledger import LEDGER_NAME, LedgerHeader, error_to_json, read_ledger
 from spanserve.client.results import Results
 from spanserve.client.scores import Scores, score_run
-from spanserve.client.squad import Dataset, Shard, load_dataset, parse_shard
 from spanserve.contract import Answer, TaskResult
+from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
 
 _NO_RESULT = {"code": "NO_RESULT", "message": "the run ended before a worker returned a result"}
 

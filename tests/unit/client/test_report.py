@@ -31,7 +31,6 @@ from spanserve.client.report.charts import histogram, score_bar, stacked_bar
 from spanserve.client.report.failures import Piece, marked, worst_answers
 from spanserve.client.results import Results
 from spanserve.client.scores import score_run
-from spanserve.client.squad import Dataset, DatasetQuestion, Passage
 from spanserve.contract import (
     Answer,
     ErrorCode,
@@ -43,6 +42,7 @@ from spanserve.contract import (
     TaskResult,
     Timing,
 )
+from spanserve.squad import Dataset, DatasetQuestion, Passage
 
 HOSTILE = "<script>alert(1)</script>"
 CONTEXT = f"The cat sat on the mat. {HOSTILE} גם חתול & 猫."

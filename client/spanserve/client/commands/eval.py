@@ -31,7 +31,6 @@ from spanserve.client.commands.options import (
 from spanserve.client.commands.way import chosen, door_to
 from spanserve.client.evaluation import Evaluation
 from spanserve.client.report import RunSummary
-from spanserve.client.squad import load_dataset, parse_shard
 from spanserve.contract import Options
 from spanserve.queue.options import (
     RedisCa,
@@ -41,6 +40,7 @@ from spanserve.queue.options import (
     RedisUsername,
     redis_of,
 )
+from spanserve.squad import load_dataset, parse_shard
 
 app = typer.Typer(add_completion=False)
 

@@ -11,8 +11,8 @@ from typing import Final
 
 from spanserve.client.results import Results
 from spanserve.client.scores import Average, QuestionScore, Scores, normalize_answer
-from spanserve.client.squad import Dataset, DatasetQuestion
 from spanserve.contract import Timing
+from spanserve.squad import Dataset, DatasetQuestion
 
 #: Question types in the order shown.
 QUESTION_TYPES: Final = ("what", "who", "when", "where", "why", "how many", "how", "which", "other")

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from spanserve.client.results import Results
 from spanserve.client.scores import Scores
-from spanserve.client.squad import Dataset
 from spanserve.contract import Options
+from spanserve.squad import Dataset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

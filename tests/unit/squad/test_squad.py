@@ -12,9 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanserve.client.errors import SquadError
-from spanserve.client.squad import Dataset, DatasetQuestion, Passage, Shard, load_dataset, parse_shard
 from spanserve.contract import ErrorCode, Options, Refusal, limits
+from spanserve.squad import (
+    Dataset,
+    DatasetQuestion,
+    Passage,
+    Shard,
+    SquadError,
+    load_dataset,
+    parse_shard,
+)
 
 CONTEXT = "The Normans came from 北欧 in the 10th century 🛶."
 
@@ -269,3 +276,35 @@ def test_parse_shard_refuses(text: str) -> None:
     with pytest.raises(SquadError) as caught:
         parse_shard(text)
     assert str(caught.value).startswith(f"shard {text!r}: ")
+
+
+LOOSE = {
+    "neither-answers-nor-version": {"id": "q1"},
+    "a-number-as-id": {"id": 1},
+    "no-id": {},
+    "answers-that-are-none": {"id": "q1", "answers": 7, "is_impossible": "maybe"},
+}
+
+
+@pytest.mark.parametrize("entry", LOOSE.values(), ids=LOOSE)
+def test_without_answers(tmp_path: Path, entry: dict[str, Any]) -> None:
+    """Where nothing is scored questions are read whatever else is there; where scores are wanted they are refused."""
+    content = {"data": [{"paragraphs": [{"context": " ", "qas": [entry | {"question": "Who?"}] * 2}]}]}
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    dataset = load_dataset(path, answers=False)
+    assert [(" ", "Who?")] * 2 == [(passage.context, q.text) for passage, q in dataset.questions()]
+    assert all(dataset.question_ids)
+    with pytest.raises(SquadError):
+        load_dataset(path)
+
+
+@pytest.mark.parametrize(
+    "content", [{}, {"data": [{"paragraphs": [{"context": "c", "qas": [{"id": "q"}]}]}]}]
+)
+def test_without_answers_but_with_questions(tmp_path: Path, content: object) -> None:
+    """Without contexts and questions a file is no data set for anybody."""
+    path = tmp_path / "small.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(SquadError, match="expected the key"):
+        load_dataset(path, answers=False)
