@@ -2,17 +2,6 @@
 
 from __future__ import annotations
 
-import enum
+from spanserve.contract.state import State
 
-
-class State(enum.Enum):
-    """Life of a worker."""
-
-    STARTING = "starting"
-    READY = "ready"
-    #: The device host is being restarted; tasks wait.
-    RECOVERING = "recovering"
-    #: Too many tasks ended among the dead letters: the worker, not the tasks, may be at fault.
-    SUSPECT = "suspect"
-    DRAINING = "draining"
-    FAILED = "failed"
+__all__ = ["State"]

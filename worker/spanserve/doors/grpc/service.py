@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 from typing import Any
 
 import grpc
@@ -14,6 +13,7 @@ from grpc import aio
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.doors.grpc.stream import ProtocolViolation, WorkStream
+from spanserve.doors.status import status_of
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 from spanserve.engine.state import State
@@ -33,15 +33,6 @@ STATUS = {
     ErrorCode.POISON: grpc.StatusCode.ABORTED,
     ErrorCode.INTERNAL: grpc.StatusCode.INTERNAL,
     ErrorCode.RESULT_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
-}
-
-STATES = {
-    State.STARTING: pb.WORKER_STATE_STARTING,
-    State.READY: pb.WORKER_STATE_READY,
-    State.RECOVERING: pb.WORKER_STATE_STARTING,
-    State.SUSPECT: pb.WORKER_STATE_STARTING,
-    State.DRAINING: pb.WORKER_STATE_DRAINING,
-    State.FAILED: pb.WORKER_STATE_FAILED,
 }
 
 
@@ -142,24 +133,7 @@ class Service:
     async def _describe(
         self, request: pb.DescribeRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.DescribeResponse:
-        engine = self._engine
-        return pb.DescribeResponse(
-            worker=engine.name,
-            version=version("spanserve"),
-            device=engine.device.spec.text,
-            model=engine.manifest.name,
-            model_digest=engine.model_digest,
-            precision=engine.manifest.precision,
-            max_seq_length=engine.manifest.max_seq_length,
-            max_batch_size=engine.batcher.max_batch,
-            state=STATES[engine.state],
-            held_windows=engine.held_windows,
-            ended_questions=engine.ended_questions,
-            host_restarts=max(0, engine.device.starts - 1),
-            useful_tokens=engine.useful_tokens,
-            padded_tokens=engine.padded_tokens,
-            batches=engine.batches,
-        )
+        return status_of(self._engine).to_proto()
 
 
 def _parse(data: bytes) -> pb.AnswerRequest:

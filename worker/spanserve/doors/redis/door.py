@@ -299,10 +299,10 @@ class RedisDoor:
         pulse = Pulse(self._engine, self._clock)
         while True:
             await asyncio.sleep(BEAT_S)
-            facts = pulse.facts(held_tasks=len(self.held))
+            fields = pulse.status(held_tasks=len(self.held)).to_fields()
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
-                    self._use_lease(await self._writer.beat(facts))
+                    self._use_lease(await self._writer.beat(fields))
                     self._engine.metrics.queue_questions.set(await self._writer.questions())
 
     def _ended(self, held: Held, end: End, outcome: Ended | None) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import replace
 
+from spanserve.contract import WorkerStatus
+from spanserve.doors.status import status_of
 from spanserve.engine.engine import Engine
 
 #: Weight of the newest second in the moving average of questions per second.
@@ -25,28 +27,15 @@ class Pulse:
         self._ended, self._then = engine.ended_questions, clock()
         self._rate = 0.0
 
-    def facts(self, *, held_tasks: int) -> dict[str, str | int]:
+    def status(self, *, held_tasks: int) -> WorkerStatus:
         """What to say now."""
-        engine = self._engine
-        now, ended = self._clock(), engine.ended_questions
+        now, ended = self._clock(), self._engine.ended_questions
         if now > self._then:
             self._rate += RATE_WEIGHT * ((ended - self._ended) / (now - self._then) - self._rate)
             self._ended, self._then = ended, now
-        return {
-            "name": engine.name,
-            "host": socket.gethostname(),
-            "version": version("spanserve"),
-            "state": engine.state.value,
-            "device": engine.device.spec.text,
-            "model": engine.manifest.name,
-            "model_digest": engine.model_digest,
-            "precision": engine.manifest.precision,
-            "max_seq_length": engine.manifest.max_seq_length,
-            "max_batch_size": engine.batcher.max_batch,
-            "questions_per_s": f"{self._rate:.1f}",
-            "held_tasks": held_tasks,
-            "ended_questions": ended,
-            "useful_tokens": engine.useful_tokens,
-            "padded_tokens": engine.padded_tokens,
-            "host_restarts": max(0, engine.device.starts - 1),
-        }
+        return replace(
+            status_of(self._engine),
+            host=socket.gethostname(),
+            questions_per_s=self._rate,
+            held_tasks=held_tasks,
+        )
