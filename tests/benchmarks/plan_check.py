@@ -23,10 +23,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spanserve.bundle import Bundle
-from spanserve.client.addresses import Endpoint as Target
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.connection import Connection, PinnedModel
-from spanserve.client.pending import Pending
+from spanserve.client.grpc.addresses import Endpoint as Target
+from spanserve.client.grpc.call import dial_over_grpc
+from spanserve.client.grpc.channel import PLAINTEXT
+from spanserve.client.grpc.connection import Connection, PinnedModel
+from spanserve.client.grpc.pending import Pending
 from spanserve.contract import Options, Priority, Task, TaskResult
 from spanserve.device.host.cards import CARDS
 from spanserve.planner.card import Setup
@@ -167,7 +168,7 @@ async def play(
     connections = [
         Connection(
             Target(endpoint.address),
-            tls=PLAINTEXT,
+            dial=dial_over_grpc(PLAINTEXT),
             pending=pending,
             deliver=deliver,
             model=model,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import score_run
 from spanserve.contract import Options
 from spanserve.queue import JobState

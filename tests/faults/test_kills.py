@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.client import Dispatcher
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.contract import Options, Task, TaskResult
 from spanserve.squad import load_dataset
 from tests.kit.processes import WorkerProcess

@@ -1,6 +1,8 @@
 """Why the client cannot go on, in words for the person at the prompt.
 
 ClientError
+├── NoWorker       no worker could be reached in time
+│   └── OtherModel all workers serve another model than the run has begun with
 ├── AddressError   what should be the address of a worker is none
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
@@ -14,6 +16,14 @@ from spanserve.contract.errors import SpanserveError
 
 class ClientError(SpanserveError):
     """The client cannot go on. What concerns one question is a `Refusal` instead."""
+
+
+class NoWorker(ClientError):
+    """No worker could be reached for as long as the client was willing to wait."""
+
+
+class OtherModel(NoWorker):
+    """All workers serve another model than the one that a run has begun with."""
 
 
 class AddressError(ClientError):

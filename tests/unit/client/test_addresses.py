@@ -9,11 +9,11 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher
-from spanserve.client.addresses import REFRESH_S, AddressBook, Endpoint, look_up
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.connection import Connection
 from spanserve.client.errors import AddressError
-from spanserve.client.workers import WorkersDoor
+from spanserve.client.grpc.addresses import REFRESH_S, AddressBook, Endpoint, look_up
+from spanserve.client.grpc.channel import PLAINTEXT
+from spanserve.client.grpc.connection import Connection
+from spanserve.client.grpc.transport import GrpcTransport
 from spanserve.contract import TaskResult
 from tests.kit.serving import serving
 from tests.kit.waiting import eventually
@@ -244,10 +244,10 @@ async def test_calls_over_a_name(sim_bundle: Bundle, monkeypatch: pytest.MonkeyP
     async with serving(sim_bundle, listen="127.0.0.2:0") as one:
         port = one.address.rpartition(":")[2]
         async with serving(sim_bundle, listen=f"127.0.0.3:{port}") as other:
-            door = WorkersDoor([f"fleet:{port}"], PLAINTEXT, 10.0)
+            transport = GrpcTransport([f"fleet:{port}"], PLAINTEXT, 10.0)
             try:
-                assert {one.address, other.address} == set(await door.wait_ready())
+                assert {one.address, other.address} == set(await transport.wait_ready())
                 (task,) = make_tasks(1)
-                assert task.id == (await door.answer(task)).id
+                assert task.id == (await transport.answer(task)).id
             finally:
-                await door.close()
+                await transport.close()

@@ -10,8 +10,8 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanserve.client.queue import QueueConnection, QueueDispatcher
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
+from spanserve.client.redis import QueueConnection, QueueDispatcher
 from spanserve.client.scores import score_run
 from spanserve.contract import Answer, NBest, Options, QuestionResult, Span, Task, TaskResult
 from spanserve.queue import Event, JobState, QueueUnavailable, Submitted

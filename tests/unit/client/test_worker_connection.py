@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.client.addresses import Endpoint
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.connection import Connection, PinnedModel
-from spanserve.client.dispatch import Dispatcher
-from spanserve.client.pending import VERY_LATE_S, Pending
+from spanserve.client.grpc.addresses import Endpoint
+from spanserve.client.grpc.channel import PLAINTEXT
+from spanserve.client.grpc.connection import Connection, PinnedModel
+from spanserve.client.grpc.dispatch import Dispatcher
+from spanserve.client.grpc.pending import VERY_LATE_S, Pending
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.grpc.stream import WorkStream
 from tests.kit.serving import Served, serving

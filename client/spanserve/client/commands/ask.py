@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from spanserve.client.client import AsyncClient, Client
+from spanserve.client import AsyncClient, Client
 from spanserve.client.commands.options import (
     Json,
     Queue,
@@ -24,9 +24,9 @@ from spanserve.client.commands.options import (
     Workers,
     tls_of,
 )
-from spanserve.client.commands.way import chosen, door_to
+from spanserve.client.commands.transports import chosen, transport_to
+from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import ClientError
-from spanserve.client.ledger import error_to_json
 from spanserve.contract import QuestionResult
 from spanserve.queue.options import (
     RedisCa,
@@ -80,8 +80,8 @@ def ask(
         worker, redis = chosen(typed, worker, redis)
         login = (redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         settings = redis_of(redis, *login) if redis else None
-        connect = door_to(stack, worker, tls_of(tls_ca, tls_cert, tls_key), settings, queue, wait)
-        client = stack.enter_context(Client(connect=lambda: AsyncClient(door=connect())))
+        connect = transport_to(stack, worker, tls_of(tls_ca, tls_cert, tls_key), settings, queue, wait)
+        client = stack.enter_context(Client(connect=lambda: AsyncClient(transport=connect())))
         client.wait_ready()
         results = client.ask(text, questions)
     if json_output:

@@ -28,8 +28,8 @@ from spanserve.client.commands.options import (
     Workers,
     tls_of,
 )
-from spanserve.client.commands.way import chosen, door_to
-from spanserve.client.evaluation import Evaluation
+from spanserve.client.commands.transports import chosen, transport_to
+from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
 from spanserve.contract import Options
 from spanserve.queue.options import (
@@ -109,7 +109,7 @@ def evaluate(
         tls = tls_of(tls_ca, tls_cert, tls_key)
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
-            connect=door_to(stack, worker, tls, settings, queue, wait),
+            connect=transport_to(stack, worker, tls, settings, queue, wait),
             folder=output,
             options=Options(
                 n_best=n_best,

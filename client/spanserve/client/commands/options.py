@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.channel import Tls
+from spanserve.client.grpc.channel import Tls
 
 Workers = Annotated[
     list[str] | None,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from typing import Final
 
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import Average, QuestionScore, Scores, normalize_answer
 from spanserve.contract import Timing
 from spanserve.squad import Dataset, DatasetQuestion

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from spanserve.client.door import Described, Door
-from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
-from spanserve.client.output import make_folder, write_output
-from spanserve.client.progress import RunProgress
+from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
+from spanserve.client.evaluation.output import make_folder, write_output
+from spanserve.client.evaluation.progress import RunProgress
+from spanserve.client.evaluation.results import Results
 from spanserve.client.report import Padding, RunSummary, write_report
-from spanserve.client.results import Results
+from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Task, WorkerStatus
 from spanserve.squad import Dataset
 
@@ -29,7 +29,7 @@ class Evaluation:
 
     dataset: Dataset
     #: Makes the way to workers, inside the event loop.
-    connect: Callable[[], Door]
+    connect: Callable[[], Transport]
     folder: Path
     options: Options
     resume: bool = False
@@ -91,10 +91,10 @@ class Evaluation:
         What is in a queue stays there if this is cut off: a resumed run finds it.
         """
         weights = {task.id: _weight(task) for task in todo}
-        door = self.connect()
+        transport = self.connect()
         try:
-            earlier = await door.before()
-            stream = door.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
+            earlier = await transport.before()
+            stream = transport.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
             began = time.monotonic()
             with progress:
                 async with contextlib.aclosing(stream.run(todo)) as arriving:
@@ -104,10 +104,10 @@ class Evaluation:
                             finished = results.add(result)
                             progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
             seconds = time.monotonic() - began
-            later = await door.after()
+            later = await transport.after()
         finally:
-            await door.close()
-        padding = _padding(earlier, later, unique_names=door.unique_names)
+            await transport.close()
+        padding = _padding(earlier, later, unique_names=transport.unique_names)
         return _Run(seconds, tuple(later.values()), padding, stream.copies)
 
 

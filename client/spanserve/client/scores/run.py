@@ -1,29 +1,12 @@
-"""Exact match and F1 as the official SQuAD scripts compute them (evaluate-v1.1.py, evaluate-v2.0.py).
-
-Rajpurkar et al., "SQuAD: 100,000+ Questions" (2016) and "Know What You Don't Know" (2018). One thing
-differs: a question without a prediction scores 0 and stays in the total; the scripts leave it out.
-"""
+"""Scores of a run."""
 
 from __future__ import annotations
 
-import re
-import string
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from spanserve.client.scores.answer import QuestionScore, score_answer
 from spanserve.squad import Dataset
-
-_PUNCTUATION = str.maketrans("", "", string.punctuation)
-_ARTICLES = re.compile(r"\b(a|an|the)\b")
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionScore:
-    """Scores of one prediction, the best over its gold answers, 0 to 1."""
-
-    exact: float
-    f1: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +61,6 @@ class Scores:
         return form
 
 
-def normalize_answer(text: str) -> str:
-    """Lower case, ASCII punctuation and articles removed, white space collapsed."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
-
-
-def score_answer(prediction: str, golds: Iterable[str]) -> QuestionScore:
-    """Scores of `prediction` against the gold answer that suits it best; no golds: "" is right."""
-    predicted = normalize_answer(prediction)
-    wanted = [gold for gold in map(normalize_answer, golds) if gold] or [""]
-    tokens = predicted.split()
-    return QuestionScore(float(predicted in wanted), max(_f1(gold.split(), tokens) for gold in wanted))
-
-
 def score_run(
     dataset: Dataset,
     predictions: Mapping[str, str],
@@ -134,16 +104,6 @@ def score_run(
         best_f1=best_f1,
         questions=final,
     )
-
-
-def _f1(gold: list[str], predicted: list[str]) -> float:
-    if not gold or not predicted:
-        return float(gold == predicted)
-    same = (Counter(gold) & Counter(predicted)).total()
-    if not same:
-        return 0.0
-    precision, recall = same / len(predicted), same / len(gold)
-    return 2 * precision * recall / (precision + recall)
 
 
 def _best(

@@ -15,11 +15,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 
 from google.protobuf.message import DecodeError
 
-from spanserve.client.dispatch import NoWorker
-from spanserve.client.errors import ClientError
-from spanserve.client.queue.connection import BLOCK_MS, QueueConnection
-from spanserve.client.queue.outbox import Outbox
-from spanserve.client.queue.outcome import checked, refused, without_result
+from spanserve.client.errors import ClientError, NoWorker
+from spanserve.client.redis.connection import BLOCK_MS, QueueConnection
+from spanserve.client.redis.outbox import Outbox
+from spanserve.client.redis.outcome import checked, refused, without_result
+from spanserve.client.transport import distinct
 from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.queue import JobId, JobState, QueueError, QueueUnavailable, Submitted
@@ -94,12 +94,10 @@ class QueueDispatcher:
             NoWorker: nothing came, and no worker or no Redis was there, for `wait_s`; results yielded stand.
             QueueError: Redis refuses us.
         """
-        todo = list(tasks)
+        todo = distinct(tasks)
         if not todo:
             return
         self._outbox = Outbox(todo, self._resubmit_s)
-        if len(self._outbox.waiting) != len(todo):
-            raise ClientError(f"{len(todo)} tasks have only {len(self._outbox.waiting)} different ids")
         if len({(task.tenant, task.run_id) for task in todo}) != 1:
             raise ClientError("tasks that go into a queue together are of one tenant and one run")
         self._alive = self._clock()

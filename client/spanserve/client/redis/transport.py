@@ -1,4 +1,4 @@
-"""The way to workers through a queue."""
+"""The transport to workers through a queue."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import replace
 
-from spanserve.client.dispatch import NoWorker
-from spanserve.client.door import Described
-from spanserve.client.queue.connection import QueueConnection
-from spanserve.client.queue.dispatch import LONGEST_PAUSE_S, QueueDispatcher
+from spanserve.client.errors import NoWorker
+from spanserve.client.redis.connection import QueueConnection
+from spanserve.client.redis.dispatch import LONGEST_PAUSE_S, QueueDispatcher
+from spanserve.client.transport import Described
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.queue import JobId, QueueUnavailable, RedisSettings, WorkerSeen
@@ -24,7 +24,7 @@ BEATS_TIMEOUT_S = 3.0
 LOOK_INTERVAL_S = 0.2
 
 
-class QueueDoor:
+class RedisTransport:
     """Workers that pull their tasks from a queue.
 
     Args:
@@ -42,12 +42,12 @@ class QueueDoor:
         self._streams: list[QueueStream] = []
 
     def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> QueueStream:
-        """A stream of tasks; see `Door`."""
+        """A stream of tasks; see `Transport`."""
         dispatcher = QueueDispatcher(self._connection, wait_s=self._wait_s, withdraw=not keep, tell=tell)
         return QueueStream(dispatcher, self._streams)
 
     async def answer(self, task: Task) -> TaskResult:
-        """Have one task answered, by whichever worker takes it; see `Door`."""
+        """Have one task answered, by whichever worker takes it; see `Transport`."""
         timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
         try:
             async with asyncio.timeout(timeout_s), contextlib.aclosing(self.stream().run([task])) as arriving:
@@ -70,7 +70,7 @@ class QueueDoor:
         return {worker.consumer: worker.status for worker in await self._workers()}
 
     async def wait_ready(self) -> Described:
-        """Wait until a worker is ready; see `Door`."""
+        """Wait until a worker is ready; see `Transport`."""
         backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
         give_up = time.monotonic() + self._wait_s
         while True:

@@ -15,12 +15,9 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
-import grpc
-from grpc import aio
-
-from spanserve.client.addresses import Endpoint
-from spanserve.client.channel import Tls, open_channel, stub_of
-from spanserve.client.pending import Pending
+from spanserve.client.grpc.addresses import Endpoint
+from spanserve.client.grpc.call import Dial, StreamBroken, WorkCall
+from spanserve.client.grpc.pending import Pending
 from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.contract.limits import MAX_TASK_BYTES, MAX_TASKS_PER_FRAME
@@ -30,12 +27,6 @@ from spanserve.v1 import worker_pb2 as pb
 WELCOME_TIMEOUT_S = 10.0
 #: Seconds between two looks at whether there is something to send.
 LOOK_INTERVAL_S = 0.25
-
-Call = aio.StreamStreamCall[pb.ClientFrame, pb.ServerFrame]
-
-
-class StreamBroken(Exception):
-    """The stream ended without a Bye, or never began."""
 
 
 class PinnedModel:
@@ -61,6 +52,7 @@ class Connection:
 
     Args:
         endpoint: the worker.
+        dial: opens the way to it.
         pending: where tasks come from and go back to.
         deliver: called with the first result of every task.
         model: the one that the run is pinned to.
@@ -70,7 +62,7 @@ class Connection:
         self,
         endpoint: Endpoint,
         *,
-        tls: Tls,
+        dial: Dial,
         pending: Pending,
         deliver: Callable[[TaskResult], None],
         model: PinnedModel,
@@ -91,7 +83,7 @@ class Connection:
         self.repeated = 0
         #: Set whenever there may be something to send.
         self.wake = asyncio.Event()
-        self._tls = tls
+        self._dial = dial
         self._pending = pending
         self._deliver = deliver
         self._model = model
@@ -124,19 +116,17 @@ class Connection:
 
     async def run(self) -> None:
         """Work until `pending` is closed. A worker with another model is asked again: it may go back to the old one."""
-        async with open_channel(self.endpoint, self._tls) as channel:
-            stub = stub_of(channel)
+        async with self._dial(self.endpoint) as begin:
             while not self._pending.closed:
                 orderly = False
                 try:
-                    await self._work(stub.Work())
+                    await self._work(begin())
                     orderly = True
                     self.problem = "the worker said good-bye"
-                except aio.AioRpcError as error:
-                    self.problem = f"{error.code().name}: {error.details()}"
-                    self.other_model = error.code() is grpc.StatusCode.FAILED_PRECONDITION
-                except (StreamBroken, TimeoutError) as error:
-                    self.problem, self.other_model = str(error) or "no answer in time", False
+                except StreamBroken as error:
+                    self.problem, self.other_model = str(error), error.other_model
+                except TimeoutError:
+                    self.problem, self.other_model = "no answer in time", False
                 finally:
                     self.connected = False
                     held, self.in_flight = list(self.in_flight.values()), {}
@@ -151,11 +141,11 @@ class Connection:
                     self.wake.clear()
                     await self.wake.wait()
 
-    async def _work(self, call: Call) -> None:
+    async def _work(self, call: WorkCall) -> None:
         """One stream, from Hello to Bye.
 
         Raises:
-            StreamBroken, TimeoutError, AioRpcError: it ended otherwise.
+            StreamBroken, TimeoutError: it ended otherwise.
         """
         self._credit, self._draining, self._frames = 0, False, 0
         self._sent.clear()
@@ -164,8 +154,8 @@ class Connection:
         try:
             hello = pb.Hello(client=self._client_name, model_digest=self._model.digest)
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
-                await _write(call, pb.ClientFrame(hello=hello))
-                first = await _read(call)
+                await call.write(pb.ClientFrame(hello=hello))
+                first = await call.read()
             self._model.pin(first.welcome.model_digest)
             self.connected, self.other_model, self.problem = True, False, ""
             self._backoff.reset()
@@ -179,14 +169,14 @@ class Connection:
         finally:
             call.cancel()
 
-    async def _send(self, call: Call) -> None:
+    async def _send(self, call: WorkCall) -> None:
         """Send tasks while there is credit, and what to cancel; Bye when no more will come."""
         while not self._pending.closed:
             self.wake.clear()
             while self._to_cancel:
                 ids = self._to_cancel[:MAX_TASKS_PER_FRAME]
                 del self._to_cancel[:MAX_TASKS_PER_FRAME]
-                await _write(call, pb.ClientFrame(cancel=pb.Cancel(ids=ids)))
+                await call.write(pb.ClientFrame(cancel=pb.Cancel(ids=ids)))
             unwanted = self._draining or asyncio.get_running_loop().time() < self._resume_at
             taken = [] if unwanted else self._pending.take(self, self._credit)
             if not taken:
@@ -203,13 +193,13 @@ class Connection:
             # Before the write: should it fail, the tasks are given back with all that is in flight.
             self.in_flight.update((task.id, task) for task, _ in batch)
             tasks = pb.TaskBatch(frame=self._frames, tasks=[data for _, data in batch])
-            await _write(call, pb.ClientFrame(tasks=tasks))
-        await _write(call, pb.ClientFrame(bye=pb.Bye()))
+            await call.write(pb.ClientFrame(tasks=tasks))
+        await call.write(pb.ClientFrame(bye=pb.Bye()))
 
-    async def _receive(self, call: Call) -> None:
+    async def _receive(self, call: WorkCall) -> None:
         """Take frames until the worker says Bye."""
         while True:
-            frame = await _read(call)
+            frame = await call.read()
             for data in frame.results:
                 self._take_result(TaskResult.from_bytes(data))
             for error in frame.errors:
@@ -277,22 +267,3 @@ class Connection:
             self._deliver(
                 TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt)
             )
-
-
-async def _read(call: Call) -> pb.ServerFrame:
-    """The next frame.
-
-    Raises:
-        StreamBroken: the stream ended in order, but without a Bye.
-        AioRpcError: the stream ended with an error.
-    """
-    frame = await call.read()
-    if isinstance(frame, pb.ServerFrame):
-        return frame
-    raise StreamBroken("the worker ended the stream without a good-bye")
-
-
-async def _write(call: Call, frame: pb.ClientFrame) -> None:
-    """Write a frame; on a stream that has ended the reader learns why."""
-    with contextlib.suppress(asyncio.InvalidStateError):
-        await call.write(frame)

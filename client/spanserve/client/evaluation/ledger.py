@@ -17,27 +17,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 from spanserve.client.errors import LedgerError
+from spanserve.client.evaluation.result_line import MALFORMED, json_line, result_from_line, result_to_line
 from spanserve.contract import (
-    Answer,
-    ErrorCode,
-    NBest,
     Options,
-    QuestionResult,
-    Refusal,
-    Span,
     TaskResult,
-    Timing,
 )
 
 #: Version of the layout. A reader refuses any other.
 FORMAT: Final = 1
 #: Name of the ledger in an output folder.
 LEDGER_NAME: Final = "ledger.jsonl"
-
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, AssertionError, Refusal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +54,7 @@ class LedgerHeader:
         return None
 
     def to_line(self) -> bytes:
-        return _line({"spanserve_ledger": FORMAT, **asdict(self)})
+        return json_line({"spanserve_ledger": FORMAT, **asdict(self)})
 
     @classmethod
     def from_line(cls, line: bytes, path: Path) -> LedgerHeader:
@@ -71,7 +63,7 @@ class LedgerHeader:
             found = content.pop("spanserve_ledger")
             if found == FORMAT:
                 return cls(**(content | {"options": Options(**content["options"])}))
-        except _MALFORMED:
+        except MALFORMED:
             raise LedgerError(f"{path}: line 1 is no header of a ledger") from None
         raise LedgerError(f"{path}: format {found!r} is not the format {FORMAT} that this version reads")
 
@@ -173,79 +165,6 @@ def read_ledger(path: Path) -> tuple[LedgerHeader, list[TaskResult]]:
         first = file.readline()
         header = LedgerHeader.from_line(first, path)
         return header, [result for _, result in _records(file, path)]
-
-
-def result_to_line(result: TaskResult) -> bytes:
-    """A result as one line of JSON."""
-    content = {
-        "id": result.id,
-        "run_id": result.run_id,
-        "worker": result.worker,
-        "model_digest": result.model_digest,
-        "attempt": result.attempt,
-        "timing": asdict(result.timing),
-        "questions": [_question_to_json(question) for question in result.questions],
-    }
-    return _line(content)
-
-
-def result_from_line(line: bytes) -> TaskResult:
-    """The result that `result_to_line` wrote, equal in every field.
-
-    Raises:
-        ValueError: the line holds none.
-    """
-    try:
-        content = json.loads(line)
-        questions = tuple(_question_from_json(entry) for entry in content.pop("questions"))
-        return TaskResult(**(content | {"timing": Timing(**content["timing"]), "questions": questions}))
-    except _MALFORMED as error:
-        raise ValueError(f"no result: {error!r}") from None
-
-
-def error_to_json(error: Refusal) -> dict[str, str | int]:
-    """A refusal by the names of its fields, the code as a word; what is empty is left out."""
-    content = {**{field.name: getattr(error, field.name) for field in fields(error)}, "code": error.code.name}
-    return {name: value for name, value in content.items() if value not in ("", None)}
-
-
-def _question_to_json(question: QuestionResult) -> dict[str, Any]:
-    if question.error is not None:
-        return {"id": question.id, "error": error_to_json(question.error)}
-    answer = question.answer
-    assert answer is not None
-    return {
-        "id": question.id,
-        **asdict(answer.best),
-        "no_answer_score": answer.no_answer_score,
-        "windows": answer.windows,
-        "question_truncated": answer.question_truncated,
-        "n_best": {
-            "starts": list(answer.n_best.starts),
-            "ends": list(answer.n_best.ends),
-            "scores": list(answer.n_best.scores),
-        },
-    }
-
-
-def _question_from_json(entry: dict[str, Any]) -> QuestionResult:
-    if "error" in entry:
-        error = entry["error"]
-        refusal = Refusal(**({"message": ""} | error | {"code": ErrorCode[error["code"]]}))
-        return QuestionResult(entry["id"], error=refusal)
-    columns = entry["n_best"]
-    answer = Answer(
-        best=Span(entry["text"], entry["start"], entry["end"], entry["score"]),
-        n_best=NBest(tuple(columns["starts"]), tuple(columns["ends"]), tuple(columns["scores"])),
-        no_answer_score=entry["no_answer_score"],
-        windows=entry["windows"],
-        question_truncated=entry["question_truncated"],
-    )
-    return QuestionResult(entry["id"], answer=answer)
-
-
-def _line(content: dict[str, Any]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
 def _measure(path: Path) -> tuple[LedgerHeader | None, int]:

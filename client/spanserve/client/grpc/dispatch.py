@@ -8,16 +8,19 @@ in exactly one result that is passed on.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from importlib.metadata import version
 
-from spanserve.client.addresses import REFRESH_S, AddressBook, Endpoint, Lookup, look_up
-from spanserve.client.channel import PLAINTEXT, Tls
-from spanserve.client.connection import Connection, PinnedModel
-from spanserve.client.errors import ClientError
-from spanserve.client.pending import Pending
+from spanserve.client.errors import ClientError, NoWorker, OtherModel
+from spanserve.client.grpc.addresses import REFRESH_S, AddressBook, Endpoint, Lookup, look_up
+from spanserve.client.grpc.call import Dial, dial_over_grpc
+from spanserve.client.grpc.channel import PLAINTEXT, Tls
+from spanserve.client.grpc.connection import Connection, PinnedModel
+from spanserve.client.grpc.pending import Pending
+from spanserve.client.transport import distinct
 from spanserve.contract import Task, TaskResult
 
 #: Seconds workers get to say good-bye at the end.
@@ -26,23 +29,17 @@ BYE_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 0.25
 
 
-class NoWorker(ClientError):
-    """No worker could be reached for as long as the client was willing to wait."""
-
-
-class OtherModel(NoWorker):
-    """All workers serve another model than the one that a run has begun with."""
-
-
 class Dispatcher:
     """Sends tasks to workers and yields their results.
 
     Args:
         addresses: of the workers, HOST:PORT or unix:PATH; a name with several records is several workers.
+        tls: files of a TLS connection.
         wait_s: how long to go on while no worker at all is connected, at the start and in the middle.
         clock: seconds, monotonic.
         chance: source of jitter.
         lookup: asks for the records of a name.
+        dial: opens the way to a worker; over gRPC unless told otherwise.
     """
 
     def __init__(
@@ -54,6 +51,7 @@ class Dispatcher:
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
         lookup: Lookup = look_up,
+        dial: Dial | None = None,
     ) -> None:
         if not addresses:
             raise ClientError("no worker address was given")
@@ -62,7 +60,8 @@ class Dispatcher:
         self._pending = Pending(clock)
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
-        self._tls = tls
+        self._alive = clock()
+        self._dial = dial or dial_over_grpc(tls)
         self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
         self._model = PinnedModel()
         self._book = AddressBook(addresses, lookup=lookup)
@@ -84,49 +83,22 @@ class Dispatcher:
             NoWorker: no worker was connected for `wait_s`; results yielded so far stand.
             OtherModel: every worker serves another model now; results yielded so far stand.
         """
-        todo = list(tasks)
+        todo = distinct(tasks)
         waiting = {task.id for task in todo}
-        if len(waiting) != len(todo):
-            raise ClientError(f"{len(todo)} tasks have only {len(waiting)} different ids")
         self._pending.add(todo)
         self._pending.complete()
-        running = self._running
+        self._alive = self._clock()
         self._start(self._connections.values())
         following = asyncio.create_task(self._follow())
         try:
-            alive = self._clock()
             while waiting:
-                try:
-                    async with asyncio.timeout(WATCH_INTERVAL_S):
-                        await self._arrival.wait()
-                except TimeoutError:
-                    pass
-                for task in (following, *running.values()):
-                    if task.done() and not task.cancelled() and (fault := task.exception()) is not None:
-                        raise fault
-                if self._arrived or any(connection.connected for connection in self.connections):
-                    alive = self._clock()
-                elif running and all(connection.other_model for connection in running):
-                    raise OtherModel(f"every worker serves another model now ({self._problems()})")
-                elif self._clock() - alive > self._wait_s:
-                    raise NoWorker(
-                        f"no worker could be reached within {self._wait_s:g} s ({self._problems()})"
-                    )
-                self._arrival.clear()
-                arrived, self._arrived = self._arrived, []
+                arrived = await self._next(following)
                 waiting.difference_update(result.id for result in arrived)
                 if arrived:
                     yield arrived
         finally:
-            self._pending.close()
-            following.cancel()
-            # A worker that still computes what another one has answered is not waited for.
-            polite = [task for worker, task in running.items() if worker.connected and not worker.late]
-            if polite and not waiting:  # what is left unanswered is withdrawn by closing the streams at once
-                await asyncio.wait(polite, timeout=BYE_TIMEOUT_S)
-            for task in running.values():
-                task.cancel()
-            await asyncio.gather(following, *running.values(), return_exceptions=True)
+            # What is left unanswered is withdrawn by closing the streams at once.
+            await self._leave(following, politely=not waiting)
 
     def shares(self) -> str:
         """Who answered how many questions, for a progress line; empty with a single worker."""
@@ -145,10 +117,56 @@ class Dispatcher:
         """Tasks that were answered by both."""
         return sum(connection.repeated for connection in self.connections)
 
+    async def _next(self, following: asyncio.Task[None]) -> list[TaskResult]:
+        """The results at hand, or none after a moment.
+
+        Raises:
+            NoWorker: it is no use waiting on.
+            Exception: that of a connection, or of the look-up, that has failed.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(WATCH_INTERVAL_S):
+                await self._arrival.wait()
+        for task in (following, *self._running.values()):
+            if task.done() and not task.cancelled() and (fault := task.exception()) is not None:
+                raise fault
+        self._arrival.clear()
+        arrived, self._arrived = self._arrived, []
+        if arrived or any(connection.connected for connection in self.connections):
+            self._alive = self._clock()
+        else:
+            self._check_hope()
+        return arrived
+
+    def _check_hope(self) -> None:
+        """Whether a worker may still come.
+
+        Raises:
+            OtherModel, NoWorker: it may not.
+        """
+        if self._running and all(connection.other_model for connection in self._running):
+            raise OtherModel(f"every worker serves another model now ({self._problems()})")
+        if self._clock() - self._alive > self._wait_s:
+            raise NoWorker(f"no worker could be reached within {self._wait_s:g} s ({self._problems()})")
+
+    async def _leave(self, following: asyncio.Task[None], *, politely: bool) -> None:
+        """End all connections; politely: once their workers have said good-bye.
+
+        A worker that still computes what another one has answered is not waited for.
+        """
+        self._pending.close()
+        following.cancel()
+        parting = [task for worker, task in self._running.items() if worker.connected and not worker.late]
+        if politely and parting:
+            await asyncio.wait(parting, timeout=BYE_TIMEOUT_S)
+        for task in self._running.values():
+            task.cancel()
+        await asyncio.gather(following, *self._running.values(), return_exceptions=True)
+
     def _connect(self, endpoint: Endpoint) -> Connection:
         connection = self._connections[endpoint] = Connection(
             endpoint,
-            tls=self._tls,
+            dial=self._dial,
             pending=self._pending,
             deliver=self._deliver,
             model=self._model,

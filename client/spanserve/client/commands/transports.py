@@ -1,4 +1,4 @@
-"""The way to workers that a command line asks for."""
+"""The transport that a command line asks for."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import partial
 
 import typer
 
-from spanserve.client.channel import PLAINTEXT, Tls
-from spanserve.client.door import Door
+from spanserve.client.commands.private import private_worker
 from spanserve.client.errors import ClientError
-from spanserve.client.private import private_worker
-from spanserve.client.queue import QueueDoor
-from spanserve.client.workers import WorkersDoor
+from spanserve.client.grpc.channel import PLAINTEXT, Tls
+from spanserve.client.grpc.transport import GrpcTransport
+from spanserve.client.redis import RedisTransport
+from spanserve.client.transport import Transport
 from spanserve.queue import RedisSettings
 
 
@@ -33,20 +33,20 @@ def chosen(
     return (worker, None) if "worker" in typed else (None, redis)
 
 
-def door_to(
+def transport_to(
     stack: contextlib.ExitStack,
     worker: list[str] | None,
     tls: Tls,
     redis: RedisSettings | None,
     queue: str,
     wait_s: float,
-) -> Callable[[], Door]:
-    """Makes the door to a queue or to workers; without either, to a private worker that ends with the stack."""
+) -> Callable[[], Transport]:
+    """Makes the transport to a queue or to workers; without either, to a private worker that ends with the stack."""
     if redis:
-        return partial(QueueDoor, redis, queue, wait_s)
+        return partial(RedisTransport, redis, queue, wait_s)
     if worker:
-        return partial(WorkersDoor, worker, tls, wait_s)
-    return partial(WorkersDoor, [stack.enter_context(private_worker())], PLAINTEXT, wait_s)
+        return partial(GrpcTransport, worker, tls, wait_s)
+    return partial(GrpcTransport, [stack.enter_context(private_worker())], PLAINTEXT, wait_s)
 
 
 def _is_typed(context: typer.Context, name: str) -> bool:

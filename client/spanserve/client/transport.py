@@ -1,10 +1,15 @@
-"""The ways to workers: what the Python API and an evaluation need of each."""
+"""What the Python API and an evaluation need of a way to workers.
+
+`spanserve.client.grpc` and `spanserve.client.redis` are two, `spanserve.client.testing` has one without a network. A
+new one is a folder beside them, and passes tests/integration/client/test_transports.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol
 
+from spanserve.client.errors import ClientError
 from spanserve.contract import Task, TaskResult, WorkerStatus
 
 #: What workers say of themselves, by address or name.
@@ -19,7 +24,14 @@ class Stream(Protocol):
     """Tasks in, results out; for one run."""
 
     def run(self, tasks: Iterable[Task]) -> AsyncGenerator[list[TaskResult]]:
-        """Yield results in any order, those at hand together, until every task has one."""
+        """Yield results in any order, those at hand together, until every task has exactly one.
+
+        Closing the generator early withdraws what has no result yet, unless it is kept; see `Transport.stream`.
+
+        Raises:
+            ClientError: two tasks have the same id.
+            NoWorker: no worker could be reached in time; results yielded so far stand.
+        """
 
     def shares(self) -> str:
         """Who did what, and what is waited for; for a progress line."""
@@ -29,7 +41,7 @@ class Stream(Protocol):
         """Tasks that another worker took as well near the end."""
 
 
-class Door(Protocol):
+class Transport(Protocol):
     """One way to workers."""
 
     @property
@@ -78,3 +90,16 @@ class Door(Protocol):
 
     async def close(self) -> None:
         """Cut the connections. Calling it again does nothing."""
+
+
+def distinct(tasks: Iterable[Task]) -> list[Task]:
+    """Tasks as a list.
+
+    Raises:
+        ClientError: two have the same id.
+    """
+    todo = list(tasks)
+    different = len({task.id for task in todo})
+    if different != len(todo):
+        raise ClientError(f"{len(todo)} tasks have only {different} different ids")
+    return todo

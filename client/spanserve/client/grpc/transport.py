@@ -1,4 +1,4 @@
-"""The way to workers over gRPC, by their addresses."""
+"""The transport to workers over gRPC."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 import grpc
 from grpc import aio
 
-from spanserve.client.addresses import AddressBook, Endpoint
-from spanserve.client.channel import Tls, open_channel, stub_of
-from spanserve.client.dispatch import Dispatcher, NoWorker
-from spanserve.client.door import Described
-from spanserve.client.errors import ClientError
+from spanserve.client.errors import ClientError, NoWorker
+from spanserve.client.grpc.addresses import AddressBook, Endpoint, Lookup, look_up
+from spanserve.client.grpc.channel import Tls, open_channel, stub_of
+from spanserve.client.grpc.dispatch import Dispatcher
+from spanserve.client.transport import Described
 from spanserve.contract import Refusal, Task, TaskResult, WorkerStatus
 from spanserve.contract.backoff import Backoff
 from spanserve.v1 import task_pb2, worker_pb2
@@ -25,31 +25,35 @@ DESCRIBE_TIMEOUT_S = 5.0
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
-class WorkersDoor:
+class GrpcTransport:
     """Workers that are called directly.
 
     Args:
         addresses: HOST:PORT or unix:PATH of each worker; a name with several records is several workers.
         tls: files of a TLS connection.
         wait_s: how long to wait for a worker that is not there (yet).
+        lookup: asks for the records of a name.
     """
 
     unique_names = False
 
-    def __init__(self, addresses: Sequence[str], tls: Tls, wait_s: float) -> None:
+    def __init__(
+        self, addresses: Sequence[str], tls: Tls, wait_s: float, *, lookup: Lookup = look_up
+    ) -> None:
         self._addresses = addresses
         self._tls = tls
         self._wait_s = wait_s
         self._clock = time.monotonic
-        self._book = AddressBook(addresses)
+        self._lookup = lookup
+        self._book = AddressBook(addresses, lookup=lookup)
         self._channels = {endpoint: open_channel(endpoint, tls) for endpoint in self._book.fixed}
 
     def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> Dispatcher:
         """Nothing can be kept by workers, and nothing is told between results."""
-        return Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s)
+        return Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s, lookup=self._lookup)
 
     async def answer(self, task: Task) -> TaskResult:
-        """Have one task answered, by whichever worker takes it first; see `Door`."""
+        """Have one task answered, by whichever worker takes it first; see `Transport`."""
         request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(task.to_bytes()))
         backoff = self._backoff()
         give_up = self._clock() + self._wait_s
@@ -83,7 +87,7 @@ class WorkersDoor:
         return found
 
     async def wait_ready(self) -> Described:
-        """Wait until a worker is ready; see `Door`."""
+        """Wait until a worker is ready; see `Transport`."""
         backoff = self._backoff()
         give_up = self._clock() + self._wait_s
         while True:

@@ -10,8 +10,8 @@ from urllib.request import proxy_bypass
 import grpc
 from grpc import aio
 
-from spanserve.client.addresses import Endpoint
 from spanserve.client.errors import ClientError
+from spanserve.client.grpc.addresses import Endpoint
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.v1.worker_pb2_grpc import QuestionAnsweringStub
 
