@@ -22,6 +22,7 @@ from spanserve.bundle.manifest import (
     Runtime,
     TokenizerInfo,
     Verification,
+    padded_length,
 )
 from spanserve.bundle.store import Bundle, BundleError, write_bundle
 
@@ -40,6 +41,7 @@ __all__ = [
     "TokenizerInfo",
     "Verification",
     "grid_of",
+    "padded_length",
     "read_goldens",
     "write_bundle",
 ]

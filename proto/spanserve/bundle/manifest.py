@@ -142,5 +142,9 @@ class Manifest(_Part):
 
     def padded_length(self, tokens: int) -> int:
         """The length a window of `tokens` tokens is padded to on its own."""
-        multiple = self.length_multiple
-        return min(-(-tokens // multiple) * multiple, self.max_seq_length)
+        return padded_length(tokens, self.length_multiple, self.max_seq_length)
+
+
+def padded_length(tokens: int, multiple: int, longest: int) -> int:
+    """`tokens` rounded up to a multiple, but no more than `longest`."""
+    return min(-(-tokens // multiple) * multiple, longest)

@@ -6,7 +6,7 @@ Producer ──submit──▶ stream ──claim──▶ Consumer
 """
 
 from spanserve.queue.config import QueueConfig, configure, provision, read_config
-from spanserve.queue.connection import RedisSettings
+from spanserve.queue.connection import LONGEST_PAUSE_S, RedisSettings
 from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
 from spanserve.queue.entry import Entry
 from spanserve.queue.errors import NoQueue, QueueError, QueueFull, QueueUnavailable
@@ -18,6 +18,7 @@ from spanserve.queue.registry import WorkerSeen, workers_seen
 from spanserve.queue.state import SUSPECT, JobState
 
 __all__ = [
+    "LONGEST_PAUSE_S",
     "SUSPECT",
     "Claimed",
     "Consumer",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spanserve.bundle import padded_length
 from spanserve.contract import Answer, Task
 from spanserve.qa.answers import Floats, answer, decode
 from spanserve.qa.features import Encoder
@@ -28,7 +29,7 @@ def ask(encoder: Encoder, task: Task, run: Run, *, length_multiple: int) -> list
             raise question.error
         windows = question.windows
         longest = max(window.tokens for window in windows)
-        length = min(-(-longest // length_multiple) * length_multiple, encoder.max_seq_length)
+        length = padded_length(longest, length_multiple, encoder.max_seq_length)
         ids, mask, types = (np.empty((len(windows), length), np.int32) for _ in range(3))
         info = encoder.info
         fill(windows, ids, mask, types, info)

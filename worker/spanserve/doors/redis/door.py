@@ -15,7 +15,7 @@ import structlog
 from spanserve.contract.backoff import Backoff
 from spanserve.contract.errors import SpanserveError
 from spanserve.doors.redis.breaker import Breaker
-from spanserve.doors.redis.finisher import LONGEST_PAUSE_S, Finisher
+from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.heartbeat import Pulse
 from spanserve.doors.redis.intake import Intake
 from spanserve.doors.redis.leased import Held, HeldTasks
@@ -26,6 +26,7 @@ from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 from spanserve.engine.state import State
 from spanserve.queue import (
+    LONGEST_PAUSE_S,
     Claimed,
     Consumer,
     End,
@@ -190,7 +191,7 @@ class RedisDoor:
 
     async def _read(self) -> None:
         """Claim until told to stop."""
-        backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+        backoff = Backoff(LONGEST_PAUSE_S)
         while self._reading:
             try:
                 if not self._provisioned:

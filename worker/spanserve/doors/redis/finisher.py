@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 
 import structlog
 
 from spanserve.contract.backoff import Backoff
 from spanserve.doors.redis.leased import Held
-from spanserve.queue import Consumer, End, Ended, JobId, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue import (
+    LONGEST_PAUSE_S,
+    Consumer,
+    End,
+    Ended,
+    JobId,
+    QueueError,
+    QueueFull,
+    QueueUnavailable,
+)
 from spanserve.queue.calls import MAX_PIPELINE
 from spanserve.queue.consumer import Place
-
-#: Longest pause between two tries, in seconds.
-LONGEST_PAUSE_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +50,7 @@ class Finisher:
         #: Set while there is nothing left to send.
         self.idle = asyncio.Event()
         self.idle.set()
-        self._backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+        self._backoff = Backoff(LONGEST_PAUSE_S)
 
     def mark(self, job: JobId) -> None:
         """Note that a job is alone on the device."""

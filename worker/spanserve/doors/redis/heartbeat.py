@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from spanserve.contract import WorkerStatus
 from spanserve.doors.status import status_of
+from spanserve.engine.average import MovingAverage
 from spanserve.engine.engine import Engine
 
 #: Weight of the newest second in the moving average of questions per second.
@@ -25,17 +26,17 @@ class Pulse:
         self._engine = engine
         self._clock = clock
         self._ended, self._then = engine.ended_questions, clock()
-        self._rate = 0.0
+        self._rate = MovingAverage(0.0, RATE_WEIGHT)
 
     def status(self, *, held_tasks: int) -> WorkerStatus:
         """What to say now."""
         now, ended = self._clock(), self._engine.ended_questions
         if now > self._then:
-            self._rate += RATE_WEIGHT * ((ended - self._ended) / (now - self._then) - self._rate)
+            self._rate.add((ended - self._ended) / (now - self._then))
             self._ended, self._then = ended, now
         return replace(
             status_of(self._engine),
             host=socket.gethostname(),
-            questions_per_s=self._rate,
+            questions_per_s=self._rate.value,
             held_tasks=held_tasks,
         )

@@ -11,8 +11,9 @@ from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
 from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.leased import Held, HeldTasks
-from spanserve.doors.redis.outcome import faulted, refused, state_of
+from spanserve.doors.redis.outcome import faulted, state_of
 from spanserve.doors.redis.unknown_version import Strange
+from spanserve.engine.average import MovingAverage
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 from spanserve.engine.request import Job
@@ -47,7 +48,7 @@ class Intake:
         self._finisher = finisher
         self._strange = strange
         self._account = pool.open()
-        self._questions_per_task = FIRST_QUESTIONS
+        self._questions_per_task = MovingAverage(FIRST_QUESTIONS, QUESTIONS_WEIGHT)
         engine.on_alone = self._alone
 
     def room(self) -> int:
@@ -55,7 +56,7 @@ class Intake:
         self._pool.grant(self._account)
         if self._account.credit <= 0:
             return 0
-        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task)))
+        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task.value)))
 
     def suspects(self) -> int:
         """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
@@ -133,7 +134,7 @@ class Intake:
         if verdict is None:
             return task
         engine = self._engine
-        result = refused(task, verdict, worker=engine.name, model_digest=engine.model_digest)
+        result = TaskResult.refused(task, verdict, worker=engine.name, model_digest=engine.model_digest)
         self._finished(self._hold(lease, entry, len(task.questions)), result)
         return None
 
@@ -176,6 +177,6 @@ class Intake:
     def _observe(self, held: Held) -> None:
         """Learn what tasks are like."""
         questions = max(1, held.questions)
-        self._questions_per_task += QUESTIONS_WEIGHT * (questions - self._questions_per_task)
+        self._questions_per_task.add(questions)
         if held.job is not None and held.job.encoded is not None:
             self._pool.observe(max(1, held.job.encoded.windows), questions)
