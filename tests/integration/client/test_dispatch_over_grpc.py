@@ -1,4 +1,4 @@
-"""The dispatcher: who gets work, who is left out, and that every task ends once."""
+"""The dispatcher and real workers: joining, sharing, leaving; see tests/unit/client/test_dispatch.py for the rest."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.client import ClientError, Dispatcher, NoWorker, OtherModel
-from spanserve.contract import ErrorCode, Question, Refusal, Task, TaskResult
-from spanserve.contract.limits import MAX_TASK_BYTES
+from spanserve.client import Dispatcher, NoWorker, OtherModel
+from spanserve.contract import ErrorCode, Task, TaskResult
 from spanserve.device import Slot
 from spanserve.engine.state import State
 from tests.faults.proxy import proxy_to
@@ -45,12 +44,6 @@ def nobody() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def test_no_address() -> None:
-    """Without an address there is nothing to dispatch to."""
-    with pytest.raises(ClientError, match="no worker address"):
-        Dispatcher([])
-
-
 async def test_nobody_there(nobody: str, tmp_path: Path) -> None:
     """When no worker comes within the time, the error names every address and why it failed."""
     addresses = [nobody, f"unix:{tmp_path}/none.sock"]
@@ -60,11 +53,6 @@ async def test_nobody_there(nobody: str, tmp_path: Path) -> None:
     assert "within 0.3 s" in message
     for address in addresses:
         assert f"{address}: UNAVAILABLE" in message
-
-
-async def test_nothing_to_do(nobody: str) -> None:
-    """A run without tasks needs no worker."""
-    assert {} == await run(Dispatcher([nobody], wait_s=0.1), [])
 
 
 async def test_still_loading(sim_bundle: Bundle) -> None:
@@ -121,43 +109,6 @@ async def test_a_stuck_worker_does_not_hold_up_the_end(sim_bundle: Bundle) -> No
         assert 1 == stuck.rig.engine.batches
 
 
-async def test_another_model_is_left_out(sim_bundle: Bundle, tmp_path: Path) -> None:
-    """All answers of a run are of one model; a worker with another one is asked nothing."""
-    other = make_sim_bundle(tmp_path / "other", max_seq_length=256)
-    device = "sim:fixed?latency_ms=5"
-    async with serving(sim_bundle, device) as one, serving(other, device) as two:
-        dispatcher = Dispatcher([one.address, two.address])
-        found = await run(dispatcher, make_tasks(500))
-        assert 500 == len(found)
-        assert 1 == len({result.model_digest for result in found.values()})
-        left_out = min(dispatcher.connections, key=lambda connection: connection.answered)
-        assert 0 == left_out.answered
-        assert "FAILED_PRECONDITION" in left_out.problem
-
-
-async def test_a_worker_that_goes_back_to_the_model(sim_bundle: Bundle, tmp_path: Path) -> None:
-    """A worker that serves another model for a while works on in the run when it is back to the old one."""
-    address = f"unix:{tmp_path}/w.sock"
-    other = make_sim_bundle(tmp_path / "other", max_seq_length=256)
-    device = "sim:fixed?latency_ms=20"
-    async with serving(sim_bundle) as stuck:  # keeps the run going while the other one is away
-        slots = stuck.rig.block()
-        dispatcher = Dispatcher([stuck.address, address])
-        changing = dispatcher.connections[1]
-        running = asyncio.create_task(run(dispatcher, make_tasks(2000)))
-        async with serving(sim_bundle, device, listen=address):
-            await eventually(lambda: changing.answered > 0)
-        async with serving(other, device, listen=address):
-            await eventually(lambda: changing.other_model)
-        async with serving(sim_bundle, device, listen=address):
-            found = await running
-        assert (2000, 2000) == (len(found), changing.answered)
-        assert {sim_bundle.manifest.digest} == {result.model_digest for result in found.values()}
-        for slot in slots:
-            slot.release()
-        await stuck.rig.run(make_task("next"))  # makes the engine look; it was told to drop the others
-
-
 async def test_every_worker_serves_another_model(sim_bundle: Bundle, tmp_path: Path) -> None:
     """A run whose workers have all gone over to another model ends, and says that and which."""
     addresses = [f"unix:{tmp_path}/{name}.sock" for name in "ab"]
@@ -195,30 +146,6 @@ async def held(served: Served, dispatcher: Dispatcher, tasks: list[Task]) -> Hel
     return Held(served, running, slots)
 
 
-RETRYABLE = [code for code in ErrorCode if code.retryable]
-
-
-@pytest.mark.parametrize("code", RETRYABLE, ids=lambda code: code.name)
-async def test_what_may_succeed_later_is_sent_again(sim_bundle: Bundle, code: ErrorCode) -> None:
-    """A task that ends with a retryable error is sent again, not counted against it, until it has its answer."""
-    async with serving(sim_bundle) as served:
-        run_ = await held(served, Dispatcher([served.address]), make_tasks(5))
-        served.rig.engine.abandon(Refusal(code, "not now", retry_after_ms=1))
-        await served.rig.entered(5)  # here they are again
-        found = await run_.finish()
-        assert [[None]] * 5 == [codes(result) for result in found.values()]
-        assert [1] * 5 == [result.attempt for result in found.values()]
-
-
-async def test_final_errors_are_results(sim_bundle: Bundle) -> None:
-    """A task that ends with any other error ends: the error is its result."""
-    async with serving(sim_bundle) as served:
-        run_ = await held(served, Dispatcher([served.address]), make_tasks(5))
-        served.rig.engine.abandon(Refusal(ErrorCode.INTERNAL, "reference 1"))
-        found = await run_.running
-        assert [[ErrorCode.INTERNAL]] * 5 == [codes(result) for result in found.values()]
-
-
 async def test_a_broken_connection_makes_suspects(sim_bundle: Bundle) -> None:
     """What a worker held when its connection broke is sent again as its second attempt."""
     async with serving(sim_bundle) as served, proxy_to(served.address) as proxy:
@@ -228,18 +155,6 @@ async def test_a_broken_connection_makes_suspects(sim_bundle: Bundle) -> None:
         found = await run_.finish()
         assert [2] * 5 == [result.attempt for result in found.values()]
         assert [[None]] * 5 == [codes(result) for result in found.values()]
-
-
-async def test_a_task_too_large_for_the_wire(sim_bundle: Bundle) -> None:
-    """A task that is over 64 KiB as a whole ends OUT_OF_RANGE; it breaks no stream and stops no other task."""
-    questions = tuple(Question(f"q{number}", "é" * 512) for number in range(64))
-    large = Task(id="large", context="c", questions=questions)
-    assert len(large.to_bytes()) > MAX_TASK_BYTES
-    async with serving(sim_bundle) as served:
-        async with asyncio.timeout(20):
-            found = await run(Dispatcher([served.address]), [make_task("a"), large, make_task("b")])
-        assert [None] == codes(found["a"]) == codes(found["b"])
-        assert [ErrorCode.OUT_OF_RANGE] * 64 == codes(found["large"])
 
 
 async def test_leaving_early_withdraws_the_rest(sim_bundle: Bundle) -> None:

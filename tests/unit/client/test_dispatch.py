@@ -65,12 +65,14 @@ async def test_nobody_there() -> None:
     away, loading = FrameWorker(), FrameWorker()
     away.state, loading.state = None, State.STARTING
     clock = Clock()
-    running = asyncio.create_task(run(dispatcher_of(away, loading, wait_s=60.0, clock=clock), make_tasks(3)))
+    dispatcher = dispatcher_of(away, loading, wait_s=60.0, clock=clock)
+    running = asyncio.create_task(run(dispatcher, make_tasks(3)))
+    await eventually(lambda: all("UNAVAILABLE" in worker.problem for worker in dispatcher.connections))
     clock.now = 61.0
     with pytest.raises(NoWorker) as caught:
         await running
     assert "no worker could be reached within 60 s" in str(caught.value)
-    assert f"{ONE}: " in str(caught.value)
+    assert f"{ONE}: UNAVAILABLE: nobody listens" in str(caught.value)
     assert f"{OTHER}: UNAVAILABLE: the worker is starting" in str(caught.value)
 
 
