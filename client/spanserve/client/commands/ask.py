@@ -46,13 +46,13 @@ def ask(
         str, typer.Option("--context", "-c", help="The text, @FILE, or - for standard input.")
     ],
     worker: Workers = None,
-    workers: TransportOptions,
+    transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
     """Ask questions about a text and see the answers in it."""
     text = _read_context(context)
     with contextlib.ExitStack() as stack:
-        connect = workers.transport(typed, worker, stack)
+        connect = transport.maker(typed, worker, stack)
         client = stack.enter_context(Client(connect=lambda: AsyncClient(transport=connect())))
         client.wait_ready()
         results = client.ask(text, questions)

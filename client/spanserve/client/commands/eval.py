@@ -57,7 +57,7 @@ def evaluate(
         float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
     ] = 0.0,
     answers: AnswerOptions,
-    workers: TransportOptions,
+    transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
     """Score a data set in SQuAD format.
@@ -72,7 +72,7 @@ def evaluate(
         dataset = load_dataset(file or demo.QUESTIONS)
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
-            connect=workers.transport(context, worker, stack),
+            connect=transport.maker(context, worker, stack),
             folder=output,
             options=answers.checked(),
             resume=resume,

@@ -33,12 +33,12 @@ class TransportOptions:
     queue: Queue = "default"
     login: RedisLogin
 
-    def transport(
+    def maker(
         self, context: typer.Context, worker: list[str] | None, stack: contextlib.ExitStack
     ) -> Callable[[], Transport]:
-        """Makes the transport to a queue or to workers; without either, to a private worker that ends with the stack.
+        """A function that makes the transport to a queue or to workers.
 
-        What is on the command line beats the environment.
+        Without either it goes to a private worker, which ends with the stack. What is on the command line beats the environment.
 
         Raises:
             ClientError: both ways were asked for.

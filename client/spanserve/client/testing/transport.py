@@ -1,79 +1,14 @@
-"""A transport without a network, for tests of programs that use the client.
-
-from spanserve.client.testing import client_answering
-
-def test_my_program() -> None:
-    with client_answering(lambda context, question: context.split()[0]) as client:
-        assert my_program(client) == "Anna"
-
-`InMemoryTransport` answers whole tasks, says what it was asked, and may have no worker.
-"""
+"""The transport to a script."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
 
-from spanserve.client.async_client import AsyncClient
-from spanserve.client.client import Client
 from spanserve.client.errors import NoWorker
+from spanserve.client.testing.script import MODEL_DIGEST, WORKER, Script
 from spanserve.client.transport import Described, distinct
-from spanserve.contract import (
-    Answer,
-    ErrorCode,
-    NBest,
-    QuestionResult,
-    Refusal,
-    Span,
-    State,
-    Task,
-    TaskResult,
-    WorkerStatus,
-)
-
-#: Context and question -> the answer, a stretch of the context. It may raise `Refusal`.
-Answers = Callable[[str, str], str]
-#: Task -> its result. It may raise `Refusal`: the task is refused as a whole.
-Script = Callable[[Task], TaskResult]
-
-#: Name of the worker that there seems to be.
-WORKER = "in-memory"
-
-
-def client_answering(answers: Answers) -> Client:
-    """A client for plain code, whose questions are answered by a function."""
-    return Client(connect=lambda: async_client_answering(answers))
-
-
-def async_client_answering(answers: Answers) -> AsyncClient:
-    """A client for asyncio, whose questions are answered by a function."""
-    return AsyncClient(transport=InMemoryTransport(scripted(answers)))
-
-
-def scripted(answers: Answers) -> Script:
-    """A script that answers question by question; what is refused costs one question only.
-
-    The script raises `ValueError` where an answer does not stand in its context: no worker would give it.
-    """
-
-    def script(task: Task) -> TaskResult:
-        questions = []
-        for question in task.questions:
-            try:
-                answer = _answer(task.context, answers(task.context, question.text))
-                questions.append(QuestionResult(question.id, answer=answer))
-            except Refusal as error:
-                questions.append(QuestionResult(question.id, error=error))
-        return TaskResult(
-            id=task.id,
-            run_id=task.run_id,
-            questions=tuple(questions),
-            worker=WORKER,
-            model_digest="0" * 64,
-            attempt=task.attempt,
-        )
-
-    return script
+from spanserve.contract import ErrorCode, Refusal, State, Task, TaskResult, WorkerStatus
 
 
 class InMemoryTransport:
@@ -108,7 +43,7 @@ class InMemoryTransport:
 
     async def describe(self) -> Described:
         """The one worker, if it is ready."""
-        status = WorkerStatus(worker=WORKER, state=State.READY, model_digest="0" * 64)
+        status = WorkerStatus(worker=WORKER, state=State.READY, model_digest=MODEL_DIGEST)
         return {WORKER: status} if self.ready else {}
 
     async def wait_ready(self) -> Described:
@@ -198,11 +133,3 @@ class InMemoryStream:
 def _is_of(task: Task, run_id: str, tenant: str) -> bool:
     """Whether a task is of that run; no run: of any."""
     return not run_id or (run_id, tenant) == (task.run_id, task.tenant)
-
-
-def _answer(context: str, text: str) -> Answer:
-    start = context.find(text)
-    if start < 0 or not text:
-        raise ValueError(f"the answer {text!r} does not stand in the context")
-    end = start + len(text)
-    return Answer(Span(text, start, end, 1.0), NBest((start,), (end,), (1.0,)), no_answer_score=0.0)
