@@ -38,7 +38,8 @@ class TransportOptions:
     ) -> Callable[[], Transport]:
         """A function that makes the transport to a queue or to workers.
 
-        Without either it goes to a private worker, which ends with the stack. What is on the command line beats the environment.
+        Without either it goes to a private worker, which ends with the stack. What is on the command line beats
+        the environment.
 
         Raises:
             ClientError: both ways were asked for.
