@@ -6,7 +6,7 @@ SpanserveError
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
 ├── SquadError        a data set cannot be read, or a shard of it      (squad)
 ├── DeviceError       the device host cannot compute                  (device)
-├── SettingsError     a worker or supervisor cannot run like that     (contract)
+├── SettingsError     a worker or a fleet cannot run like that        (contract)
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)

@@ -251,11 +251,9 @@ class RedisDoor:
     async def _reconcile(self) -> None:
         """Give back what is leased to us and we do not have: the reply that brought it was lost."""
         owned = await self._reader.owned()
-        known = {held.lease.place for held in self.held.all()}
+        known = {held.lease.ref for held in self.held.all()}
         stranded = {
-            place: count - 1
-            for place, count in owned.items()
-            if place not in known and place not in self._strange
+            ref: count - 1 for ref, count in owned.items() if ref not in known and ref not in self._strange
         }
         if stranded:
             log.warning("given back what is leased to us and we do not have", tasks=len(stranded))

@@ -82,7 +82,7 @@ class Intake:
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
         for entry in entries:
-            self._finisher.release((entry.number, entry.id), entry.deliveries - 1)
+            self._finisher.release(entry.ref, entry.deliveries - 1)
 
     def give_back_unstarted(self) -> None:
         """Release all that has not been on the device, not charged."""
@@ -92,7 +92,7 @@ class Intake:
                 held.job.cancelled = True
                 released.append(held.job)
                 self.drop(held)
-                self._finisher.release(held.lease.place, held.deliveries - 1)
+                self._finisher.release(held.lease.ref, held.deliveries - 1)
         self._engine.resume(released)  # to their end, if they waited for leases
 
     def drop(self, held: Held) -> None:
@@ -167,7 +167,7 @@ class Intake:
         if held.lost and state is not JobState.DONE:
             self.drop(held)  # whoever has it now says how it ends
         elif state is None:
-            self._finisher.release(held.lease.place, result.attempt - 1, held)
+            self._finisher.release(held.lease.ref, result.attempt - 1, held)
         else:
             reason = next((str(q.error) for q in result.questions if q.error is not None), "")
             digest = self._engine.model_digest

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces, table
 from spanserve.client.duration import duration
 from spanserve.client.errors import ClientError
-from spanserve.queue import DeadLetter, Keys, Producer, dead_letters, purge
+from spanserve.queue import DeadLetter, Keys, Producer, purge_dead_letters, read_dead_letters
 
 #: Dead letters read at a time.
 _READ = 500
@@ -35,7 +35,7 @@ def dead(
     access: QueueAccess,
 ) -> None:
     """Show the dead letters: tasks that brought down whatever ran them, and entries nobody could read."""
-    found = access.visit(lambda redis, keys: dead_letters(redis, keys, limit))
+    found = access.visit(lambda redis, keys: read_dead_letters(redis, keys, limit))
     rows = table("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
     for letter in found:
         task = "?" if letter.job is None else str(letter.job)
@@ -86,7 +86,7 @@ def replay(*, entries: Entries = None, every: All = False, access: QueueAccess) 
 \b
 Exit status: 0 deleted, 1 some were not there, or you said no, 2 no such queue or no Redis.""",
 )
-def purge_letters(
+def purge(
     *,
     entries: Entries = None,
     every: All = False,
@@ -101,7 +101,9 @@ def purge_letters(
 
     async def work(redis: Redis, keys: Keys) -> tuple[int, int]:
         names = [letter.entry for letter in await _all(redis, keys)] if every else list(entries or ())
-        return len(names), sum([await purge(redis, keys, part) for part in pieces(names, "deleting")])
+        return len(names), sum(
+            [await purge_dead_letters(redis, keys, part) for part in pieces(names, "deleting")]
+        )
 
     asked, deleted = access.visit(work)
     access.show({"asked": asked, "deleted": deleted}, f"{deleted:,} of {asked:,} deleted")
@@ -110,10 +112,10 @@ def purge_letters(
 
 
 async def _all(redis: Redis, keys: Keys) -> list[DeadLetter]:
-    found = await dead_letters(redis, keys, _READ)
+    found = await read_dead_letters(redis, keys, _READ)
     part = found
     while len(part) == _READ:
-        part = await dead_letters(redis, keys, _READ, after=part[-1].entry)
+        part = await read_dead_letters(redis, keys, _READ, after=part[-1].entry)
         found = found + part
     return found
 
