@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanserve.client.errors import LedgerError
-from spanserve.client.ledger import Ledger, LedgerHeader, read_ledger, result_from_line, result_to_line
+from spanserve.client.evaluation.ledger import Ledger, LedgerHeader, read_ledger
+from spanserve.client.evaluation.result_line import result_from_line, result_to_line
 from spanserve.contract import (
     Answer,
     ErrorCode,
