@@ -20,12 +20,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from spanserve.bundle import Bundle, CostTable
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SpanserveError
-from spanserve.device import Device, DeviceError, DeviceSpec, card_cost, read_environment
+from spanserve.device import Device, DeviceError, DeviceSpec, HostDied, card_cost, read_environment
 from spanserve.device.cpus import format_cpus
 from spanserve.qa import Encoder
 from spanserve.worker.batcher import Batcher
 from spanserve.worker.canary import CanaryFailed, check_goldens
 from spanserve.worker.cost import measured_cost
+from spanserve.worker.deaths import DeathBudget
 from spanserve.worker.engine import Engine
 from spanserve.worker.events import first
 from spanserve.worker.metrics import Metrics
@@ -181,7 +182,23 @@ class _Worker:
             self.door.start()
 
     def _start_device(self) -> CostTable:
-        self._prove()
+        """Prove the device and time it. A host that dies while it is timed is started again, as later on."""
+        deaths = DeathBudget()
+        while True:
+            self._prove()
+            try:
+                return self._timed()
+            except HostDied as error:
+                now = time.monotonic()
+                deaths.charge(now)
+                if reason := deaths.verdict(now):
+                    raise DeviceError(f"{reason}, now: {error}") from error
+                log.warning("host died while the device was timed", error=str(error))
+                self.engine.metrics.host_restarts.inc()
+                self.device.use_slots(self.device.ring.slots)
+
+    def _timed(self) -> CostTable:
+        """What batches cost on the device; chooses the slots as well."""
         if self.device.spec.card is not None:  # its table is known
             return self.cost.scaled(self.device.spec.options.get("time_scale", 1.0))
         cost = measured_cost(self.device, self.cost)

@@ -129,7 +129,7 @@ def build(
                 dynamic=dynamic_shape,
                 length_buckets=options.numbers("length_buckets", length_buckets),
                 arch=mlu_arch,
-                clusters=options.numbers("cluster_num", cluster_num or ["6,8"]),
+                clusters=options.numbers("cluster_num", cluster_num) if cluster_num else None,
                 type64to32_conversion=type64to32_conversion,
                 computation_preference=computation_preference,
                 build_config=build_config,

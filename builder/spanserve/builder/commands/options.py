@@ -58,7 +58,8 @@ LengthBuckets = Annotated[
 ClusterNum = Annotated[
     list[str] | None,
     typer.Option(
-        help="Numbers of clusters to compile for: an MLU370-S4 has 6, an X4 8. Default: 6,8.",
+        help="Numbers of clusters to compile for: an MLU370-S4 has 6, an X4 8. "
+        "Default: 2,6,8 for mtp_372, 1 for mtp_592.",
         rich_help_panel=PANEL,
     ),
 ]
