@@ -21,7 +21,7 @@ from spanserve.device import Device, DeviceSpec
 from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
 from tests.kit.checkpoints import make_checkpoint
-from tests.kit.emulated import emulator_environment, write_environment
+from tests.kit.emulated import EMULATOR, RESULTS, emulator_environment, link_package, write_environment
 
 Build = Callable[..., int]
 
@@ -85,11 +85,10 @@ def check_same(expected: Said, found: Said) -> None:
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3, rtol=0)
 
 
-def on_card(bundle: Bundle, python: str = sys.executable) -> Said:
+def on_card(bundle: Bundle, python: str = sys.executable, **told: object) -> Said:
     """What the emulated card says."""
-    device = Device(
-        bundle, DeviceSpec.parse("mlu:0"), slots=1, python=python, environment=emulator_environment()
-    )
+    environment = emulator_environment(**told)
+    device = Device(bundle, DeviceSpec.parse("mlu:0"), slots=1, python=python, environment=environment)
     return listen(bundle, device)
 
 
@@ -152,7 +151,7 @@ def test_answers_as_the_cpu(
         manifest.length_multiple,
     )
     assert manifest.magicmind is not None
-    assert ("1.7.0", (("mtp_372", (6, 8)),), dynamic, "force_float32") == (
+    assert ("1.7.0", (("mtp_372", (2, 6, 8)),), dynamic, "force_float32") == (
         manifest.magicmind.sdk_version,
         manifest.magicmind.archs,
         manifest.magicmind.dynamic,
@@ -240,17 +239,59 @@ def test_nothing_is_left(build: Build, tmp_path: Path, monkeypatch: pytest.Monke
     assert [] == list((tmp_path / "tmp").iterdir())
 
 
-def test_two_interpreters(build: Build, on_cpu: Said, tmp_path: Path, python37_onnx: str) -> None:
-    """Compile step and device host run under a real Python 3.7, the builder under this one."""
-    assert 0 == build("--parser", "onnx", python=python37_onnx)
-    check_same(on_cpu, on_card(Bundle.open(tmp_path / "b"), python37_onnx))
+@pytest.mark.parametrize("results", RESULTS)
+def test_two_interpreters(
+    build: Build, on_cpu: Said, tmp_path: Path, python37_onnx: str, results: str
+) -> None:
+    """Compile step and device host run under a real Python 3.7 and the builder under this one, whatever calls give."""
+    assert 0 == build("--parser", "onnx", python=python37_onnx, results=results)
+    check_same(on_cpu, on_card(Bundle.open(tmp_path / "b"), python37_onnx, results=results))
+
+
+def test_another_architecture(build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For another architecture the clusters are its own; a card that does not take them is said with the options."""
+    assert 0 == build("--mlu-arch", "mtp_592", arch="mtp_592", clusters=1)
+    built = Bundle.open(tmp_path / "b").manifest.magicmind
+    assert built is not None
+    assert (("mtp_592", (1,)),) == built.archs
+    assert 2 == build("--force", "--cluster-num", "6 8", clusters=4)
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert "mtp_372 with 6 clusters or more" in message
+    assert "--cluster-num" in message
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("--no-type64to32-conversion",), id="option"),
+        pytest.param(("--build-config", "wide.json"), id="build-config"),
+    ],
+)
+def test_wide_integers(
+    build: Build,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+) -> None:
+    """Where 64-bit integers are left in the network the option that left them there is named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wide.json").write_text('{"opt_config": {"type64to32_conversion": false}}')
+    assert 2 == build("--no-verify", *arguments)
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert f"leave the conversion of 64-bit integers on, which {arguments[0]} turns off" in message
 
 
 # --- how each step fails ----------------------------------------------------------------------------------
 
 
 def compile_hash(
-    folder: Path, calibration: dict[str, Any] | None = None, python: str = sys.executable, /, **told: object
+    folder: Path,
+    calibration: dict[str, Any] | None = None,
+    python: str = sys.executable,
+    path: Path = EMULATOR,
+    /,
+    **told: object,
 ) -> None:
     """Compile a network without weights for two lengths."""
     network = folder / "network.json"
@@ -277,7 +318,7 @@ def compile_hash(
             ],
         },
         python=python,
-        environment=emulator_environment(**told),
+        environment={**emulator_environment(**told), "PYTHONPATH": str(path)},
         folder=folder,
         on_step=lambda step: None,
     )
@@ -324,11 +365,32 @@ LOCAL = {"remote": None, "device": 0}
         pytest.param(
             None,
             {"fail": "build_model@1"},
-            ("compile the network", "gave no model", "--length-buckets", "told to fail in build_model"),
+            (
+                "compile the network",
+                "build_model: the SDK gave none",
+                "--length-buckets",
+                "told to fail in build_model 1",
+            ),
             id="build",
         ),
         pytest.param(
             None, {"fail": "serialize_to_file@1"}, ("write the model", "a.mm", "TMPDIR"), id="serialise"
+        ),
+        pytest.param(
+            None,
+            {"output_type": "FLOAT16"},
+            (
+                "check the compiled model, length 32",
+                "outputs of [<DataType.FLOAT16",
+                "--precision force_float32",
+            ),
+            id="output-type",
+        ),
+        pytest.param(
+            {"remote": "10.0.0.1:9009", "device": 0},
+            {"fail": "set_remote@1"},
+            ("reach the calibration server: 10.0.0.1:9009: INTERNAL: told to fail",),
+            id="remote-refuses",
         ),
         pytest.param(
             None,
@@ -338,12 +400,17 @@ LOCAL = {"remote": None, "device": 0}
         ),
     ],
 )
+@pytest.mark.parametrize("results", RESULTS)
 def test_failing_step(
-    tmp_path: Path, calibration: dict[str, Any] | None, told: dict[str, object], messages: tuple[str, ...]
+    tmp_path: Path,
+    calibration: dict[str, Any] | None,
+    told: dict[str, object],
+    messages: tuple[str, ...],
+    results: str,
 ) -> None:
-    """Whatever the SDK refuses, the error names the step, quotes the SDK, and says what to try."""
+    """Whatever the SDK refuses, in whatever form, the error names the step, quotes the SDK, and says what to try."""
     with pytest.raises(BuildError) as caught:
-        compile_hash(tmp_path, calibration, **told)
+        compile_hash(tmp_path, calibration, results=results, **told)
     text = str(caught.value)
     assert text.startswith("MagicMind could not ")
     assert "What to try: " in text
@@ -355,11 +422,20 @@ def test_failing_step(
     [
         pytest.param(None, {}, id="float"),
         pytest.param(LOCAL, {"fail": "active@2"}, id="quantised: the card is activated once"),
+        *(pytest.param(LOCAL, {"results": results}, id=f"quantised-{results}") for results in RESULTS),
+        *(
+            pytest.param(
+                {"remote": "10.0.0.1:9009", "device": 0}, {"results": results}, id=f"remote-{results}"
+            )
+            for results in RESULTS
+        ),
     ],
 )
-def test_steps_succeed(tmp_path: Path, calibration: dict[str, Any] | None, told: dict[str, object]) -> None:
-    """Without a fault every graph is written."""
-    compile_hash(tmp_path, calibration, **told)
+def test_steps_succeed(
+    tmp_path: Path, python37: str, calibration: dict[str, Any] | None, told: dict[str, object]
+) -> None:
+    """Without a fault every graph is written, under a real Python 3.7 as well."""
+    compile_hash(tmp_path, calibration, python37, **told)
     assert (tmp_path / "a.mm").stat().st_size > 0
     assert (tmp_path / "b.mm").stat().st_size > 0
 
@@ -393,3 +469,15 @@ def test_no_interpreter(tmp_path: Path) -> None:
             folder=tmp_path,
             on_step=lambda step: None,
         )
+
+
+def test_sdk_without_a_file(tmp_path: Path) -> None:
+    """An SDK whose package has no file is held to its metadata; without that it is refused in a sentence."""
+    link_package(tmp_path)
+    with pytest.raises(BuildError) as caught:
+        compile_hash(tmp_path, None, sys.executable, tmp_path)
+    assert str(caught.value).startswith(
+        "MagicMind could not load the SDK: no magicmind-*.dist-info beside the SDK tells its version. What to try: "
+    )
+    (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
+    compile_hash(tmp_path, None, sys.executable, tmp_path)
