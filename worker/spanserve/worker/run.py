@@ -26,7 +26,7 @@ from spanserve.qa import Encoder
 from spanserve.worker.batcher import Batcher
 from spanserve.worker.canary import CanaryFailed, check_goldens
 from spanserve.worker.cost import measured_cost
-from spanserve.worker.deaths import DeathBudget
+from spanserve.worker.deaths import DEATHS_ALLOWED
 from spanserve.worker.engine import Engine
 from spanserve.worker.events import first
 from spanserve.worker.metrics import Metrics
@@ -183,16 +183,19 @@ class _Worker:
 
     def _start_device(self) -> CostTable:
         """Prove the device and time it. A host that dies while it is timed is started again, as later on."""
-        deaths = DeathBudget()
+        deaths = 0
         while True:
             self._prove()
             try:
                 return self._timed()
             except HostDied as error:
-                now = time.monotonic()
-                deaths.charge(now)
-                if reason := deaths.verdict(now):
-                    raise DeviceError(f"{reason}, now: {error}") from error
+                deaths += 1
+                if self.stopping.is_set():  # it was closed
+                    raise
+                if deaths > DEATHS_ALLOWED:
+                    raise DeviceError(
+                        f"the device host died {deaths} times while the device was timed, now: {error}"
+                    ) from error
                 log.warning("host died while the device was timed", error=str(error))
                 self.engine.metrics.host_restarts.inc()
                 self.device.use_slots(self.device.ring.slots)
