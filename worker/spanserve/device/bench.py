@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,22 +139,27 @@ def _pump(device: Device, ids: NDArray[np.int32], duration_s: float, iterations:
     batch, length = ids.shape
     flying: deque[tuple[Slot, Future[float], float]] = deque()
     began = time.perf_counter()
-    while True:
-        enough = len(times.copy_in) >= iterations and time.perf_counter() - began >= duration_s
-        slot = None if enough else device.acquire()
-        if slot is not None:
-            before = time.perf_counter()
-            arrays = slot.arrays(batch, length)
-            arrays.ids[:] = ids
-            arrays.mask[:] = 1
-            arrays.types[:] = 0
-            now = time.perf_counter()
-            times.copy_in.append(now - before)
-            flying.append((slot, slot.submit(batch, length, _TIMEOUT_S), now))
-        elif flying:
-            _land(*flying.popleft(), (batch, length), times)
-        else:
-            return time.perf_counter() - began
+    try:
+        while True:
+            enough = len(times.copy_in) >= iterations and time.perf_counter() - began >= duration_s
+            slot = None if enough else device.acquire()
+            if slot is not None:
+                before = time.perf_counter()
+                arrays = slot.arrays(batch, length)
+                arrays.ids[:] = ids
+                arrays.mask[:] = 1
+                arrays.types[:] = 0
+                now = time.perf_counter()
+                times.copy_in.append(now - before)
+                flying.append((slot, slot.submit(batch, length, _TIMEOUT_S), now))
+            elif flying:
+                _land(*flying.popleft(), (batch, length), times)
+            else:
+                return time.perf_counter() - began
+    finally:
+        for slot, future, _ in flying:  # behind a batch that failed
+            wait((future,))
+            slot.release()
 
 
 def _land(slot: Slot, future: Future[float], submitted: float, shape: tuple[int, int], times: _Times) -> None:

@@ -1,11 +1,12 @@
-"""The bundle: whether every byte is the one that was written, and whether it is for this device."""
+"""The bundle: whether every byte is the one that was written, and whether it is for this device and card."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from spanserve.bundle import Bundle, BundleError, Manifest
+from spanserve.bundle import Bundle, BundleError, MagicMindInfo, Manifest
 from spanserve.device import DeviceError, DeviceSpec
+from spanserve.device.architectures import CARD_CLUSTERS, card_architecture
 from spanserve.device.handle import check_fit
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
@@ -35,3 +36,26 @@ def check_target(manifest: Manifest, spec: DeviceSpec) -> Finding:
     except DeviceError as error:
         return failed(name, str(error), "give --device for this bundle, or another --bundle")
     return ok(name, f"{spec.text} runs bundles of target {manifest.target}")
+
+
+def check_architecture(info: MagicMindInfo, models: set[str]) -> Finding:
+    """Does the SDK take the bundle's graphs on a card of this model?
+
+    Args:
+        models: names that the card may have, as in `MLU370-X4`; more than one if it is not known which it is.
+    """
+    name, card = "bundle and card", " or ".join(sorted(models))
+    built = " or ".join(f"{arch} with {min(clusters)} clusters or more" for arch, clusters in info.archs)
+    architectures = {card_architecture(model) for model in models}
+    if "" in architectures or len(architectures) > 1:
+        found = f"the bundle is for {built}; whether {card} is such a card is not known"
+        return warning(name, found, "if it is not, build for it: --mlu-arch and --cluster-num")
+    (architecture,) = architectures
+    needed = {arch: min(clusters) for arch, clusters in info.archs}.get(architecture)
+    found = f"the bundle is for {built}; {card} is {architecture}"
+    if needed is None:
+        return failed(name, found, f"build it for this card: --mlu-arch {architecture}")
+    has = min(CARD_CLUSTERS.get(model, needed) for model in models)
+    if has < needed:
+        return failed(name, f"{found} with {has}", f"build it for this card: --cluster-num {has}")
+    return ok(name, found)

@@ -9,8 +9,15 @@ from pathlib import Path
 
 from spanserve.bundle import Manifest
 from spanserve.device import DeviceSpec
-from spanserve.doctor.bundle import check_target, open_bundle
-from spanserve.doctor.cards import cards_here, check_driver, check_nodes, check_visible, chosen_card
+from spanserve.doctor.bundle import check_architecture, check_target, open_bundle
+from spanserve.doctor.cards import (
+    card_models,
+    cards_here,
+    check_driver,
+    check_nodes,
+    check_visible,
+    chosen_card,
+)
 from spanserve.doctor.cnmon import check_cnmon
 from spanserve.doctor.exporter import check_exporter
 from spanserve.doctor.finding import Finding, ok
@@ -65,6 +72,9 @@ class Examination:
         card = chosen_card(environment, index)
         yield check_visible(environment, index)
         yield check_driver(self.root)
+        models = card_models(self.root, card)
+        if manifest is not None and manifest.magicmind is not None and models:
+            yield check_architecture(manifest.magicmind, models)
         yield check_nodes(self.root, index)
         yield from check_cnmon(self.cnmon, card)
         yield check_exporter(self.exporter, card)

@@ -15,6 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -80,6 +81,7 @@ class Worker(Observer):
 
     def __init__(self, settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> None:
         self.settings = settings
+        loop = asyncio.get_running_loop()
         bundle = Bundle.open(settings.bundle)
         manifest, encoder = bundle.manifest, Encoder.of(bundle)
         name = settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
@@ -87,7 +89,12 @@ class Worker(Observer):
         self.metrics.info.labels(name, settings.device, manifest.digest).set(1)
         observers = Observers(self.metrics, self)
         self.lifecycle = Lifecycle(observers)
-        self.serving = ServingDevice(bundle, encoder, settings)
+        self.serving = ServingDevice(
+            bundle,
+            encoder,
+            settings,
+            restarted=partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted),
+        )
         device = self.serving.device
         self.engine = Engine(
             pipeline=QaPipeline(encoder, worker=name, model_digest=manifest.digest),
@@ -144,7 +151,7 @@ class Worker(Observer):
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self.stopping.is_set():
-            await asyncio.to_thread(device.close)  # ends the load as well, begun or not
+            await asyncio.to_thread(self.serving.close)  # ends the load as well, begun or not
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:
@@ -188,7 +195,7 @@ class Worker(Observer):
         """Leave: the doors in their order, then what they stand on; whatever fails, all steps are taken."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.notifier.close)
-            stack.push_async_callback(asyncio.to_thread, self.serving.device.close)
+            stack.push_async_callback(asyncio.to_thread, self.serving.close)
             stack.push_async_callback(self.engine.close)
             for door in reversed(self.doors):
                 stack.push_async_callback(door.close, reason)

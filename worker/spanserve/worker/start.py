@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from spanserve.bundle import Bundle, CostTable
-from spanserve.device import Device, DeviceSpec, card_cost, read_environment
+from spanserve.device import Device, DeviceError, DeviceSpec, HostDied, card_cost, read_environment
+from spanserve.engine.deaths import DEATHS_ALLOWED
 from spanserve.qa import Encoder
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.cost import measured_cost
@@ -20,15 +23,20 @@ class ServingDevice:
 
     Args:
         encoder: of the bundle; asks the goldens.
+        restarted: called in the thread of `start` when a host that died was started again.
 
     Raises:
         SpanserveError: the settings name no such device, or the bundle is not for it.
     """
 
-    def __init__(self, bundle: Bundle, encoder: Encoder, settings: Settings) -> None:
+    def __init__(
+        self, bundle: Bundle, encoder: Encoder, settings: Settings, *, restarted: Callable[[], object]
+    ) -> None:
         spec = DeviceSpec.parse(settings.device)
         self._settings = settings
         self._encoder = encoder
+        self._restarted = restarted
+        self._closed = False
         self.device = Device(
             bundle,
             spec,
@@ -58,7 +66,30 @@ class ServingDevice:
         Raises:
             DeviceError: it cannot be used.
         """
-        self.prove()
+        deaths = 0
+        while True:
+            self.prove()
+            try:
+                return self._timed()
+            except HostDied as error:  # it is started again, as later on
+                deaths += 1
+                if self._closed:
+                    raise
+                if deaths > DEATHS_ALLOWED:
+                    raise DeviceError(
+                        f"the device host died {deaths} times while the device was timed, now: {error}"
+                    ) from error
+                log.warning("host died while the device was timed", error=str(error))
+                self._restarted()
+                self.device.use_slots(self.device.ring.slots)
+
+    def close(self) -> None:
+        """End the device host, at whatever it is."""
+        self._closed = True
+        self.device.close()
+
+    def _timed(self) -> CostTable:
+        """What batches cost on the device; chooses the slots as well."""
         spec = self.device.spec
         if spec.card is not None:  # its table is known
             return self.prior.scaled(spec.options.get("time_scale", 1.0))

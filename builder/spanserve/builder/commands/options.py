@@ -67,7 +67,8 @@ class MagicMindGroup:
     cluster_num: Annotated[
         list[str] | None,
         typer.Option(
-            help="Numbers of clusters to compile for: an MLU370-S4 has 6, an X4 8. Default: 6,8.",
+            help="Numbers of clusters to compile for: an MLU370-S4 has 6, an X4 8. "
+            "Default: 2,6,8 for mtp_372, 1 for mtp_592.",
             rich_help_panel=PANEL,
         ),
     ] = None
@@ -116,7 +117,7 @@ class MagicMindGroup:
                 dynamic=self.dynamic_shape,
                 length_buckets=_numbers("length_buckets", self.length_buckets),
                 arch=self.mlu_arch,
-                clusters=_numbers("cluster_num", self.cluster_num or ["6,8"]),
+                clusters=_numbers("cluster_num", self.cluster_num) if self.cluster_num else None,
                 type64to32_conversion=self.type64to32_conversion,
                 computation_preference=self.computation_preference,
                 build_config=self.build_config,

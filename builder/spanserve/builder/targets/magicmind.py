@@ -23,6 +23,7 @@ from spanserve.builder.targets.compiler import compile_graphs
 from spanserve.builder.targets.target import INPUTS, Compiled, Job
 from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime
 from spanserve.device import Device, DeviceSpec
+from spanserve.device.architectures import CLUSTERS
 from spanserve.qa import Window
 
 PARSERS = ("pytorch", "onnx")
@@ -62,8 +63,8 @@ class MagicMindOptions:
     #: One graph for each of these lengths instead of one for all.
     length_buckets: tuple[int, ...] = ()
     arch: str = "mtp_372"
-    #: Numbers of clusters to compile for: 6 is an MLU370-S4, 8 an X4.
-    clusters: tuple[int, ...] = (6, 8)
+    #: Numbers of clusters to compile for: 6 is an MLU370-S4, 8 an X4. None: those of the architecture.
+    clusters: tuple[int, ...] | None = None
     type64to32_conversion: bool = True
     computation_preference: str = "auto"
     #: JSON file of the SDK's builder settings, other than those the manifest states; merged last, so it wins.
@@ -109,8 +110,13 @@ class MagicMindTarget:
         ):
             if value not in known:
                 raise BuildError(f"{name} {value!r} is not known, only {', '.join(known)}")
-        if not options.clusters or min(options.clusters) < 1:
-            raise BuildError(f"cluster_num {list(options.clusters)}: at least one number from 1 is needed")
+        if options.clusters is None and options.arch not in CLUSTERS:
+            raise BuildError(
+                f"mlu_arch {options.arch!r}: clusters are known of {', '.join(CLUSTERS)} only, "
+                "give this card's by --cluster-num"
+            )
+        if min(self._clusters, default=0) < 1:
+            raise BuildError(f"cluster_num {list(self._clusters)}: at least one number from 1 is needed")
         if options.calibration_remote is not None and precision not in self.calibrated:
             raise BuildError(f"{precision} needs no calibration: leave --calibration-remote out")
         self._check_lengths(max_seq_length)
@@ -147,7 +153,7 @@ class MagicMindTarget:
             runtime=_runtime(done["sdk_version"]),
             magicmind=MagicMindInfo(
                 sdk_version=done["sdk_version"],
-                archs=((options.arch, options.clusters),),
+                archs=((options.arch, self._clusters),),
                 dynamic=options.dynamic,
                 precision_mode=job.precision,
                 input_dtypes=_DTYPES,
@@ -172,11 +178,17 @@ class MagicMindTarget:
         options = self.options
         return {
             "precision": precision,
-            "archs": [[options.arch, list(options.clusters)]],
+            "archs": [[options.arch, list(self._clusters)]],
             "computation_preference": options.computation_preference,
             "type64to32_conversion": options.type64to32_conversion,
             "extra": self._extra(),
         }
+
+    @property
+    def _clusters(self) -> tuple[int, ...]:
+        """Numbers of clusters to compile for, once `check` has passed."""
+        options = self.options
+        return CLUSTERS[options.arch] if options.clusters is None else options.clusters
 
     def _check_lengths(self, max_seq_length: int) -> None:
         buckets = self.options.length_buckets

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import magicmind
 import magicmind.python.runtime as mm
 
+from ..sdk.wheel import wheel_version
 from .backend import Backend, Refused
 from .magicmind_lane import Graph, Lane
-from .sdk_calls import check, made
-from .versions import check_version, wheel_version
+from .sdk_calls import done, made
+from .versions import check_version
 from .visible import visible_devices
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class MagicMindBackend(Backend):
     def open(self) -> dict[str, Any]:
         manifest = self.config["manifest"]
         built = manifest["magicmind"]
-        version = wheel_version(magicmind.__file__)
+        version = wheel_version(magicmind)
         if not version:
             raise Refused(
                 "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
@@ -53,10 +54,10 @@ class MagicMindBackend(Backend):
             )
         self._device = mm.Device()
         self._device.id = index
-        check(self._device.active(), f"activating mlu:{index}")
+        done(f"activating mlu:{index}", self._device.active)
         self._graphs = [
             Graph(
-                made(model.create_i_engine, "create_i_engine", _fit(built["archs"])),
+                made("create_i_engine", model.create_i_engine, hint=_fit(built["archs"])),
                 graph["max_length"],
                 int(manifest["max_batch_size"]),
                 built["dynamic"],
@@ -75,7 +76,7 @@ class MagicMindBackend(Backend):
         }
 
     def open_lane(self, lane: int) -> dict[str, Any]:
-        check(self._device.active(), f"activating mlu:{self._device.id}")
+        done(f"activating mlu:{self._device.id}", self._device.active)
         model = self.config["manifest"]["model"]
         limits = (int(model["vocab_size"]), 2, int(model["type_vocab_size"]))
         try:
@@ -93,7 +94,7 @@ class MagicMindBackend(Backend):
     def _read(self, graph: dict[str, Any]) -> Any:
         model = mm.Model()
         path = os.path.join(self.config["bundle"], graph["file"])
-        check(model.deserialize_from_file(path), "reading " + graph["file"])
+        done("reading " + graph["file"], model.deserialize_from_file, path)
         found = (model.get_input_num(), model.get_output_num())
         if found != (INPUTS, OUTPUTS):
             raise Refused(
@@ -105,4 +106,7 @@ class MagicMindBackend(Backend):
 def _fit(archs: list[Any]) -> str:
     """What a card has to be for a bundle. The SDK has no call that tells what the card at hand is."""
     kinds = " or ".join(f"{arch} with {min(clusters)} clusters or more" for arch, clusters in archs)
-    return f"this bundle is for {kinds}: compare with cnmon, and build it for this card if it is another"
+    return (
+        f"this bundle is for {kinds}: compare with cnmon and mm_run; for another card build it "
+        "with its --mlu-arch and --cluster-num"
+    )
