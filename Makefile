@@ -13,7 +13,7 @@ TREE   := proto worker client builder tests deploy docs/examples
 .PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto bench chaos clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Start a worker on the built-in model, score the built-in data set over gRPC
 	@rm -rf demo-out
