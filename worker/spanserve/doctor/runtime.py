@@ -10,7 +10,13 @@ from spanserve.doctor.finding import Finding, failed, ok
 from spanserve.doctor.program import run
 
 #: Loaded in a process of its own, as the device host does: its libraries may end the process that loads them.
-_PROBE = "import openvino; print(openvino.__version__)"
+#: Without openvino_telemetry it reports nothing to its maker.
+_PROBE = """
+import sys
+sys.modules["openvino_telemetry"] = None
+import openvino
+print(openvino.__version__)
+"""
 
 
 def check_runtime(manifest: Manifest | None, python: str = sys.executable) -> Finding:
