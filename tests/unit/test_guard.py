@@ -13,8 +13,6 @@ import grpc
 import pytest
 from grpc.aio import server
 
-from tests.unit.conftest import FOLDER, NOT_YET
-
 FORK, SPAWN = multiprocessing.get_context("fork"), multiprocessing.get_context("spawn")
 STARTS: dict[str, Callable[[], object]] = {
     "subprocess": lambda: subprocess.Popen(["true"]),
@@ -41,8 +39,3 @@ async def test_asyncio() -> None:
     """A process of asyncio's is one as well."""
     with pytest.raises(pytest.fail.Exception, match="are in tests/integration"):
         await create_subprocess_exec("true")
-
-
-def test_not_yet() -> None:
-    """The list of files that still start something names no file that is gone."""
-    assert [] == [name for name in NOT_YET if not (FOLDER / name).is_file()]
