@@ -13,12 +13,10 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 
-from google.protobuf.message import DecodeError
-
 from spanserve.client.errors import ClientError, NoWorker
 from spanserve.client.redis.connection import BLOCK_MS, QueueConnection
+from spanserve.client.redis.fetcher import Fetcher
 from spanserve.client.redis.outbox import Outbox
-from spanserve.client.redis.outcome import checked, without_result
 from spanserve.client.transport import distinct
 from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
@@ -73,6 +71,7 @@ class QueueDispatcher:
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
         self._outbox = Outbox((), resubmit_s)
+        self._fetcher = Fetcher(connection.producer)
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
         self._closing = asyncio.Event()
@@ -224,34 +223,13 @@ class QueueDispatcher:
         tasks = [task for name in ends if (task := self._outbox.waiting.get(name)) is not None]
         for first in range(0, len(tasks), MAX_PIPELINE):
             part = tasks[first : first + MAX_PIPELINE]
-            results = await self._fetch(part)
+            results = await self._fetcher.results(part)
             for task in part:
-                result = results.get(task.id) or await self._explain(task, ends[task.id])
+                result = results.get(task.id) or await self._fetcher.explain(task, ends[task.id])
                 if result is None:
                     self._outbox.give_back([task])
                 else:
                     self._deliver(task, result)
-
-    async def _fetch(self, tasks: Sequence[Task]) -> dict[str, TaskResult]:
-        """Results by task id, as far as there are any; what cannot be read is the worker's fault."""
-        first = tasks[0]
-        try:
-            found = await self._connection.producer.results(first.tenant, first.run_id, [t.id for t in tasks])
-        except DecodeError:
-            if len(tasks) == 1:
-                return {first.id: checked(first, None)}
-            half = len(tasks) // 2
-            return await self._fetch(tasks[:half]) | await self._fetch(tasks[half:])
-        return {task.id: checked(task, found[task.id]) for task in tasks if task.id in found}
-
-    async def _explain(self, task: Task, state: JobState | None) -> TaskResult | None:
-        """The result of an ended task that has left none; None if it has not ended after all."""
-        # The dead may be replayed, and what was to leave a result may be forgotten by Redis between event and fetch.
-        if state not in (JobState.CANCELLED, JobState.EXPIRED):
-            state = await self._connection.producer.state(JobId.of(task))
-            if again := await self._fetch([task]):  # it has ended between the two looks
-                return again[task.id]
-        return None if state is None or state is JobState.QUEUED else without_result(task, state)
 
     async def _watch(self) -> None:
         """Look now and then whether anybody is there."""
