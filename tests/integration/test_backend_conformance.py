@@ -15,7 +15,7 @@ import pytest
 
 from spanserve import demo
 from spanserve.bundle import Bundle
-from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied, Slot, attendant
+from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied, Slot, host_monitor
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
 from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, rings
@@ -173,7 +173,7 @@ def test_abort(device: Device, log: Log) -> None:
 def test_hang(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that stands still is killed by the watchdog; the next host gives the same logits."""
     expected = logits(device, batch(4, 32))
-    monkeypatch.setattr(attendant, "SILENCE_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(host_monitor, "SILENCE_TIMEOUT_S", 1.5)
     died = pending(device).exception(PATIENCE_S)
     assert isinstance(died, HostDied)
     monkeypatch.undo()

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, attendant
+from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, host_monitor
 from spanserve.device import handle as handle_module
 from spanserve.device.host.simulated import logits
 from spanserve.device.process import HostProcess
@@ -161,7 +161,7 @@ def test_hanging_batch(open_device: OpenDevice, log: Log) -> None:
 
 def test_silent_host(open_device: OpenDevice, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host without a sign of life is killed, though no batch is with it."""
-    monkeypatch.setattr(attendant, "SILENCE_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(host_monitor, "SILENCE_TIMEOUT_S", 1.5)
     device = open_device()
     device.start()
     assert device.host_pid is not None

@@ -18,7 +18,7 @@ from spanserve.builder.goldens import choose_goldens
 from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
 from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
-from spanserve.builder.targets import Compiled, Job, Target
+from spanserve.builder.targets import BuildRequest, Compiled, Target
 from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
 from spanserve.bundle import Bundle, CostTable, Manifest, Verification, write_bundle
@@ -126,7 +126,7 @@ def _build_in(
         calibration = _calibration(recipe, encoder)
         on_step(f"calibration text: {len(calibration)} windows")
     compiled = target.compile(
-        Job(
+        BuildRequest(
             model=model,
             tokenizer=tokenizer.info,
             precision=precision,

@@ -1,4 +1,4 @@
-"""Places: which devices and addresses the options of `spanserve up` name."""
+"""Placements: which devices and addresses the options of `spanserve up` name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from spanserve.contract.errors import SpanserveError
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.placements import parse_placements
 
 NAMED = {
     "one": ("cpu", "h:1", [("cpu", "cpu", "h:1")]),
@@ -37,8 +37,8 @@ NAMED = {
 @pytest.mark.parametrize(("devices", "listen", "expected"), NAMED.values(), ids=NAMED)
 def test_named(devices: str, listen: str, expected: list[tuple[str, str, str]]) -> None:
     """Every device gets a name of its own and a port of its own, in the order given."""
-    places = parse_places(devices, listen)
-    assert expected == [(place.name, place.spec.text, place.address) for place in places]
+    placements = parse_placements(devices, listen)
+    assert expected == [(placement.name, placement.spec.text, placement.address) for placement in placements]
 
 
 REFUSED = {
@@ -62,4 +62,4 @@ REFUSED = {
 def test_refused(devices: str, listen: str, message: str) -> None:
     """What cannot work is refused with what was found."""
     with pytest.raises(SpanserveError, match=re.escape(message)):
-        parse_places(devices, listen)
+        parse_placements(devices, listen)

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spanserve.bundle import Bundle, Manifest, grid_of
-from spanserve.device.attendant import Attendant
 from spanserve.device.cpus import cpu_share
 from spanserve.device.errors import DeviceError
 from spanserve.device.host.ring import Arrays, Ring
+from spanserve.device.host_monitor import HostMonitor
 from spanserve.device.process import HostProcess
 from spanserve.device.spec import DeviceSpec
 
@@ -144,7 +144,7 @@ class Device:
         }
         self._lock = threading.Lock()
         self._free = [Slot(index, self) for index in reversed(range(slots))]
-        self._attendant: Attendant | None = None
+        self._monitor: HostMonitor | None = None
         self._closed = False
         self._first_start_s: float | None = None
         #: Facts the host reported when it came up.
@@ -173,7 +173,7 @@ class Device:
     @property
     def host_pid(self) -> int | None:
         """Process id of the host, None while there is none."""
-        return self._attendant.host_pid if self._attendant else None
+        return self._monitor.host_pid if self._monitor else None
 
     def start(self) -> None:
         """Start a host and wait until it has loaded the model.
@@ -189,9 +189,9 @@ class Device:
         with self._lock:
             if self._closed:
                 raise DeviceError(f"{self.spec.text} was closed")
-            if self._attendant is not None and self._attendant.stuck:
-                raise DeviceError(self._attendant.stuck)
-            attendant = self._attendant = Attendant(
+            if self._monitor is not None and self._monitor.stuck:
+                raise DeviceError(self._monitor.stuck)
+            monitor = self._monitor = HostMonitor(
                 self.spec.text,
                 self.ring,
                 self._make_host,
@@ -199,7 +199,7 @@ class Device:
                 log=self._log,
                 died=lambda: self.on_death(),
             )
-        self.info = attendant.ready.result()
+        self.info = monitor.ready.result()
         self.starts += 1
         if self._first_start_s is None:
             self._first_start_s = time.monotonic() - began
@@ -207,9 +207,9 @@ class Device:
     def stop(self) -> None:
         """End the host; batches in flight fail with HostDied. Does nothing when there is none."""
         with self._lock:
-            attendant = self._attendant
-        if attendant is not None:
-            attendant.stop()
+            monitor = self._monitor
+        if monitor is not None:
+            monitor.stop()
 
     def close(self) -> None:
         """Stop for good, a start that is under way included; give the shared memory back."""
@@ -263,9 +263,9 @@ class Device:
             self._free.append(slot)
 
     def _submit(self, slot: Slot, batch: int, length: int, timeout_s: float) -> Future[float]:
-        if self._attendant is None:
+        if self._monitor is None:
             raise DeviceError(f"{self.spec.text} was never started")
-        return self._attendant.submit(slot, batch, length, timeout_s)
+        return self._monitor.submit(slot, batch, length, timeout_s)
 
     def _make_host(self, on_output: Callable[[str], None]) -> HostProcess:
         return HostProcess(

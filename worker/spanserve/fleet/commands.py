@@ -10,7 +10,7 @@ import typer
 
 from spanserve import demo
 from spanserve.contract.errors import SettingsError
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import FleetSettings, run_fleet
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
@@ -99,10 +99,10 @@ def up(
     for name, address in (("metrics", metrics), ("health", health)):
         if address:
             check_address(name, address)
-    places = parse_places(devices, listen)
+    placements = parse_placements(devices, listen)
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
-        listen=places[0].address,
+        listen=placements[0].address,
         slots=given["slots"],
         max_batch_size=given["max_batch_size"] or None,
         tls_cert=given["tls_cert"],
@@ -117,11 +117,11 @@ def up(
     )
     if health:
         worker.check_plaintext("health", health)
-    for place in places:
-        place.spec.interpreter(given["magicmind_python"])
+    for placement in placements:
+        placement.spec.interpreter(given["magicmind_python"])
     fleet = FleetSettings(
         bundle=worker.bundle,
-        places=places,
+        placements=placements,
         arguments=tuple(context.args),
         worker=worker,
         pages=metrics,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from spanserve.device.cpus import format_cpus, parse_cpus
 from spanserve.device.host.visible import visible_devices
-from spanserve.fleet.placements import Place
+from spanserve.fleet.placements import Placement
 
 #: Of Cambricon, as the PCI subsystem names it.
 _VENDOR = "0xcabc"
@@ -28,13 +28,13 @@ class Cores:
 
 
 def divide(
-    places: Sequence[Place],
+    placements: Sequence[Placement],
     *,
     allowed: Iterable[int],
     environment: Mapping[str, str],
     root: Path = Path("/"),
 ) -> list[Cores]:
-    """Processors for each place, in the same order.
+    """Processors for each placement, in the same order.
 
     Args:
         allowed: processors that this process may use.
@@ -45,20 +45,20 @@ def divide(
     for cpu in sorted(allowed):
         threads.setdefault(_core(root, cpu), []).append(cpu)
     cores = [threads[core] for core in sorted(threads)]
-    nodes, why = _nodes(places, environment, root)
+    nodes, why = _nodes(placements, environment, root)
     near = {node: _of_node(root, node) for node in set(nodes) if node is not None}
     local = {node: [core for core in cores if not cpus.isdisjoint(core)] for node, cpus in near.items()}
     useless = [node for node, found in local.items() if not found]
     if useless:
         why = f"none of the processors of NUMA node {useless[0]} may be used"
     if why:
-        return _split(cores, len(places), why)
+        return _split(cores, len(placements), why)
     shares: dict[int, Cores] = {}
     for node, cpus in near.items():
         members = [index for index, other in enumerate(nodes) if other == node]
         reason = f"near its card: NUMA node {node} has {format_cpus(cpus)}"
         shares |= zip(members, _split(local[node], len(members), reason), strict=True)
-    return [shares[index] for index in range(len(places))]
+    return [shares[index] for index in range(len(placements))]
 
 
 def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
@@ -73,28 +73,28 @@ def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
 
 
 def _nodes(
-    places: Sequence[Place], environment: Mapping[str, str], root: Path
+    placements: Sequence[Placement], environment: Mapping[str, str], root: Path
 ) -> tuple[list[int | None], str]:
-    """The NUMA node of each place; and why they are of no use, where they are not.
+    """The NUMA node of each placement; and why they are of no use, where they are not.
 
     Card N is taken to be the N-th in the order of PCI addresses: the order of `cnmon` and of Cambricon's own
     checking scripts. No public page promises it for CNRT, so the log says which card was looked at.
     """
-    if any(place.spec.backend != "mlu" for place in places):
+    if any(placement.spec.backend != "mlu" for placement in placements):
         return [], "divided evenly: these devices are near all processors"
     visible = visible_devices(environment)
     if visible.ids is not None and not all(name.isdigit() for name in visible.ids):
         return [], f"divided evenly: {visible.why} does not tell where cards are"
     cards = _cards(root)
     nodes: list[int | None] = []
-    for place in places:
-        index = place.spec.index
+    for placement in placements:
+        index = placement.spec.index
         if visible.ids is not None:
             index = int(visible.ids[index]) if index < len(visible.ids) else len(cards)
         if index >= len(cards):
             return (
                 [],
-                f"divided evenly: the system shows {len(cards)} cards, and {place.name} is none of them",
+                f"divided evenly: the system shows {len(cards)} cards, and {placement.name} is none of them",
             )
         node = int(_read(root / "sys/bus/pci/devices" / cards[index] / "numa_node") or -1)
         if node < 0:

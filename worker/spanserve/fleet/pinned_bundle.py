@@ -15,7 +15,7 @@ from spanserve.bundle.manifest import MANIFEST_NAME
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class PinnedBundle:
     """A bundle that was found whole.
 
     Attributes:
@@ -30,7 +30,7 @@ class Release:
     manifest: str
 
 
-def read_release(path: Path) -> Release:
+def read_pinned(path: Path) -> PinnedBundle:
     """Follow a path to a bundle and check every file of it.
 
     Raises:
@@ -39,4 +39,4 @@ def read_release(path: Path) -> Release:
     real = path.resolve()
     bundle = Bundle.open(real)
     content = hashlib.sha256((real / MANIFEST_NAME).read_bytes()).hexdigest()
-    return Release(real, bundle.manifest.name, bundle.manifest.digest, content)
+    return PinnedBundle(real, bundle.manifest.name, bundle.manifest.digest, content)

@@ -16,7 +16,7 @@ _TIMES = re.compile(r"(?!mlu)(.+)\*(\d{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """A device of a fleet, and the address of its worker.
 
     Attributes:
@@ -28,8 +28,8 @@ class Place:
     address: str
 
 
-def parse_places(devices: str, listen: str) -> tuple[Place, ...]:
-    """The places that options name, in their order.
+def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
+    """The placements that options name, in their order.
 
     Args:
         devices: device names separated by commas; `mlu:A-B` is a range of cards, `NAME*N` is N devices alike.
@@ -49,11 +49,11 @@ def parse_places(devices: str, listen: str) -> tuple[Place, ...]:
     names = [spec.text.partition("?")[0] for spec in specs]
     alike = Counter(names)
     seen: Counter[str] = Counter()
-    places = []
+    placements = []
     for spec, name, address in zip(specs, names, _addresses(listen, len(specs)), strict=True):
-        places.append(Place(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address))
+        placements.append(Placement(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address))
         seen[name] += 1
-    return tuple(places)
+    return tuple(placements)
 
 
 def _expand(item: str) -> list[str]:

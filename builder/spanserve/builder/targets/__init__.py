@@ -2,6 +2,6 @@
 
 from spanserve.builder.targets.cpu import CpuTarget
 from spanserve.builder.targets.magicmind import MagicMindOptions, MagicMindTarget
-from spanserve.builder.targets.target import Compiled, Job, Target
+from spanserve.builder.targets.target import BuildRequest, Compiled, Target
 
-__all__ = ["Compiled", "CpuTarget", "Job", "MagicMindOptions", "MagicMindTarget", "Target"]
+__all__ = ["BuildRequest", "Compiled", "CpuTarget", "MagicMindOptions", "MagicMindTarget", "Target"]

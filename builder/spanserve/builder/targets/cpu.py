@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.samples import Inputs, as_inputs
-from spanserve.builder.targets.target import INPUTS, Compiled, Job
+from spanserve.builder.targets.target import INPUTS, BuildRequest, Compiled
 from spanserve.bundle import Bundle, Graph, Runtime
 from spanserve.device import Device, DeviceSpec
 
@@ -56,26 +56,26 @@ class CpuTarget:
                 "timed here: build it on one that has (AVX512_BF16 or AMX), or take float32 or int8"
             )
 
-    def compile(self, job: Job) -> Compiled:
+    def compile(self, request: BuildRequest) -> Compiled:
         import openvino as ov
 
         from spanserve.builder.export import Spans, export_onnx
 
-        job.on_step("exporting to ONNX")
-        onnx = job.folder / "model.onnx"
-        export_onnx(Spans(job.model.module), onnx, opset=_OPSET)
-        job.on_step(f"compiling for the CPU, {job.precision}")
+        request.on_step("exporting to ONNX")
+        onnx = request.folder / "model.onnx"
+        export_onnx(Spans(request.model.module), onnx, opset=_OPSET)
+        request.on_step(f"compiling for the CPU, {request.precision}")
         try:
             graph = ov.convert_model(onnx)
-            if job.precision == "int8":
-                graph = _quantize(graph, _inputs(job))
+            if request.precision == "int8":
+                graph = _quantize(graph, _inputs(request))
         except RuntimeError as error:
             raise BuildError(f"OpenVINO cannot compile the graph: {error}") from None
-        file = job.folder / "model.xml"
+        file = request.folder / "model.xml"
         ov.save_model(graph, file, compress_to_fp16=False)
         _forget_origin(file)
         return Compiled(
-            graphs=(Graph(max_length=job.max_seq_length, file=file.name),),
+            graphs=(Graph(max_length=request.max_seq_length, file=file.name),),
             files=(file.name, "model.bin"),
             runtime=_runtime(),
         )
@@ -92,12 +92,12 @@ def _runtime() -> Runtime:
     return Runtime(name="openvino", version=release, accepts=(f"{year}.{month}", str(int(year) + 1)))
 
 
-def _inputs(job: Job) -> list[Inputs]:
+def _inputs(request: BuildRequest) -> list[Inputs]:
     """The calibration windows one by one, padded as a worker pads a window on its own."""
-    lengths = [-(-window.tokens // _MULTIPLE) * _MULTIPLE for window in job.calibration]
+    lengths = [-(-window.tokens // _MULTIPLE) * _MULTIPLE for window in request.calibration]
     return [
-        as_inputs([window], length, job.tokenizer)
-        for window, length in zip(job.calibration, lengths, strict=True)
+        as_inputs([window], length, request.tokenizer)
+        for window, length in zip(request.calibration, lengths, strict=True)
     ]
 
 

@@ -21,7 +21,7 @@ OUTPUTS = ("start_logits", "end_logits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class BuildRequest:
     """What to compile."""
 
     model: LoadedModel
@@ -42,7 +42,7 @@ class Job:
 class Compiled:
     """What came of it."""
 
-    #: Ascending by `max_length`; the last one takes the job's `max_seq_length`.
+    #: Ascending by `max_length`; the last one takes the request's `max_seq_length`.
     graphs: tuple[Graph, ...]
     #: Names of all files of the graphs.
     files: tuple[str, ...]
@@ -75,8 +75,8 @@ class Target(Protocol):
             BuildError: it cannot.
         """
 
-    def compile(self, job: Job) -> Compiled:
-        """Turn the model into graphs in the job's folder.
+    def compile(self, request: BuildRequest) -> Compiled:
+        """Turn the model into graphs in the request's folder.
 
         Raises:
             BuildError: the runtime's compiler refuses the model.
