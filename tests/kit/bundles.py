@@ -25,9 +25,9 @@ from spanserve.bundle import (
 )
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.contract import Question, Task
-from spanserve.device.host.simulated import logits
+from spanserve.device.host.simulated import answers
 from spanserve.qa import Encoder
-from spanserve.qa.direct import Run, ask
+from spanserve.qa.direct import ask
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-"
@@ -57,6 +57,7 @@ def make_sim_bundle(
     golden: str = "Anna Holm said the harbour froze in 1871.",
     files: Mapping[str, Path | str] | None = None,
     complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+    older: bool = False,
 ) -> Bundle:
     """A bundle for `sim:` devices; its golden is what their logits imply.
 
@@ -65,6 +66,7 @@ def make_sim_bundle(
         golden: context of its golden.
         files: its graph; an empty file unless given.
         complete: changes the manifest.
+        older: in format 1.
     """
     manifest = Manifest(
         name="simulated",
@@ -72,7 +74,6 @@ def make_sim_bundle(
         builder="0",
         target="cpu",
         precision="float32",
-        max_seq_length=max_seq_length,
         max_batch_size=max_batch_size,
         length_multiple=16,
         runtime=Runtime(name="openvino", version="2026.4.1", accepts=("2026.4", "2027")),
@@ -86,8 +87,8 @@ def make_sim_bundle(
         ),
         tokenizer=TokenizerInfo(lower_case=True, cls_id=2, sep_id=3, pad_id=0),
         graphs=(Graph(max_length=max_seq_length, file="model.xml"),),
+        graph_files=tuple(files or ("model.xml",)),
         verification=Verification(windows=1, max_logit_error=0, mean_logit_error=0, answer_agreement=1),
-        files=(),
     )
     contents: dict[str, Path | str] = {
         **(files or {"model.xml": ""}),
@@ -95,7 +96,7 @@ def make_sim_bundle(
         "goldens.json": goldens_to_json([_golden(manifest, golden)]),
         "cost.json": CostTable((max_batch_size,), (max_seq_length,), ((cost_s,),)).to_json(),
     }
-    return write_bundle(path, contents, complete(manifest))
+    return write_bundle(path, contents, complete(manifest), older=older)
 
 
 def _golden(manifest: Manifest, context: str) -> Golden:
@@ -111,6 +112,5 @@ def _golden(manifest: Manifest, context: str) -> Golden:
             max_seq_length=manifest.max_seq_length,
         )
     task = Task(id="golden", context=context, questions=(Question("golden", question),))
-    rule: Run = lambda ids, mask, types: logits(ids)  # noqa: E731 - a name for its type
-    best = ask(encoder, task, rule, length_multiple=manifest.length_multiple)[0].best
+    best = ask(encoder, task, answers, manifest)[0].best
     return Golden(context, question, best.start, best.end, best.score)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import mmap
 import os
 import sys
@@ -14,7 +13,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from spanserve.bundle import Bundle, Manifest, grid_of
@@ -37,18 +35,10 @@ SINGLE_TIMEOUT_S = 60.0
 _MFD_CLOEXEC = 1
 
 #: Parts of the manifest that the host reads.
-_FOR_THE_HOST = {
-    "precision",
-    "graphs",
-    "max_seq_length",
-    "max_batch_size",
-    "runtime",
-    "model",
-    "magicmind",
-}
+_FOR_THE_HOST = {"precision", "graphs", "max_batch_size", "runtime", "model", "arch", "inputs", "outputs"}
 
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float32]
+#: Arrays by the names that the manifest gives them.
+Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True, eq=False)
@@ -122,19 +112,20 @@ class Device:
         self._environment = dict(environment or {})
         self._log = log
         self._ring_fd = _memory_file("spanserve-ring")
-        size = Ring.size(slots, self.max_batch, manifest.max_seq_length)
-        os.ftruncate(self._ring_fd, size)
-        self.ring = Ring(mmap.mmap(self._ring_fd, size), slots, self.max_batch, manifest.max_seq_length)
+        told = manifest.model_dump(mode="json", include=_FOR_THE_HOST)
+        shape = (slots, self.max_batch, manifest.max_seq_length, (told["inputs"], told["outputs"]))
+        os.ftruncate(self._ring_fd, Ring.size(*shape))
+        self.ring = Ring(mmap.mmap(self._ring_fd, Ring.size(*shape)), *shape)
         share = cpu_share()
         threads = int(spec.options.get("threads", share.threads))
         self.threads_reason = "as given" if "threads" in spec.options else share.reason
         self._config: dict[str, Any] = {
-            "backend": spec.backend,
-            "options": spec.options,
-            "index": spec.index,
-            "card": spec.card,
+            "backend": spec.kind.backend,
+            "sdk_python": spec.kind.sdk_python,
+            "options": {**spec.options, **spec.words},
+            "unit": spec.unit,
             "bundle": str(bundle.path.resolve()),
-            "manifest": json.loads(manifest.model_dump_json(include=_FOR_THE_HOST)),
+            "manifest": told,
             "threads": threads,
             "lanes": slots,
             "slots": slots,
@@ -226,16 +217,16 @@ class Device:
             return self._free.pop() if self._free else None
 
     def timed(
-        self, ids: Ints, mask: Ints, types: Ints, *, timeout_s: float = SINGLE_TIMEOUT_S
-    ) -> tuple[float, Floats, Floats]:
+        self, inputs: Tensors, *, timeout_s: float = SINGLE_TIMEOUT_S
+    ) -> tuple[float, dict[str, NDArray[Any]]]:
         """Run one batch and wait for it.
 
         Args:
-            ids, mask, types: int32 [B, S].
+            inputs: every input of the graph, [B, S] or what its shape says.
             timeout_s: longest time it may run; then the host is killed.
 
         Returns:
-            Seconds on the device; start and end logits, float32 [B, S].
+            Seconds on the device, and every output.
 
         Raises:
             DeviceError: the batch failed, the host died, or every slot is in use.
@@ -244,19 +235,18 @@ class Device:
         if slot is None:
             raise DeviceError(f"every slot of {self.spec.text} is in use")
         try:
-            batch, length = ids.shape
+            batch, length = _shape_of(inputs, self.bundle.manifest)
             arrays = slot.arrays(batch, length)
-            arrays.ids[:], arrays.mask[:], arrays.types[:] = ids, mask, types
+            for name, area in arrays.inputs.items():
+                area[:] = inputs[name]
             seconds = slot.submit(batch, length, timeout_s).result()
-            return seconds, arrays.start.copy(), arrays.end.copy()
+            return seconds, {name: area.copy() for name, area in arrays.outputs.items()}
         finally:
             slot.release()
 
-    def compute(
-        self, ids: Ints, mask: Ints, types: Ints, *, timeout_s: float = SINGLE_TIMEOUT_S
-    ) -> tuple[Floats, Floats]:
+    def compute(self, inputs: Tensors, *, timeout_s: float = SINGLE_TIMEOUT_S) -> dict[str, NDArray[Any]]:
         """`timed` without the time."""
-        return self.timed(ids, mask, types, timeout_s=timeout_s)[1:]
+        return self.timed(inputs, timeout_s=timeout_s)[1]
 
     def _release(self, slot: Slot) -> None:
         with self._lock:
@@ -278,22 +268,29 @@ class Device:
 
 
 def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:
-    """Refuse what no host could do. A simulated device takes every bundle.
+    """Refuse what no host could do.
 
     Raises:
         DeviceError: the bundle is for another kind of device, or for smaller batches.
     """
-    needed = {"cpu": "cpu", "mlu": "magicmind"}.get(spec.backend, manifest.target)
-    if manifest.target != needed:
+    kind = spec.kind
+    if kind.targets is not None and not kind.runs(manifest.target):
         raise DeviceError(
             f"bundle {manifest.name!r} was built with --target {manifest.target}; "
-            f"{spec.text} needs one built with --target {needed}"
+            f"{spec.text} needs one built with --target {' or '.join(sorted(kind.targets))}"
         )
-    if spec.backend == "mlu" and max_batch is not None and max_batch > manifest.max_batch_size:
+    if kind.compiled_batch and max_batch is not None and max_batch > manifest.max_batch_size:
         raise DeviceError(
             f"max_batch_size is {max_batch}: the graph of bundle {manifest.name!r} takes at most "
             f"{manifest.max_batch_size} windows"
         )
+
+
+def _shape_of(inputs: Tensors, manifest: Manifest) -> tuple[int, int]:
+    """Batch and length of a batch, by an input that has both."""
+    tensor = next(tensor for tensor in manifest.inputs if {"batch", "length"} <= set(tensor.shape))
+    shape = inputs[tensor.name].shape
+    return shape[tensor.shape.index("batch")], shape[tensor.shape.index("length")]
 
 
 def _memory_file(name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from spanserve.bundle import Bundle, BundleError, Manifest
@@ -10,11 +11,15 @@ from spanserve.device.handle import check_fit
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
 
-def open_bundle(path: Path) -> tuple[Manifest | None, Finding]:
-    """Open a bundle as a worker does: size and sha256 of every file, goldens, cost table."""
+def open_bundle(path: Path, targets: Collection[str] | None) -> tuple[Manifest | None, Finding]:
+    """Open a bundle as a worker does: size and sha256 of every file, goldens, cost table.
+
+    Args:
+        targets: of bundles that the device runs; None: not known yet.
+    """
     name = "bundle"
     try:
-        bundle = Bundle.open(path)
+        bundle = Bundle.open(path, targets=targets)
         bundle.goldens()
         bundle.cost_table()
     except (BundleError, OSError) as error:

@@ -76,7 +76,7 @@ def doctor(
     """
     spec = DeviceSpec.parse(device) if device else None
     examination = Examination(
-        bundle=bundle or (None if spec is not None and spec.backend == "mlu" else demo.BUNDLE),
+        bundle=bundle or (demo.BUNDLE if spec is None or spec.kind.runs(demo.TARGET) else None),
         device=spec,
         redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
         if redis

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 
 from spanserve.bundle import CostTable
+from spanserve.bundle.manifest import END_LOGITS, START_LOGITS
 from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot
@@ -249,7 +250,7 @@ class Engine:
         rows = batch.rows
         arrays = slot.arrays(len(rows), batch.length)
         windows = [row.window for row in rows]
-        fill(windows, arrays.ids, arrays.mask, arrays.types, self.encoder.info)
+        fill(windows, arrays.inputs, self.encoder.info)
         now = self.clock()
         for row in rows:
             row.ask.job.started = True
@@ -280,7 +281,7 @@ class Engine:
         error = future.exception()
         if error is None:
             arrays = slot.arrays(len(batch.rows), batch.length)
-            start, end = arrays.start.copy(), arrays.end.copy()
+            start, end = (arrays.outputs[name].copy() for name in (START_LOGITS, END_LOGITS))
             slot.release()  # the device works on while we decode
             self._refusals = 0
             self.batcher.cost = self._cost.observe(future.result(), estimate)

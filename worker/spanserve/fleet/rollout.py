@@ -66,7 +66,9 @@ async def roll_out(
         Whether every card that is not given up serves the new bundle.
     """
     status.state, status.bundle, status.error = "running", str(pinned.path), ""
-    log.info("rollout began", bundle=status.bundle, model_digest=pinned.digest)
+    log.info(
+        "rollout began", bundle=status.bundle, model_digest=", ".join(dict.fromkeys(pinned.digests.values()))
+    )
     left = list(members)
     try:
         while left:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from spanserve.bundle import padded_length
 from spanserve.device import card_cost
 from spanserve.device.host.cards import Card
 from spanserve.engine.batcher import Batch, Batcher
@@ -90,8 +91,7 @@ class PlannedCard:
         self._pump()
 
     def _padded(self, tokens: int) -> int:
-        multiple = self._setup.length_multiple
-        return min(-(-tokens // multiple) * multiple, self._setup.max_length)
+        return padded_length(tokens, self._setup.length_multiple, self._setup.max_length)
 
     def _pump(self) -> None:
         """Fill free slots, as the engine does."""

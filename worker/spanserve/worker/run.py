@@ -20,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from spanserve.bundle import Bundle, CostTable
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
-from spanserve.device import Device, DeviceError, DeviceSpec, card_cost, read_environment
+from spanserve.device import Device, DeviceError, DeviceSpec, read_environment
 from spanserve.device.cpus import format_cpus
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import Service
@@ -31,12 +31,12 @@ from spanserve.engine.state import State
 from spanserve.engine.waiting import first
 from spanserve.qa import Encoder
 from spanserve.worker.canary import check_goldens
-from spanserve.worker.cost import measured_cost
+from spanserve.worker.cost import measured_cost, prior_cost
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Page, Pages
 from spanserve.worker.settings import Settings
-from spanserve.worker.slots import FEW, MOST, enough_slots, measure_slots
+from spanserve.worker.slots import enough_slots, measure_slots
 
 EXIT_OK = 0
 #: Told twice to stop, or held tasks did not finish in time.
@@ -69,19 +69,19 @@ def run_worker(settings: Settings) -> int:
 class _Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.bundle = Bundle.open(settings.bundle)
         spec = DeviceSpec.parse(settings.device)
+        self.bundle = Bundle.open(settings.bundle, targets=spec.kind.targets)
         self.device = Device(
             self.bundle,
             spec,
-            slots=settings.slots or (MOST if spec.backend == "mlu" else FEW),
+            slots=settings.slots or max(spec.kind.slots, spec.kind.most_slots),
             max_batch=settings.max_batch_size,
             python=spec.interpreter(settings.magicmind_python),
             environment=read_environment(settings.device_env) if settings.device_env else None,
             log=log.info,
         )
         self.encoder = Encoder.of(self.bundle)
-        self.cost = self._cost_table()
+        self.cost = prior_cost(self.device)
         self.stopping = asyncio.Event()
         #: Set by a second signal.
         self.hurry = asyncio.Event()
@@ -137,13 +137,6 @@ class _Worker:
                 alive.cancel()
             self.notifier.close()
 
-    def _cost_table(self) -> CostTable:
-        """What batches cost before any is measured: the bundle's table, but a simulated card has its own."""
-        card = self.device.spec.figures
-        if card is None:
-            return self.bundle.cost_table()
-        return card_cost(card, self.device.max_batch, self.bundle.manifest.max_seq_length)
-
     def _make_door(self) -> RedisDoor | None:
         settings = self.settings
         if settings.redis is None:
@@ -182,10 +175,8 @@ class _Worker:
 
     def _start_device(self) -> CostTable:
         self._prove()
-        if self.device.spec.card is not None:  # its table is known
-            return self.cost.scaled(self.device.spec.options.get("time_scale", 1.0))
         cost = measured_cost(self.device, self.cost)
-        if not self.settings.slots and self.device.spec.backend == "mlu":
+        if not self.settings.slots and self.device.slots > self.device.spec.kind.slots:
             self._choose_slots(cost)
         return cost
 

@@ -109,6 +109,10 @@ def build(
     computation_preference: options.ComputationPreference = "auto",
     build_config: options.BuildConfig = None,
     calibration_remote: options.CalibrationRemote = None,
+    older_format: Annotated[
+        bool,
+        typer.Option("--older-format", help="Write format 1, which workers of earlier releases read."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Result and errors as JSON.")] = False,
 ) -> None:
@@ -158,6 +162,7 @@ def build(
             lower_case=None if lower_case is LowerCase.AUTO else lower_case is LowerCase.TRUE,
             calibration=calibration,
             name=name,
+            older_format=older_format,
             force=force,
         ),
         show,

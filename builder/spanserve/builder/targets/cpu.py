@@ -15,12 +15,12 @@ import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.samples import Inputs, as_inputs
-from spanserve.builder.targets.target import INPUTS, BuildRequest, Compiled
-from spanserve.bundle import Bundle, Graph, Runtime
+from spanserve.builder.targets.target import BuildRequest, Compiled
+from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
 
 #: Measured for all three precisions: logits are bit-equal at multiples of 16, not at multiples of 1 or 8.
@@ -36,9 +36,10 @@ _COUNTED = re.compile(r"\w+_\d+")
 class CpuTarget:
     """`--target cpu`."""
 
-    name: Literal["cpu"] = "cpu"
+    name = "cpu"
     precisions = ("float32", "bfloat16", "int8")
     calibrated = frozenset({"int8"})
+    without_device = ""
 
     def length_multiple(self, max_seq_length: int) -> int:
         return _MULTIPLE
@@ -94,10 +95,10 @@ def _runtime() -> Runtime:
 
 def _inputs(request: BuildRequest) -> list[Inputs]:
     """The calibration windows one by one, padded as a worker pads a window on its own."""
-    lengths = [-(-window.tokens // _MULTIPLE) * _MULTIPLE for window in request.calibration]
+    longest = request.max_seq_length
     return [
-        as_inputs([window], length, request.tokenizer)
-        for window, length in zip(request.calibration, lengths, strict=True)
+        as_inputs([window], padded_length(window.tokens, _MULTIPLE, longest), request.tokenizer)
+        for window in request.calibration
     ]
 
 
@@ -116,7 +117,7 @@ def _quantize(graph: Any, calibration: Sequence[Inputs]) -> Any:
         ]
         quantized = nncf.quantize(
             graph,
-            nncf.Dataset(list(calibration), lambda inputs: dict(zip(INPUTS, inputs, strict=True))),
+            nncf.Dataset(list(calibration), lambda inputs: inputs),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(calibration),

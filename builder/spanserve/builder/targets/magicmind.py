@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,15 +20,16 @@ from spanserve.builder.errors import BuildError
 from spanserve.builder.json_file import read_object
 from spanserve.builder.samples import as_inputs
 from spanserve.builder.targets.compiler import compile_graphs
-from spanserve.builder.targets.target import INPUTS, BuildRequest, Compiled
-from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime
+from spanserve.builder.targets.target import BuildRequest, Compiled
+from spanserve.bundle import Arch, Bundle, Graph, Runtime
+from spanserve.bundle.manifest import INPUTS
 from spanserve.device import Device, DeviceSpec
 from spanserve.qa import Window
 
 PARSERS = ("pytorch", "onnx")
 PREFERENCES = ("auto", "fast", "high_precision")
 #: Of the graph's inputs; nothing else is offered to a device.
-_DTYPES = ("INT32",) * len(INPUTS)
+_DTYPES = tuple(tensor.dtype.upper() for tensor in INPUTS)
 #: Lengths of a graph whose length may vary: a row's logits may depend on how far it is padded.
 _MULTIPLE = 16
 #: Settings that the manifest states, so that only the option that states both may make them.
@@ -75,7 +76,7 @@ class MagicMindOptions:
 class MagicMindTarget:
     """`--target magicmind`."""
 
-    name: Literal["magicmind"] = "magicmind"
+    name = "magicmind"
     precisions = (
         "force_float32",
         "force_float16",
@@ -85,6 +86,7 @@ class MagicMindTarget:
         "qint16_mixed_float32",
     )
     calibrated = frozenset(name for name in precisions if name.startswith("qint"))
+    without_device = "--no-verify builds without running it"
 
     def __init__(self, options: MagicMindOptions) -> None:
         self.options = options
@@ -115,7 +117,7 @@ class MagicMindTarget:
             raise BuildError(f"{precision} needs no calibration: leave --calibration-remote out")
         self._check_lengths(max_seq_length)
         self._extra()
-        if DeviceSpec.parse(options.device).backend != "mlu":
+        if not DeviceSpec.parse(options.device).kind.sdk_python:
             raise BuildError(f"device {options.device!r} is no card: target magicmind needs mlu:N")
 
     def compile(self, request: BuildRequest) -> Compiled:
@@ -141,17 +143,12 @@ class MagicMindTarget:
         files = tuple(Path(graph["output"]).name for graph in graphs)
         return Compiled(
             graphs=tuple(
-                Graph(max_length=length, file=file) for length, file in zip(lengths, files, strict=True)
+                Graph(max_length=length, file=file, dynamic=options.dynamic)
+                for length, file in zip(lengths, files, strict=True)
             ),
             files=files,
             runtime=_runtime(done["sdk_version"]),
-            magicmind=MagicMindInfo(
-                sdk_version=done["sdk_version"],
-                archs=((options.arch, options.clusters),),
-                dynamic=options.dynamic,
-                precision_mode=request.precision,
-                input_dtypes=_DTYPES,
-            ),
+            arch=(Arch(name=options.arch, clusters=options.clusters),),
         )
 
     def open(self, bundle: Bundle) -> Device | None:
@@ -258,7 +255,7 @@ def _write_samples(request: BuildRequest, length: int) -> list[str]:
     count = -(-len(rows) // size)
     filled = [rows[index % len(rows)] for index in range(count * size)]
     files = []
-    for name, batch in zip(INPUTS, as_inputs(filled, length, request.tokenizer), strict=True):
+    for name, batch in as_inputs(filled, length, request.tokenizer).items():
         file = request.folder / f"{name}-{length}.npy"
         np.save(file, batch.reshape(count, size, length))
         files.append(str(file))
