@@ -48,6 +48,34 @@ def small_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def make_manifest(
+    max_batch_size: int = 16, max_seq_length: int = 384, graph_files: tuple[str, ...] = ("model.xml",)
+) -> Manifest:
+    """The manifest of such a bundle."""
+    return Manifest(
+        name="simulated",
+        created="2026-01-01T00:00:00Z",
+        builder="0",
+        target="cpu",
+        precision="float32",
+        max_batch_size=max_batch_size,
+        length_multiple=16,
+        runtime=Runtime(name="openvino", version="2026.4.1", accepts=("2026.4", "2027")),
+        model=ModelInfo(
+            source="none",
+            source_sha256="0" * 64,
+            vocab_size=len(VOCABULARY),
+            type_vocab_size=2,
+            hidden_layers=1,
+            hidden_size=16,
+        ),
+        tokenizer=TokenizerInfo(lower_case=True, cls_id=2, sep_id=3, pad_id=0),
+        graphs=(Graph(max_length=max_seq_length, file="model.xml"),),
+        graph_files=graph_files,
+        verification=Verification(windows=1, max_logit_error=0, mean_logit_error=0, answer_agreement=1),
+    )
+
+
 def make_sim_bundle(
     path: Path,
     *,
@@ -68,28 +96,7 @@ def make_sim_bundle(
         complete: changes the manifest.
         older: in format 1.
     """
-    manifest = Manifest(
-        name="simulated",
-        created="2026-01-01T00:00:00Z",
-        builder="0",
-        target="cpu",
-        precision="float32",
-        max_batch_size=max_batch_size,
-        length_multiple=16,
-        runtime=Runtime(name="openvino", version="2026.4.1", accepts=("2026.4", "2027")),
-        model=ModelInfo(
-            source="none",
-            source_sha256="0" * 64,
-            vocab_size=len(VOCABULARY),
-            type_vocab_size=2,
-            hidden_layers=1,
-            hidden_size=16,
-        ),
-        tokenizer=TokenizerInfo(lower_case=True, cls_id=2, sep_id=3, pad_id=0),
-        graphs=(Graph(max_length=max_seq_length, file="model.xml"),),
-        graph_files=tuple(files or ("model.xml",)),
-        verification=Verification(windows=1, max_logit_error=0, mean_logit_error=0, answer_agreement=1),
-    )
+    manifest = make_manifest(max_batch_size, max_seq_length, tuple(files or ("model.xml",)))
     contents: dict[str, Path | str] = {
         **(files or {"model.xml": ""}),
         "tokenizer.json": small_tokenizer().to_str(),

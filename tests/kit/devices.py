@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spanserve.device import Device, DeviceError
+from spanserve.device import Device, DeviceError, Slot
 from spanserve.device.host.simulated import answers
 
 #: Seconds for anything that has to happen.
@@ -82,6 +82,12 @@ def compute(device: Device, ids: Ints) -> None:
     assert {name: array.tolist() for name, array in answers({"input_ids": ids}).items()} == {
         name: array.tolist() for name, array in found.items()
     }
+
+
+def fill(slot: Slot, ids: Ints) -> None:
+    """Write a batch of windows without padding into a slot."""
+    for name, area in slot.arrays(*ids.shape).inputs.items():
+        area[:] = whole(ids)[name]
 
 
 def whole(ids: Ints) -> dict[str, Ints]:

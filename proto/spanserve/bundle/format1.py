@@ -97,6 +97,7 @@ def read(content: dict[str, Any]) -> tuple[Manifest, ...]:
         verification=found.verification,
         files=found.files,
     )
+    manifest.check_names()
     return (manifest,)
 
 

@@ -71,6 +71,7 @@ def read(content: dict[str, Any]) -> tuple[Manifest, ...]:
     for number, variant in enumerate(found.variants):
         fields = {field: getattr(variant, field) for field in Variant.model_fields if field != "digest"}
         manifest = Manifest(**common, **fields)
+        manifest.check_names()
         if manifest.digest != variant.digest:
             raise ValueError(
                 f"variants.{number}.digest is {variant.digest}, its files give {manifest.digest}"

@@ -95,6 +95,18 @@ class Manifest(Part):
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
+    def check_names(self) -> None:
+        """See that every file that is named is one of the bundle's.
+
+        Raises:
+            ValueError: one is not.
+        """
+        listed = {entry.path for entry in self.files}
+        graphs = (graph.file for graph in self.graphs)
+        for name in (*graphs, *self.graph_files, TOKENIZER_NAME, self.goldens, self.cost_table):
+            if name not in listed:
+                raise ValueError(f"{name} is used by the manifest but not in its list of files")
+
     def padded_length(self, tokens: int) -> int:
         """The length a window of `tokens` tokens is padded to on its own."""
         return padded_length(tokens, self.length_multiple, self.max_seq_length)

@@ -62,8 +62,6 @@ class Bundle:
         variants = _read_variants(path)
         for entry in variants[0].files:
             _check_file(path, entry)
-        for manifest in variants:
-            _check_names(path, manifest)
         return cls(path, _chosen(path, variants, targets, precision), variants)
 
     @property
@@ -167,14 +165,6 @@ def _first(error: ValueError) -> str:
         return str(error)
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-
-
-def _check_names(path: Path, manifest: Manifest) -> None:
-    listed = {entry.path for entry in manifest.files}
-    graphs = (graph.file for graph in manifest.graphs)
-    for name in (*graphs, *manifest.graph_files, TOKENIZER_NAME, manifest.goldens, manifest.cost_table):
-        if name not in listed:
-            raise BundleError(f"{path}: {name} is used by the manifest but not in its list of files")
 
 
 def _chosen(

@@ -52,7 +52,7 @@ def test_private_name() -> None:
     found = json.loads(probe.stdout)
     assert not [name for name in found["modules"] if name.split(".")[0] == "spanserve"]
     private = {name for name in found["modules"] if name.startswith("_spanserve_host")}
-    parts = ("", ".backend", ".cards", ".channel", ".ring", ".serve", ".simulated")
+    parts = ("", ".backend", ".backends", ".cards", ".channel", ".ring", ".serve", ".simulated")
     assert {"_spanserve_host" + part for part in parts} == private
     assert not {"serve", "ring", "channel", "backend", "simulated"} & set(found["modules"])
     assert not found["on_path"]

@@ -47,7 +47,7 @@ REFUSED = {
     "too-many": ("sim:fixed*65", "h:1", "65 devices"),
     "a-card-twice": ("mlu:0-3,mlu:2", "h:1", "mlu:2 is named 2 times"),
     "a-card-in-other-digits": ("mlu:07,mlu:7", "h:1", "mlu:7 is named 2 times"),
-    "a-card-times": ("mlu:0*2", "h:1", "'mlu:0*2' is not known"),
+    "a-card-times": ("mlu:0*2", "h:1", "mlu:0 is named 2 times"),
     "unknown-device": ("gpu:0", "h:1", "'gpu:0' is not known"),
     "too-few-ports": ("mlu:0-7", "h:1-7", "7 ports for 8 devices"),
     "ports-backwards": ("cpu", "h:7-1", "not between"),

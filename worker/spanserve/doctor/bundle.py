@@ -11,7 +11,7 @@ from spanserve.device.handle import check_fit
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
 
-def open_bundle(path: Path, targets: Collection[str] | None) -> tuple[Manifest | None, Finding]:
+def open_bundle(path: Path, targets: Collection[str] | None = None) -> tuple[Manifest | None, Finding]:
     """Open a bundle as a worker does: size and sha256 of every file, goldens, cost table.
 
     Args:
