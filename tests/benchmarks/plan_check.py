@@ -89,7 +89,12 @@ def main() -> None:
     asked = chance.choices(questions_of(squad_file()), k=arguments.questions)
     times = poisson(arguments.rate, arguments.questions, chance)
     setup = Setup(
-        card=card, max_batch=MAX_BATCH, max_length=384, length_multiple=16, slots=SLOTS, interactive=True
+        card=card,
+        max_batch=MAX_BATCH,
+        max_length=384,
+        padded_length=Bundle.open(DEMO_BUNDLE).manifest.padded_length,
+        slots=SLOTS,
+        interactive=True,
     )
     arrivals = [Arrival(when, windows) for when, (_, windows) in zip(times, asked, strict=True)]
     planned = plan(setup, arguments.cards, arrivals, HOST_S / scale)

@@ -24,8 +24,8 @@ from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
 from spanserve.engine import engine as engine_module
 from spanserve.engine.engine import Engine
-from spanserve.engine.request import Job
-from spanserve.qa import Encoder
+from spanserve.engine.request import Request
+from spanserve.qa import Encoder, QaPipeline
 from spanserve.queue import Consumer, JobId
 
 VARIABLE = "SPANSERVE_TEST_FAULTS"
@@ -156,17 +156,16 @@ def wrap_engine(saboteur: Saboteur) -> None:
     """Crash points around the device, and a line for every start and every result of a task."""
     faults = saboteur.faults
 
-    def dispatch(real: Wrapper, engine: Engine, slot: Any, batch: Any) -> None:
+    def dispatch(real: Wrapper, engine: Engine[Any, Any], slot: Any, batch: Any) -> None:
         saboteur.reach("before_begin")
-        for job in {row.ask.job: None for row in batch.rows}:
+        for request in {row.question.request: None for row in batch.rows}:
             saboteur.write(
                 "start",
-                job=str(JobId.of(job.task)),
-                worker=engine.name,
-                deliveries=job.task.attempt,
+                job=str(JobId.of(request.task)),
+                deliveries=request.task.attempt,
                 batch=engine.batches,
                 rows=len(batch.rows),
-                again=job.started,
+                again=request.started,
             )
         real(engine, slot, batch)
         saboteur.reach("on_device")
@@ -179,15 +178,16 @@ def wrap_engine(saboteur: Saboteur) -> None:
         time.sleep(faults.stall_s)
         asyncio.get_running_loop().call_later(faults.late_s, real, *args)
 
-    def ended(real: Wrapper, engine: Engine, callback: Any, job: Job, result: TaskResult) -> None:
+    def finish(real: Wrapper, pipeline: QaPipeline, request: Request[Any]) -> TaskResult:
+        result: TaskResult = real(pipeline, request)
         saboteur.write(
             "finish",
-            job=str(JobId.of(job.task)),
-            worker=engine.name,
+            job=str(JobId.of(request.task)),
+            worker=result.worker,
             answered=all(question.answer is not None for question in result.questions),
             answers=hashlib.sha256(repr(result.questions).encode()).hexdigest()[:16],
         )
-        real(engine, callback, job, result)
+        return result
 
     def encode(real: Wrapper, encoder: Encoder, task: Any) -> Any:
         if faults.panic_on and faults.panic_on in task.context:
@@ -199,7 +199,7 @@ def wrap_engine(saboteur: Saboteur) -> None:
 
     wrap(Engine, "_dispatch", dispatch)
     wrap(Engine, "_returned", returned)
-    wrap(Engine, "_ended", ended)
+    wrap(QaPipeline, "finish", finish)
     wrap(Encoder, "encode", encode)
     if faults.batch_timeout_s:
         vars(engine_module)["BATCH_TIMEOUT_S"] = faults.batch_timeout_s

@@ -9,7 +9,7 @@ from grpc import aio
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal, TaskResult
-from spanserve.engine.state import State
+from spanserve.engine.state import Event, State
 from spanserve.qa import EncodedTask
 from spanserve.v1 import task_pb2, worker_pb2
 from tests.faults.answers import STATUS, outcome, request_of, typed
@@ -45,11 +45,21 @@ async def test_status_of_each_kind(sim_bundle: Bundle, code: ErrorCode) -> None:
         assert refusal == typed(caught.value)
 
 
-@pytest.mark.parametrize("state", [State.STARTING, State.RECOVERING, State.DRAINING, State.FAILED])
+#: What happened to a worker that starts, and the state it is in then.
+NOT_READY = {
+    State.STARTING: (),
+    State.RECOVERING: (Event.PROVEN, Event.DEVICE_LOST),
+    State.DRAINING: (Event.PROVEN, Event.STOPPED),
+    State.FAILED: (Event.GAVE_UP,),
+}
+
+
+@pytest.mark.parametrize("state", NOT_READY)
 async def test_not_ready(sim_bundle: Bundle, state: State) -> None:
     """A worker that is not ready refuses calls with UNAVAILABLE, and says when to come back."""
-    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
-        served.rig.engine.state = state
+    async with serving(sim_bundle, ready=False) as served, open_raw(served.address) as channel:
+        for event in NOT_READY[state]:
+            served.rig.engine.lifecycle.on(event)
         refused = await outcome(channel, request_of(plain_task()))
         assert isinstance(refused, Refusal)
         assert (ErrorCode.UNAVAILABLE, 1000) == (refused.code, refused.retry_after_ms)
@@ -112,9 +122,9 @@ async def test_a_caller_that_goes_away(sim_bundle: Bundle) -> None:
     async with serving(sim_bundle) as served, open_raw(served.address) as channel:
         slots = served.rig.block()
         call = await ask_blocked(served, channel)
-        (job,) = served.rig.engine._jobs
+        (request,) = served.rig.engine._requests
         call.cancel()
-        await eventually(lambda: job.cancelled)
+        await eventually(lambda: request.cancelled)
         for slot in slots:
             slot.release()
         await served.rig.run(make_task("next"))

@@ -79,7 +79,7 @@ async def test_first_frame_must_be_hello(sim_bundle: Bundle, frame: bytes) -> No
             await stream.read()
         assert grpc.StatusCode.INVALID_ARGUMENT is caught.value.code()
         await eventually(lambda: served.service.open_streams == 0)
-        assert 0 == len(served.service.pool._accounts)
+        assert 0 == len(served.rig.inside.pool._accounts)
 
 
 async def test_a_client_that_never_says_hello(sim_bundle: Bundle) -> None:
@@ -90,7 +90,7 @@ async def test_a_client_that_never_says_hello(sim_bundle: Bundle) -> None:
         await eventually(lambda: served.service.open_streams == 1)
         stream.call.cancel()
         await eventually(lambda: served.service.open_streams == 0)
-        assert 0 == len(served.service.pool._accounts)
+        assert 0 == len(served.rig.inside.pool._accounts)
 
 
 async def test_hello_twice(sim_bundle: Bundle) -> None:
@@ -274,7 +274,7 @@ async def test_no_result_is_left_behind_a_bye(sim_bundle: Bundle) -> None:
             stream.drain()
             yield pb.ClientFrame(bye=pb.Bye()).SerializeToString()
 
-        stream = stream_module.WorkStream(rig.engine, served.service.pool, sent(), Slow())
+        stream = stream_module.WorkStream(rig.inside, sent(), Slow())
         await stream.serve()
         assert [0, 0, 1, 0] == [len(frame.results) for frame in written]
         assert [False, True, False, False] == [frame.draining for frame in written]

@@ -12,16 +12,23 @@ from typing import Any
 from spanserve.bundle import Bundle
 from spanserve.contract import Task, TaskResult
 from spanserve.device import Device, DeviceSpec, Slot
-from spanserve.doors.grpc.server import Server
+from spanserve.doors.door import Inside
+from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.service import Service
+from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.engine.batcher import Batcher
+from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
-from spanserve.engine.request import Job, Row
-from spanserve.engine.state import State
-from spanserve.qa import Encoder
+from spanserve.engine.observer import Observer, Observers
+from spanserve.engine.request import Request, Row
+from spanserve.engine.state import Event, Lifecycle, State
+from spanserve.qa import Encoder, QaPipeline
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.metrics import Metrics
-from spanserve.worker.settings import Settings
+from spanserve.worker.status import StatusSource
+
+#: Of the worker.
+NAME = "in-process"
 
 
 class WatchedBatcher(Batcher):
@@ -36,18 +43,31 @@ class WatchedBatcher(Batcher):
         self.entered.release()
 
 
+@dataclass(slots=True)
+class States(Observer):
+    """Every state since the start."""
+
+    seen: list[State] = field(default_factory=list)
+
+    def state_changed(self, state: State, reason: str) -> None:
+        self.seen.append(state)
+
+
 @dataclass(slots=True, kw_only=True)
 class Rig:
     """An engine on a started device, and the strings a test may pull."""
 
-    engine: Engine
+    engine: Engine[Task, TaskResult]
+    #: What doors get.
+    inside: Inside
+    metrics: Metrics
     device: Device
     batcher: WatchedBatcher
     encoder: Encoder
     #: Set whenever a device host has died; clear it before the next one does.
     host_died: asyncio.Event
-    #: Every state the engine has been in since the start.
-    states: list[State] = field(default_factory=list)
+    #: Every state the worker has been in since the start.
+    states: list[State]
 
     @property
     def host_restarts(self) -> int:
@@ -57,7 +77,7 @@ class Rig:
         """Take every free slot, so that nothing reaches the device until they are released."""
         return list(iter(self.device.acquire, None))
 
-    def submit(self, *tasks: Task) -> tuple[list[Job], list[asyncio.Future[TaskResult]]]:
+    def submit(self, *tasks: Task) -> tuple[list[Request[Task]], list[asyncio.Future[TaskResult]]]:
         """Give tasks to the engine; a future of the result of each."""
         futures: list[asyncio.Future[TaskResult]] = [
             asyncio.get_running_loop().create_future() for _ in tasks
@@ -82,9 +102,10 @@ async def rig(
     clock: Callable[[], float] = time.monotonic,
     slots: int = 2,
     prove: Callable[[Device, Encoder], None] = lambda device, encoder: None,
+    ready: bool = True,
     **arguments: Any,
 ) -> AsyncIterator[Rig]:
-    """An engine that is ready. A restarted device is proven by `prove`; `arguments` are for it."""
+    """An engine, ready unless told otherwise. A restarted device is proven by `prove`; `arguments` are for it."""
     loop = asyncio.get_running_loop()
     died = asyncio.Event()
 
@@ -101,18 +122,37 @@ async def rig(
 
     await asyncio.to_thread(restart)
     batcher = WatchedBatcher(bundle, real.max_batch)
+    metrics, states = Metrics(), States()
+    observers = Observers(metrics, states)
+    lifecycle = Lifecycle(observers)
+    manifest = bundle.manifest
     engine = Engine(
-        encoder=encoder,
+        pipeline=QaPipeline(encoder, worker=NAME, model_digest=manifest.digest),
         device=real,
         batcher=batcher,
+        padded_length=manifest.padded_length,
         prove=restart,
-        name="in-process",
-        metrics=Metrics(),
+        lifecycle=lifecycle,
+        observers=observers,
         clock=clock,
     )
-    made = Rig(engine=engine, device=real, batcher=batcher, encoder=encoder, host_died=died)
-    engine.on_state = made.states.append
-    engine.set_state(State.READY)
+    inside = Inside(
+        engine=engine,
+        pool=CreditPool(engine.capacity_windows, batcher.max_batch),
+        status=StatusSource(NAME, real, engine),
+    )
+    made = Rig(
+        engine=engine,
+        inside=inside,
+        metrics=metrics,
+        device=real,
+        batcher=batcher,
+        encoder=encoder,
+        host_died=died,
+        states=states.seen,
+    )
+    if ready:
+        lifecycle.on(Event.PROVEN)
     try:
         yield made
     finally:
@@ -125,24 +165,32 @@ class Served:
     """A `Rig` behind a listening server."""
 
     rig: Rig
-    service: Service
-    server: Server
+    door: GrpcDoor
 
     @property
     def address(self) -> str:
-        return self.server.address
+        return self.door.address
+
+    @property
+    def service(self) -> Service:
+        return self.door._service
 
 
 @asynccontextmanager
 async def serving(
-    bundle: Bundle, device: str = "sim:fixed", *, listen: str = "127.0.0.1:0", slots: int = 2
+    bundle: Bundle,
+    device: str = "sim:fixed",
+    *,
+    listen: str = "127.0.0.1:0",
+    slots: int = 2,
+    ready: bool = True,
 ) -> AsyncIterator[Served]:
     """A server that is ready, on any port unless told otherwise."""
-    async with rig(bundle, device, slots=slots, prove=check_goldens) as made:
-        service = Service(made.engine)
-        server = Server(service, Settings(bundle=bundle.path, listen=listen), "model/test")
-        await server.start()
+    async with rig(bundle, device, slots=slots, prove=check_goldens, ready=ready) as made:
+        door = GrpcDoor(made.inside, GrpcSettings(listen=listen))
+        await door.check()
+        door.start()
         try:
-            yield Served(made, service, server)
+            yield Served(made, door)
         finally:
-            await server.stop(0)
+            await door.close("the test ends")

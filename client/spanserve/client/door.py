@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Protocol
 
-from spanserve.contract import Task, TaskResult
-from spanserve.v1.worker_pb2 import DescribeResponse
+from spanserve.contract import Task, TaskResult, WorkerStatus
 
 #: What workers say of themselves, by address or name.
-Described = dict[str, DescribeResponse]
+Described = dict[str, WorkerStatus]
 
 
 def _silence() -> None:

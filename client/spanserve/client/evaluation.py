@@ -17,11 +17,10 @@ from spanserve.client.door import Described, Door
 from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
 from spanserve.client.output import make_folder, write_output
 from spanserve.client.progress import RunProgress
-from spanserve.client.report import Padding, RunSummary, WorkerDescription, write_report
+from spanserve.client.report import Padding, RunSummary, write_report
 from spanserve.client.results import Results
 from spanserve.client.squad import Dataset
-from spanserve.contract import Options, Task
-from spanserve.v1.worker_pb2 import DescribeResponse
+from spanserve.contract import Options, Task, WorkerStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +108,7 @@ class Evaluation:
         finally:
             await door.close()
         padding = _padding(earlier, later, unique_names=door.unique_names)
-        return _Run(seconds, tuple(_description(found) for found in later.values()), padding, stream.copies)
+        return _Run(seconds, tuple(later.values()), padding, stream.copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class _Run:
     """What is said of a stream of tasks besides its results; see `RunSummary`."""
 
     seconds: float | None = None
-    workers: tuple[WorkerDescription, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
     padding: Padding | None = None
     copies: int = 0
 
@@ -141,18 +140,6 @@ def _warnings(results: Results) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _description(found: DescribeResponse) -> WorkerDescription:
-    return WorkerDescription(
-        name=found.worker,
-        device=found.device,
-        model=found.model,
-        precision=found.precision,
-        max_seq_length=found.max_seq_length,
-        max_batch_size=found.max_batch_size,
-        version=found.version,
-    )
-
-
 def _padding(earlier: Described, later: Described, *, unique_names: bool) -> Padding | None:
     """Tokens computed between two looks at the workers; None where one of them is not comparable.
 
@@ -161,7 +148,7 @@ def _padding(earlier: Described, later: Described, *, unique_names: bool) -> Pad
     """
     useful = padded = 0
     for name, now in later.items():
-        then = earlier.get(name, DescribeResponse(worker=now.worker) if unique_names else None)
+        then = earlier.get(name, WorkerStatus(worker=now.worker) if unique_names else None)
         if then is None or then.worker != now.worker:
             return None  # started or restarted in between: its counts are not all of this run
         useful += now.useful_tokens - then.useful_tokens

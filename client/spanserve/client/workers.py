@@ -16,7 +16,7 @@ from spanserve.client.channel import Tls, open_channel, stub_of
 from spanserve.client.dispatch import Dispatcher, NoWorker
 from spanserve.client.door import Described
 from spanserve.client.errors import ClientError
-from spanserve.contract import Refusal, Task, TaskResult
+from spanserve.contract import Refusal, Task, TaskResult, WorkerStatus
 from spanserve.contract.backoff import Backoff
 from spanserve.v1 import task_pb2, worker_pb2
 
@@ -78,7 +78,8 @@ class WorkersDoor:
         for endpoint, channel in (await self._reach()).items():
             with contextlib.suppress(aio.AioRpcError):
                 request = worker_pb2.DescribeRequest()
-                found[str(endpoint)] = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
+                response = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
+                found[str(endpoint)] = WorkerStatus.from_proto(response)
         return found
 
     async def wait_ready(self) -> Described:
@@ -87,10 +88,10 @@ class WorkersDoor:
         give_up = self._clock() + self._wait_s
         while True:
             found = await self.describe()
-            if any(worker.state == worker_pb2.WORKER_STATE_READY for worker in found.values()):
+            if any(worker.ready for worker in found.values()):
                 return found
             if self._clock() > give_up:
-                states = [f"{a}: {worker_pb2.WorkerState.Name(w.state)}" for a, w in found.items()]
+                states = [f"{address}: {worker.state_name}" for address, worker in found.items()]
                 silent = [f"{name}: no answer" for name in map(str, await self._reach()) if name not in found]
                 raise NoWorker(
                     f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"

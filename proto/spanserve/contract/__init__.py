@@ -7,6 +7,8 @@ Parsing is the only place where input is judged: a `Task` that exists keeps ever
 
 from spanserve.contract.errors import ErrorCode, Refusal
 from spanserve.contract.result import Answer, NBest, QuestionResult, Span, TaskResult, Timing
+from spanserve.contract.state import State
+from spanserve.contract.status import WorkerStatus
 from spanserve.contract.task import Options, Priority, Question, Task
 
 __all__ = [
@@ -19,7 +21,9 @@ __all__ = [
     "QuestionResult",
     "Refusal",
     "Span",
+    "State",
     "Task",
     "TaskResult",
     "Timing",
+    "WorkerStatus",
 ]

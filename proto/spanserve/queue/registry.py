@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from spanserve.contract import WorkerStatus
 from spanserve.queue.connection import guarded
 from spanserve.queue.keys import Keys
 
@@ -28,12 +29,10 @@ class WorkerSeen:
         """Whether it was heard of within three leases."""
         return bool(self.facts)
 
-    def number(self, name: str) -> float:
-        """A fact as a number; 0 if it is none, for a newer worker may say things its own way."""
-        try:
-            return float(self.facts.get(name, 0))
-        except ValueError:
-            return 0.0
+    @property
+    def status(self) -> WorkerStatus:
+        """What of it this version understands."""
+        return WorkerStatus.from_fields(self.facts, self.consumer)
 
 
 async def workers_seen(redis: Redis, keys: Keys) -> list[WorkerSeen]:

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from spanserve.client import AsyncClient, Client, ClientError, NoWorker
-from spanserve.contract import ErrorCode, Priority, Refusal, Task, TaskResult
+from spanserve.contract import ErrorCode, Priority, Refusal, State, Task, TaskResult, WorkerStatus
 from spanserve.queue import JobState
-from spanserve.v1 import worker_pb2 as pb
 from tests.kit.queue_rig import QueueRig, queued_task
 from tests.kit.scripted_worker import FACTS, ScriptedWorker, answers, working
 from tests.kit.waiting import eventually
@@ -113,13 +112,17 @@ async def test_leaving_withdraws(rig: QueueRig) -> None:
 
 
 async def test_describe(rig: QueueRig) -> None:
-    """A worker's beat is told in the form of gRPC, by the consumer's name."""
+    """A worker's beat is told by the consumer's name."""
     async with client_of(rig) as client:
         assert {} == await client.describe()
         await rig.consumer("c1").beat({**FACTS, "useful_tokens": 7, "max_batch_size": "x", "novelty": "y"})
         assert {
-            "c1": pb.DescribeResponse(
-                worker="scripted", device="none", state=pb.WORKER_STATE_READY, useful_tokens=7
+            "c1": WorkerStatus(
+                worker="scripted",
+                device="none",
+                state=State.READY,
+                useful_tokens=7,
+                questions_per_s=10.0,
             )
         } == await client.describe()
 
@@ -128,7 +131,7 @@ async def test_describe(rig: QueueRig) -> None:
     ("state", "match"),
     [
         pytest.param("", "no worker is alive", id="none"),
-        pytest.param("starting", "c: WORKER_STATE_STARTING", id="loading"),
+        pytest.param("starting", "c: starting", id="loading"),
     ],
 )
 async def test_wait_ready(rig: QueueRig, state: str, match: str) -> None:

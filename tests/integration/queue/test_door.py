@@ -11,8 +11,9 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.doors.redis import door as door_module
 from spanserve.doors.redis.door import RedisDoor
-from spanserve.engine.credit import CreditPool
+from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, NoQueue, QueueConfig, QueueError, RedisSettings, configure
 from spanserve.queue.calls import Call, run
 from tests.kit.queue_rig import QueueRig, queued_task
@@ -46,18 +47,19 @@ async def served(queue: QueueRig, bundle: Bundle, lease_ms: int = LEASE_MS) -> A
     """A door that claims."""
     async with engine_rig(bundle) as engine:
         door = RedisDoor(
-            engine.engine,
-            CreditPool(engine.engine.capacity_windows, engine.batcher.max_batch),
-            RedisSettings(url=queue.server.url),
-            queue.keys.name,
-            QueueConfig(lease_ms=lease_ms),
+            engine.inside,
+            QueueSettings(
+                redis=RedisSettings(url=queue.server.url),
+                queue=queue.keys.name,
+                config=QueueConfig(lease_ms=lease_ms),
+            ),
         )
         await door.check()
         door.start()
         try:
             yield Served(door, engine, queue)
         finally:
-            await door.close(5.0)
+            await door.close("the test ends")
 
 
 async def held(made: Served, count: int = 1) -> None:
@@ -166,14 +168,17 @@ async def test_alone_is_noted(bare: QueueRig, sim_bundle: Bundle) -> None:
         await eventually(lambda: [lease.job] in seen)
 
 
-async def test_shutdown_without_redis(bare: QueueRig, sim_bundle: Bundle) -> None:
+async def test_shutdown_without_redis(
+    bare: QueueRig, sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With Redis away the door closes in its time, and raises nothing."""
+    monkeypatch.setattr(door_module, "CLOSE_GRACE_S", 0.5)
     async with served(bare, sim_bundle) as made:
         await bare.submit(queued_task("t"))
         await made.ended()
         with bare.server.frozen():
             began = time.monotonic()
-            await made.door.close(0.5)
+            await made.door.close("the test ends")
             assert time.monotonic() - began < 30
 
 

@@ -13,7 +13,6 @@ import pytest
 from spanserve.client.report import (
     Padding,
     RunSummary,
-    WorkerDescription,
     duration,
     microseconds,
     render_report,
@@ -42,6 +41,7 @@ from spanserve.contract import (
     Span,
     TaskResult,
     Timing,
+    WorkerStatus,
 )
 
 HOSTILE = "<script>alert(1)</script>"
@@ -84,8 +84,8 @@ def summary(version: str = "1.1") -> RunSummary:
         )
     )
     odds = results.null_odds() if version == "2.0" else None
-    worker = WorkerDescription(
-        name=f"w{HOSTILE}",
+    worker = WorkerStatus(
+        worker=f"w{HOSTILE}",
         device="sim:fixed",
         model="minilm",
         precision="int8",

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanserve.engine.backlog import Backlog
-from tests.unit.engine.rows import make_row
+from tests.kit.rows import make_row
 
 
 def test_empty() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from spanserve.bundle import CostTable
 from spanserve.engine.batcher import PATIENCE_BATCHES, Batch, Batcher
 from spanserve.engine.request import Row
-from tests.unit.engine.rows import make_ask, make_job, make_row
+from tests.kit.rows import make_question, make_request, make_row
 
 #: A batch costs a second, whatever is in it.
 FLAT = CostTable((1, 2), (16, 32), ((1.0, 1.0), (1.0, 1.0)))
@@ -119,7 +119,7 @@ def test_times_scale_with_the_cost() -> None:
     assert [0.5, 1.5] == [batcher.reserve_s(0), batcher.reserve_s(2)]
 
 
-# Twelve suspects wait: four jobs of three questions each.
+# Twelve suspects wait: four requests of three questions each.
 COMPANY = {
     "second-run-of-16": (16, 2, 2, False),  # 16 / 8
     "second-run-of-64": (64, 2, 8, False),  # 64 / 8
@@ -136,9 +136,9 @@ def test_suspects_in_ever_smaller_company(
 ) -> None:
     """Rows of a batch that died run again with an eighth of a batch, then their task alone, then their question."""
     rows = [
-        make_row(ask=make_ask(job, index, attempt=attempt))
-        for job in [make_job(3) for _ in range(4)]
-        for index in range(3)
+        make_row(question=question)
+        for request in [make_request(3, attempt=attempt) for _ in range(4)]
+        for question in request.questions
     ]
     batch = formed(batcher_of(FLAT, rows, max_batch))
     assert (rows[:expected], exclusive) == (list(batch.rows), batch.exclusive)
@@ -163,8 +163,8 @@ def test_exclusive_waits_for_an_idle_device() -> None:
 
 def test_windows_of_one_question_stay_together() -> None:
     """A suspect question takes all its windows along, up to a batch, padded to the longest."""
-    ask = make_ask(windows=3, attempt=4)
-    rows = [make_row(length, ask=ask, part=part) for part, length in enumerate((32, 32, 16))]
+    question = make_question(windows=3, attempt=4)
+    rows = [make_row(length, question=question, part=part) for part, length in enumerate((32, 32, 16))]
     batcher = batcher_of(FLAT, [*rows, make_row(attempt=4)], max_batch=2)
     assert ((rows[0], rows[1]), 32) == ((batch := formed(batcher)).rows, batch.length)
     assert ((rows[2],), 16) == ((batch := formed(batcher)).rows, batch.length)
@@ -190,10 +190,9 @@ class BatcherLife(RuleBasedStateMachine):
         questions=st.integers(1, 3),
     )
     def arrive(self, lengths: list[int], due: float, attempt: int, questions: int) -> None:
-        job = make_job(questions)
-        asks = [make_ask(job, index, attempt=attempt) for index in range(questions)]
+        asked = make_request(questions, attempt=attempt).questions
         for part, length in enumerate(lengths):
-            row = make_row(length, due=self.now + due, ask=asks[part % questions], part=part)
+            row = make_row(length, due=self.now + due, question=asked[part % questions], part=part)
             self.batcher.add(row)
             self.waiting.add(row)
 
@@ -215,8 +214,8 @@ class BatcherLife(RuleBasedStateMachine):
         assert set(batch.rows) <= self.waiting, "a row comes out once"
         assert batch.length == max(row.length for row in batch.rows)
         assert not (batch.exclusive and busy)
-        assert batch.exclusive == any(row.ask.attempt > 2 for row in batch.rows)
-        assert len({row.ask.attempt > 1 for row in batch.rows}) == 1, "suspects are apart"
+        assert batch.exclusive == any(row.question.attempt > 2 for row in batch.rows)
+        assert len({row.question.attempt > 1 for row in batch.rows}) == 1, "suspects are apart"
         self.waiting.difference_update(batch.rows)
         self.in_flight.append(batch)
 
@@ -225,8 +224,8 @@ class BatcherLife(RuleBasedStateMachine):
     def come_back(self, dies: bool) -> None:
         batch = self.in_flight.pop(0)
         if dies:
-            for ask in {row.ask: None for row in batch.rows}:
-                ask.attempt += 1
+            for question in {row.question: None for row in batch.rows}:
+                question.attempt += 1
             for row in batch.rows:
                 self.batcher.add(row)
                 self.waiting.add(row)

@@ -13,7 +13,6 @@ from spanserve.bundle import Bundle, CostTable, grid_of
 from spanserve.device import Device, DeviceSpec
 from spanserve.engine.cost import LearnedCost
 from spanserve.worker.cost import LONG_S, measured_cost
-from tests.kit.serving import rig
 
 PRIOR = CostTable((1, 4, 16), (64, 384), ((0.001, 0.002), (0.002, 0.006), (0.004, 0.02)))
 
@@ -65,13 +64,6 @@ def test_the_largest_tells_the_factor(sim_bundle: Bundle, device: str, factor: f
     timed = Timed(sim_bundle, DeviceSpec.parse(device), lambda b, s: factor * PRIOR.estimate(b, s))
     assert PRIOR.scaled(factor) == measured(timed)
     assert {(16, 384)} == set(timed.runs)
-
-
-async def test_a_real_device(sim_bundle: Bundle) -> None:
-    """The cost of a device that takes 20 ms is at least that."""
-    async with rig(sim_bundle, "sim:fixed?latency_ms=20") as made:
-        cost = measured_cost(made.device, sim_bundle.cost_table())
-        assert cost.estimate(made.device.max_batch, sim_bundle.manifest.max_seq_length) >= 0.02
 
 
 def test_follows_what_comes_back() -> None:

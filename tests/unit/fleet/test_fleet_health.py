@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from spanserve.contract.errors import SettingsError
+from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.fleet.health import FleetHealth
-from spanserve.worker.settings import Settings
 from tests.kit.fleets import HOST, free_ports
 
 
 async def test_one_fleet_a_port() -> None:
     """A second fleet does not share the port of the first, but is told that it is in use."""
     address = f"{HOST}:{free_ports(1)}"
-    settings = Settings(bundle=Path("b"))
+    settings = GrpcSettings()
     first, second = FleetHealth(address, settings), FleetHealth(address, settings)
     await first.start()
     try:

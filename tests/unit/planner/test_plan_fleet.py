@@ -5,28 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from spanserve.device.host.cards import CARDS, Card
 from spanserve.engine.engine import HELD_BATCHES
-from spanserve.planner.card import Setup
+from spanserve.planner.card import PlannedWindow, Setup
 from spanserve.planner.fleet import EDGE, Arrival, Fleet
 from spanserve.planner.load import make_arrivals, poisson
 from spanserve.planner.search import least_cards, make_plan
 from spanserve.planner.timeline import Timeline
-from spanserve.qa import Window
-from spanserve.qa.windows import SPECIAL_TOKENS, Cut
 
 X8 = CARDS["mlu370-x8"]["fp16"]
 #: One lane; a batch of 1 to 8 windows of 128 tokens takes 1 s, so that batches of 8 are worth it.
 FLAT = Card(1, (1, 8), (1.0, 8.0))
-
-
-def window(tokens: int = 128) -> Window:
-    """A window of so many tokens."""
-    context = np.zeros(tokens - 1 - SPECIAL_TOKENS, np.int32)
-    return Window(np.zeros(1, np.int32), context, Cut(0, len(context), None))
 
 
 def setup_of(card: Card = FLAT, *, max_batch: int = 8, slots: int = 2, interactive: bool = True) -> Setup:
@@ -34,7 +25,7 @@ def setup_of(card: Card = FLAT, *, max_batch: int = 8, slots: int = 2, interacti
         card=card,
         max_batch=max_batch,
         max_length=384,
-        length_multiple=16,
+        padded_length=lambda tokens: min(-(-tokens // 16) * 16, 384),
         slots=slots,
         interactive=interactive,
     )
@@ -42,7 +33,7 @@ def setup_of(card: Card = FLAT, *, max_batch: int = 8, slots: int = 2, interacti
 
 def at(*times: float, tokens: Sequence[int] = (128,)) -> list[Arrival]:
     """Questions at these times, each with windows of these tokens."""
-    return [Arrival(when, tuple(map(window, tokens))) for when in times]
+    return [Arrival(when, tuple(map(PlannedWindow, tokens))) for when in times]
 
 
 def runs(fleet: Fleet) -> list[tuple[float, float, int]]:
@@ -135,7 +126,7 @@ def test_credit_holds_back() -> None:
 
 def load(rate: float, count: int = 3000, seed: int = 1) -> list[Arrival]:
     chance = random.Random(seed)
-    lengths = [(window(100),), (window(180),), (window(384), window(250))]
+    lengths = [(PlannedWindow(100),), (PlannedWindow(180),), (PlannedWindow(384), PlannedWindow(250))]
     return make_arrivals(poisson(rate, count, chance), lengths, chance)
 
 

@@ -8,9 +8,18 @@ from typing import Any
 import pytest
 
 from spanserve.contract.errors import SettingsError
-from spanserve.worker.settings import Settings, is_local
+from spanserve.doors.grpc.settings import GrpcSettings, is_local
+from spanserve.worker.settings import Settings
 
 CERT, KEY, CA = Path("w.crt"), Path("w.key"), Path("ca.crt")
+
+
+def settings_of(given: dict[str, Any]) -> Settings:
+    """Settings of a worker with these, wherever among them they belong."""
+    own = {name: value for name, value in given.items() if name in Settings.__dataclass_fields__}
+    grpc = {name: value for name, value in given.items() if name not in own}
+    return Settings(bundle=Path("b"), grpc=GrpcSettings(**grpc), **own)
+
 
 REFUSED = {
     "no-slot": ({"slots": -1}, "slots is -1"),
@@ -35,7 +44,7 @@ REFUSED = {
 def test_refused(given: dict[str, Any], message: str) -> None:
     """A value that cannot work is refused by name."""
     with pytest.raises(SettingsError, match=message.replace("[", r"\[")):
-        Settings(bundle=Path("b"), **given)
+        settings_of(given)
 
 
 ACCEPTED: dict[str, dict[str, Any]] = {
@@ -53,8 +62,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("given", ACCEPTED.values(), ids=ACCEPTED)
 def test_accepted(given: dict[str, Any]) -> None:
     """What can work is taken as it is."""
-    settings = Settings(bundle=Path("b"), **given)
-    assert given == {name: getattr(settings, name) for name in given}
+    settings = settings_of(given)
+    assert given == {
+        name: getattr(settings if hasattr(settings, name) else settings.grpc, name) for name in given
+    }
 
 
 ADDRESSES = {

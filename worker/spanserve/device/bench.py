@@ -165,8 +165,7 @@ def _pump(
         slot = None if enough else device.acquire()
         if slot is not None:
             before = time.perf_counter()
-            arrays = slot.arrays(batch, length)
-            for name, area in arrays.inputs.items():
+            for name, area in slot.inputs(batch, length).items():
                 area[:] = inputs[name]
             now = time.perf_counter()
             times.copy_in.append(now - before)
@@ -185,8 +184,7 @@ def _land(slot: Slot, future: Future[float], submitted: float, shape: tuple[int,
         times.round_trip.append(ended - submitted)
         for name, seconds in slot.parts.items():
             times.parts.setdefault(name, []).append(seconds)
-        arrays = slot.arrays(*shape)
-        _ = [area.copy() for area in arrays.outputs.values()]
+        slot.outputs(*shape)
         times.copy_out.append(time.perf_counter() - ended)
     finally:
         slot.release()

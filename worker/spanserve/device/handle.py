@@ -57,6 +57,14 @@ class Slot:
         """
         return self._device.ring.arrays(self.index, batch, length)
 
+    def inputs(self, batch: int, length: int) -> dict[str, NDArray[Any]]:
+        """The inputs of `arrays`."""
+        return self.arrays(batch, length).inputs
+
+    def outputs(self, batch: int, length: int) -> dict[str, NDArray[Any]]:
+        """Copies of the outputs in `arrays`, which outlive the slot."""
+        return {name: area.copy() for name, area in self.arrays(batch, length).outputs.items()}
+
     def submit(self, batch: int, length: int, timeout_s: float) -> Future[float]:
         """Run the batch that was filled in.
 
@@ -236,11 +244,10 @@ class Device:
             raise DeviceError(f"every slot of {self.spec.text} is in use")
         try:
             batch, length = _shape_of(inputs, self.bundle.manifest)
-            arrays = slot.arrays(batch, length)
-            for name, area in arrays.inputs.items():
+            for name, area in slot.inputs(batch, length).items():
                 area[:] = inputs[name]
             seconds = slot.submit(batch, length, timeout_s).result()
-            return seconds, {name: area.copy() for name, area in arrays.outputs.items()}
+            return seconds, slot.outputs(batch, length)
         finally:
             slot.release()
 

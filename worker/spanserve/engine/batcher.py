@@ -62,11 +62,11 @@ class Batcher:
         return (in_flight + 1) * self.cost.estimate(*self._largest)
 
     def add(self, row: Row) -> None:
-        if row.ask.attempt == 1:
+        if row.question.attempt == 1:
             self.backlog.add(row)
             return
         self._suspects.append(row)
-        for sibling in self.backlog.of(row.ask):  # they came as innocents, and may be what kills
+        for sibling in self.backlog.of(row.question):  # they came as innocents, and may be what kills
             self.backlog.remove(sibling)
             self._suspects.append(sibling)
 
@@ -141,19 +141,23 @@ class Batcher:
         return fewer if lower_rate >= GOOD_ENOUGH * rate else rows
 
     def _form_suspects(self, in_flight: int) -> Batch | None:
-        head = self._suspects[0].ask
+        head = self._suspects[0].question
         exclusive = head.attempt > 2
         if exclusive and in_flight:
             return None
         if head.attempt == 2:
             room = max(1, self.max_batch // 8)
-            company = [row for row in self._suspects if row.ask.attempt == 2]
+            company = [row for row in self._suspects if row.question.attempt == 2]
         elif head.attempt == 3:
             room = self.max_batch
-            company = [row for row in self._suspects if row.ask.job is head.job and row.ask.attempt == 3]
+            company = [
+                row
+                for row in self._suspects
+                if row.question.request is head.request and row.question.attempt == 3
+            ]
         else:
             room = self.max_batch
-            company = [row for row in self._suspects if row.ask is head]
+            company = [row for row in self._suspects if row.question is head]
         rows = tuple(company[:room])
         taken = set(rows)
         self._suspects = deque(row for row in self._suspects if row not in taken)

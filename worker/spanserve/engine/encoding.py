@@ -1,36 +1,37 @@
-"""Tokenisation beside the event loop, in a thread that the tokenizer lets run without the interpreter lock."""
+"""Encoding beside the event loop, in a thread that tokenizers let run without the interpreter lock."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic
 
-from spanserve.contract import Refusal, Task
+from spanserve.contract import Refusal
 from spanserve.engine.faults import internal_error
-from spanserve.qa import EncodedTask, Encoder
+from spanserve.engine.pipeline import Encoded, TaskT
 
 
-class EncodingThread:
+class EncodingThread(Generic[TaskT]):
     """Encodes tasks in the order they come."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
+    def __init__(self, encode: Callable[[TaskT], Encoded]) -> None:
+        self._encode = encode
         self._thread = ThreadPoolExecutor(1, "encode")
 
-    async def encode(self, tasks: Sequence[Task]) -> list[EncodedTask | Refusal]:
+    async def encode(self, tasks: Sequence[TaskT]) -> list[Encoded | Refusal]:
         """Encode tasks; the outcome of each, in order."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: [self._encode(task) for task in tasks])
+        return await loop.run_in_executor(self._thread, lambda: [self._outcome(task) for task in tasks])
 
     def close(self) -> None:
         """Wait for what is being encoded, and end the thread."""
         self._thread.shutdown()
 
-    def _encode(self, task: Task) -> EncodedTask | Refusal:
+    def _outcome(self, task: TaskT) -> Encoded | Refusal:
         """Encode one task; whatever its text does to the tokenizer concerns this task alone."""
         try:
-            return self._encoder.encode(task)
+            return self._encode(task)
         except Refusal as refusal:
             return refusal
         except (KeyboardInterrupt, SystemExit, GeneratorExit):

@@ -1,112 +1,140 @@
-"""A task on its way through the worker: the job, its questions, and their rows in batches."""
+"""A task on its way through the worker: the request, its questions, and their rows in batches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult, Timing
+from spanserve.contract import ErrorCode, Refusal, Timing
 from spanserve.contract.limits import MAX_ATTEMPTS
-from spanserve.engine.faults import internal_error
-from spanserve.qa import Candidates, EncodedTask, Window, answer
+from spanserve.engine.pipeline import Encoded, Window
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
-class Job:
+class Request(Generic[T]):
     """A task in progress. Times are seconds of the worker's monotonic clock.
 
-    `finished` is called exactly once, with a result for every question.
+    Args:
+        count: questions in it.
+        on_end: called exactly once, when every question has ended.
     """
 
-    task: Task
-    finished: Callable[[Job, TaskResult], None]
+    task: T
+    count: int
+    on_end: Callable[[Request[T]], None]
     arrived: float
-    worker: str
-    model_digest: str
     #: When its timeout_ms passes; None for never.
     deadline: float | None = None
-    encoded: EncodedTask | None = None
+    timeout_ms: int | None = None
+    #: Which run this is; of its questions the one that failed most often.
+    attempt: int = 1
+    #: What the pipeline made of the task.
+    encoded: Encoded | None = None
+    #: Windows it was cut into; 0 until it was.
+    windows: int = 0
     #: Set when nobody waits for the result any more, or the client withdrew the task.
     cancelled: bool = False
-    encode_began: float = 0.0
-    encode_ended: float = 0.0
-    wait_s: float = 0.0
-    device_s: float = 0.0
-    decode_s: float = 0.0
-    attempt: int = 1
     #: Whether any of its rows has been on the device.
     started: bool = False
     #: While set, rows that come up for a batch are put into `parked` instead.
     paused: bool = False
     parked: list[Row] = field(default_factory=list)
-    _results: dict[int, QuestionResult] = field(default_factory=dict)
+    encode_began: float = 0.0
+    encode_ended: float = 0.0
+    wait_s: float = 0.0
+    device_s: float = 0.0
+    decode_s: float = 0.0
+    questions: tuple[QuestionState, ...] = field(init=False)
+    _open: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.questions = tuple(QuestionState(self, index, self.attempt) for index in range(self.count))
+        self._open = self.count
 
     @property
     def ended(self) -> bool:
-        return len(self._results) == len(self.task.questions)
+        return not self._open
 
-    def settle(self, index: int, result: QuestionResult) -> None:
-        """Record the outcome of one question; the last one finishes the job."""
-        assert index not in self._results, "a question ends once"
-        self._results[index] = result
-        if self.ended:
-            self.finished(self, self._result())
+    def question_ended(self) -> None:
+        """One more question has its outcome; the last one ends the request."""
+        self._open -= 1
+        if not self._open:
+            self.on_end(self)
 
-    def settle_all(self, error: Refusal) -> None:
+    def refuse(self, error: Refusal) -> None:
         """Give every question that has no outcome yet the same error."""
-        for index, question in enumerate(self.task.questions):
-            if index not in self._results:
-                self.settle(index, QuestionResult(question.id, error=error))
-
-    def settled(self, index: int) -> bool:
-        return index in self._results
+        for question in self.questions:
+            if not question.ended:
+                question.refuse(error)
 
     def verdict(self, now: float) -> Refusal | None:
-        """Why the job must not be computed any more, if so."""
+        """Why the request must not be computed any more, if so."""
         if self.cancelled:
             return Refusal(ErrorCode.CANCELLED, "the client withdrew the task")
         if self.deadline is not None and now >= self.deadline:
-            limit = f"{self.task.timeout_ms} ms"
+            limit = f"{self.timeout_ms} ms"
             return Refusal(
                 ErrorCode.DEADLINE_EXCEEDED, "not computed in time", field="timeout_ms", limit=limit
             )
         return None
 
-    def _result(self) -> TaskResult:
-        timing = Timing(
+    @property
+    def timing(self) -> Timing:
+        """Where its time went; of stages that its windows went through side by side the longest counts."""
+        return Timing(
             queue_us=_us(self.encode_began - self.arrived),
             tokenise_us=_us(self.encode_ended - self.encode_began),
             wait_us=_us(self.wait_s),
             device_us=_us(self.device_s),
             decode_us=_us(self.decode_s),
         )
-        return TaskResult(
-            id=self.task.id,
-            run_id=self.task.run_id,
-            questions=tuple(self._results[index] for index in range(len(self.task.questions))),
-            timing=timing,
-            worker=self.worker,
-            model_digest=self.model_digest,
-            attempt=self.attempt,
-        )
 
 
 @dataclass(slots=True, eq=False)
-class Ask:
-    """One question of a job, until all its windows are decoded."""
+class QuestionState:
+    """One question of a request, until all its windows are decoded.
 
-    job: Job
+    It ends once: with an outcome or with an error.
+    """
+
+    request: Request[Any]
     index: int
-    found: list[Candidates | None]
     #: Which run this is, 1 at first; more after batches died that it was in.
-    attempt: int
+    attempt: int = 1
+    #: Per window what the pipeline found.
+    found: list[Any] = field(default_factory=list)
+    #: What the pipeline made of them.
+    outcome: Any = None
+    error: Refusal | None = None
+    ended: bool = False
     #: Which start of the device host its last death was charged for.
     charged: int | None = None
     last_error: str = ""
+    _missing: int = -1
 
-    @property
-    def complete(self) -> bool:
-        return all(candidates is not None for candidates in self.found)
+    def open(self, windows: Sequence[Window]) -> None:
+        """It was cut into these windows."""
+        self.found = [None] * len(windows)
+        self._missing = len(windows)
+
+    def add(self, part: int, finding: Any) -> bool:
+        """Keep what was found in a window. Whether it was the last, of a question that has not ended."""
+        self.found[part] = finding
+        self._missing -= 1
+        return not self._missing and not self.ended
+
+    def settle(self, outcome: Any) -> None:
+        """End with an outcome."""
+        self.outcome = outcome
+        self._end()
+
+    def refuse(self, error: Refusal) -> None:
+        """End with an error."""
+        self.error = error
+        self._end()
 
     def charge(self, reason: str, host_start: int | None) -> None:
         """A batch this question was in has failed.
@@ -119,35 +147,20 @@ class Ask:
             return
         self.charged = host_start
         self.attempt += 1
-        self.job.attempt = max(self.job.attempt, min(self.attempt, MAX_ATTEMPTS))
+        self.request.attempt = max(self.request.attempt, min(self.attempt, MAX_ATTEMPTS))
         self.last_error = reason
 
-    def answer(self) -> QuestionResult:
-        """The result of a complete question."""
-        encoded, task = self.job.encoded, self.job.task
-        assert encoded is not None
-        question = encoded.questions[self.index]
-        found = [candidates for candidates in self.found if candidates is not None]
-        try:
-            answered = answer(
-                task.context,
-                encoded.context,
-                found,
-                n_best=task.options.n_best,
-                truncated=question.truncated,
-            )
-        except Refusal as refusal:
-            return QuestionResult(question.id, error=refusal)
-        except Exception as error:
-            return QuestionResult(question.id, error=internal_error("decode", error))
-        return QuestionResult(question.id, answer=answered)
+    def _end(self) -> None:
+        assert not self.ended, "a question ends once"
+        self.ended = True
+        self.request.question_ended()
 
 
 @dataclass(slots=True, eq=False)
 class Row:
     """One window of a question, waiting for a batch or in one."""
 
-    ask: Ask
+    question: QuestionState
     #: Which window of the question.
     part: int
     window: Window

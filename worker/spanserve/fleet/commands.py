@@ -10,11 +10,12 @@ import typer
 
 from spanserve import demo
 from spanserve.contract.errors import SettingsError
+from spanserve.doors.grpc.settings import GrpcSettings, check_address
 from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import FleetSettings, run_fleet
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
-from spanserve.worker.settings import Settings, check_address
+from spanserve.worker.settings import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -102,21 +103,23 @@ def up(
     placements = parse_placements(devices, listen)
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
-        listen=placements[0].address,
+        grpc=GrpcSettings(
+            listen=placements[0].address,
+            tls_cert=given["tls_cert"],
+            tls_key=given["tls_key"],
+            tls_client_ca=given["tls_client_ca"],
+            insecure=given["insecure"],
+            drain_delay_s=given["drain_delay"],
+        ),
         slots=given["slots"],
         max_batch_size=given["max_batch_size"] or None,
-        tls_cert=given["tls_cert"],
-        tls_key=given["tls_key"],
-        tls_client_ca=given["tls_client_ca"],
-        insecure=given["insecure"],
         device_env=given["device_env"],
-        drain_delay_s=given["drain_delay"],
         drain_timeout_s=given["drain_timeout"],
         notify_socket=given["notify_socket"],
         watchdog_usec=given["watchdog_usec"],
     )
     if health:
-        worker.check_plaintext("health", health)
+        worker.grpc.check_plaintext("health", health)
     for placement in placements:
         placement.spec.interpreter(given["magicmind_python"])
     fleet = FleetSettings(

@@ -8,7 +8,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.server import LIVE, OPTIONS, server_credentials
 from spanserve.doors.grpc.service import SERVICE_NAME
-from spanserve.worker.settings import Settings
+from spanserve.doors.grpc.settings import GrpcSettings
 
 
 class FleetHealth:
@@ -19,7 +19,7 @@ class FleetHealth:
         settings: of the workers, whose TLS files it uses.
     """
 
-    def __init__(self, address: str, settings: Settings) -> None:
+    def __init__(self, address: str, settings: GrpcSettings) -> None:
         self._address = address
         self._settings = settings
         self._health = health.aio.HealthServicer()

@@ -94,7 +94,7 @@ class _Supervisor:
             arguments=settings.arguments,
             folder=folder,
             watchdog_s=settings.watchdog_s,
-            drain_s=worker.drain_delay_s + worker.drain_timeout_s + DRAIN_SLACK_S,
+            drain_s=worker.grpc.drain_delay_s + worker.drain_timeout_s + DRAIN_SLACK_S,
             deaths=settings.deaths,
             period_s=settings.period_s,
         )
@@ -120,7 +120,9 @@ class _Supervisor:
                 server = Pages(self.settings.pages, pages)
                 await server.start()
                 stack.callback(server.close)
-            health = FleetHealth(self.settings.health, self.settings.worker) if self.settings.health else None
+            health = (
+                FleetHealth(self.settings.health, self.settings.worker.grpc) if self.settings.health else None
+            )
             if health is not None:
                 await health.start()
                 stack.push_async_callback(health.close)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from spanserve.bundle import padded_length
 from spanserve.device import card_cost
 from spanserve.device.host.cards import Card
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import HELD_BATCHES
-from spanserve.engine.request import Ask, Job, Row
+from spanserve.engine.pipeline import Window
+from spanserve.engine.request import Request, Row
 from spanserve.planner.timeline import Timeline
-from spanserve.qa import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +25,19 @@ class Setup:
     card: Card
     max_batch: int
     max_length: int
-    length_multiple: int
+    #: Tokens of a window -> tokens it is padded to on its own.
+    padded_length: Callable[[int], int]
     #: Batches with the card at a time.
     slots: int
     #: Whether somebody waits for every answer. If not, rows wait for better batches, up to the batcher's patience.
     interactive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedWindow:
+    """A window: all that virtual time wants to know of one is how long it is."""
+
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,6 @@ class PlannedCard:
     """One worker, from the credit it grants to the results it writes. No time passes outside its card.
 
     Args:
-        answered: called with every question whose last window has been computed.
         granted: called when credit has come back.
     """
 
@@ -56,12 +63,10 @@ class PlannedCard:
         timeline: Timeline,
         setup: Setup,
         *,
-        answered: Callable[[Ask], None],
         granted: Callable[[PlannedCard], None],
     ) -> None:
         self._timeline = timeline
         self._setup = setup
-        self._answered = answered
         self._granted = granted
         cost = card_cost(setup.card, setup.max_batch, setup.max_length)
         self._batcher = Batcher(cost, setup.max_batch, setup.max_length)
@@ -72,26 +77,22 @@ class PlannedCard:
         #: Questions that were sent and have no answer.
         self.load = 0
         self.runs: list[Run] = []
-        self._left: dict[Ask, int] = {}  # windows to be computed
         self._queued: deque[Batch] = deque()  # with the device, waiting for a lane
         self._busy_lanes = 0
         self._in_flight = 0
 
-    def send(self, job: Job, windows: tuple[Window, ...]) -> None:
-        """Give it a question, against credit."""
+    def send(self, request: Request[Any], windows: Sequence[Window]) -> None:
+        """Give it a request of one question, against credit; it ends when its last window has been computed."""
         self.credit -= 1
         self.load += 1
         self._pool.take(self._account, 1)
-        ask = Ask(job, 0, [None] * len(windows), attempt=1)
-        self._left[ask] = len(windows)
+        (question,) = request.questions
+        question.open(windows)
         now = self._timeline.now
         due = now if self._setup.interactive else now + self._batcher.patience_s
         for part, window in enumerate(windows):
-            self._batcher.add(Row(ask, part, window, self._padded(window.tokens), now, due))
+            self._batcher.add(Row(question, part, window, self._setup.padded_length(window.tokens), now, due))
         self._pump()
-
-    def _padded(self, tokens: int) -> int:
-        return padded_length(tokens, self._setup.length_multiple, self._setup.max_length)
 
     def _pump(self) -> None:
         """Fill free slots, as the engine does."""
@@ -123,11 +124,9 @@ class PlannedCard:
         self._pump()
         ended = 0
         for row in batch.rows:
-            self._left[row.ask] -= 1
-            if not self._left[row.ask]:
-                del self._left[row.ask]
-                self._pool.observe(len(row.ask.found), 1)
-                self._answered(row.ask)
+            if row.question.add(row.part, None):
+                self._pool.observe(len(row.question.found), 1)
+                row.question.settle(None)
                 ended += 1
         self.load -= ended
         self._pool.settle(self._account, ended)

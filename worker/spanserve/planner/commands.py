@@ -91,7 +91,7 @@ def plan(
         card=card,
         max_batch=max_batch_size or card.batches[-1],
         max_length=opened.manifest.max_seq_length,
-        length_multiple=opened.manifest.length_multiple,
+        padded_length=opened.manifest.padded_length,
         slots=slots,
         interactive=not bulk,
     )

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from spanserve.contract import Question, Task, TaskResult
-from spanserve.engine.request import Ask, Job
+from spanserve.engine.pipeline import Window
+from spanserve.engine.request import Request
 from spanserve.planner.card import PlannedCard, Run, Setup
 from spanserve.planner.timeline import Timeline
-from spanserve.qa import Window
 
 #: Part of the arrivals, at the beginning and at the end, that does not count: the fleet fills and empties then.
 EDGE = 0.1
@@ -57,10 +56,7 @@ class Fleet:
         self._setup = setup
         self._waiting: deque[Arrival] = deque()
         self._ended: list[tuple[float, float]] = []  # arrival, end
-        self.cards = [
-            PlannedCard(self._timeline, setup, answered=self._answered, granted=self._granted)
-            for _ in range(cards)
-        ]
+        self.cards = [PlannedCard(self._timeline, setup, granted=self._granted) for _ in range(cards)]
 
     def run(self, arrivals: Sequence[Arrival]) -> Figures:
         """Play a load to its end; a fleet does so once."""
@@ -83,10 +79,10 @@ class Fleet:
             self._send(card, self._waiting.popleft())
 
     def _send(self, card: PlannedCard, arrival: Arrival) -> None:
-        card.send(Job(_TASK, _nothing, arrival.when, "", ""), arrival.windows)
+        card.send(Request(arrival, 1, self._answered, arrival.when), arrival.windows)
 
-    def _answered(self, ask: Ask) -> None:
-        self._ended.append((ask.job.arrived, self._timeline.now))
+    def _answered(self, request: Request[Arrival]) -> None:
+        self._ended.append((request.arrived, self._timeline.now))
 
     def _figures(self, begin: float, end: float) -> Figures:
         runs = [run for card in self.cards for run in card.runs]
@@ -107,14 +103,6 @@ class Fleet:
             rate=answered / (end - begin),
             keeps_up=asked - answered <= CHANCE * math.sqrt(asked),
         )
-
-
-#: Rows know the job they belong to; what its task says does not matter in virtual time.
-_TASK = Task(id="planned", context="c", questions=(Question("q", "q"),))
-
-
-def _nothing(job: Job, result: TaskResult) -> None:
-    """Nobody is told."""
 
 
 def _load(card: PlannedCard) -> int:

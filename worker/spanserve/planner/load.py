@@ -13,8 +13,10 @@ from spanserve.bundle import Bundle
 from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.errors import SpanserveError
 from spanserve.contract.limits import MAX_QUESTIONS
+from spanserve.engine.pipeline import Window
+from spanserve.planner.card import PlannedWindow
 from spanserve.planner.fleet import Arrival
-from spanserve.qa import Encoder, Window
+from spanserve.qa import Encoder
 
 #: Questions without which the slowest in a hundred say little.
 MIN_QUESTIONS = 1000
@@ -44,14 +46,16 @@ def read_windows(path: Path, bundle: Bundle) -> list[Windows]:
     except (KeyError, TypeError):
         raise PlanError(f"{path} is not in SQuAD format: data, paragraphs, context, qas") from None
     encoder = Encoder.of(bundle)
-    found = [windows for context, texts in passages for windows in _cut(encoder, context, texts)]
+    found: list[Windows] = [
+        windows for context, texts in passages for windows in _cut(encoder, context, texts)
+    ]
     if not found:
         raise PlanError(f"{path} holds no question that could be asked")
     return found
 
 
 def _cut(encoder: Encoder, context: str, texts: Sequence[str]) -> list[Windows]:
-    found = []
+    found: list[Windows] = []
     for first in range(0, len(texts), MAX_QUESTIONS):
         part = texts[first : first + MAX_QUESTIONS]
         asked = tuple(Question(str(number), text) for number, text in enumerate(part))
@@ -59,7 +63,11 @@ def _cut(encoder: Encoder, context: str, texts: Sequence[str]) -> list[Windows]:
             encoded = encoder.encode(Task(id="p", context=context, questions=asked))
         except Refusal:
             continue
-        found += [question.windows for question in encoded.questions if question.error is None]
+        found += [
+            tuple(PlannedWindow(window.tokens) for window in question.windows)
+            for question in encoded.questions
+            if question.error is None
+        ]
     return found
 
 

@@ -9,6 +9,7 @@ Nothing here knows a transport, a queue or a device. B is windows in a batch, S 
 
 from spanserve.qa.answers import Candidates, answer, decode
 from spanserve.qa.features import EncodedQuestion, EncodedTask, Encoder
+from spanserve.qa.pipeline import QaPipeline
 from spanserve.qa.windows import Window, fill
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "EncodedQuestion",
     "EncodedTask",
     "Encoder",
+    "QaPipeline",
     "Window",
     "answer",
     "decode",

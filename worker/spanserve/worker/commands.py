@@ -11,6 +11,8 @@ import typer
 from spanserve import demo
 from spanserve.device.cpus import parse_cpus
 from spanserve.device.options import DeviceEnv, MagicMindPython
+from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import QueueConfig
 from spanserve.queue.options import (
     RedisCa,
@@ -141,23 +143,27 @@ def worker(
         device=device,
         magicmind_python=magicmind_python,
         device_env=device_env,
-        listen=listen,
+        grpc=GrpcSettings(
+            listen=listen,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            insecure=insecure,
+            reflection=reflection,
+            drain_delay_s=drain_delay,
+        ),
+        queue=QueueSettings(
+            redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key),
+            queue=queue,
+            config=QueueConfig(lease_ms=round(lease * 1000)),
+        )
+        if redis
+        else None,
         metrics_listen=metrics or None,
         max_batch_size=max_batch_size or None,
         slots=slots,
-        drain_delay_s=drain_delay,
         drain_timeout_s=drain_timeout,
         name=name,
-        tls_cert=tls_cert,
-        tls_key=tls_key,
-        tls_client_ca=tls_client_ca,
-        insecure=insecure,
-        reflection=reflection,
-        redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
-        if redis
-        else None,
-        queue=queue,
-        queue_config=QueueConfig(lease_ms=round(lease * 1000)),
         exit_with_parent=exit_with_parent,
         cpus=parse_cpus(cpus),
         notify_socket=notify_socket,

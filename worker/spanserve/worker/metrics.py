@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from spanserve.contract import TaskResult
-from spanserve.queue import JobState
-
-if TYPE_CHECKING:
-    from spanserve.engine.batcher import Batch
-    from spanserve.engine.request import Job
+from spanserve.contract import ErrorCode, Task, TaskResult
+from spanserve.doors.grpc.observer import StreamObserver
+from spanserve.doors.observer import DoorObserver
+from spanserve.doors.redis.observer import QueueObserver
+from spanserve.engine.batcher import Batch
+from spanserve.engine.observer import Observer
+from spanserve.engine.request import Request
+from spanserve.engine.state import State
+from spanserve.queue import Claimed, End, Ended, JobState
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _SHARES = tuple(step / 10 for step in range(1, 11))
 
 
-class Metrics:
-    """Counters, gauges and histograms of one worker, in a registry of their own."""
+class Metrics(Observer, DoorObserver, StreamObserver, QueueObserver):
+    """Counters, gauges and histograms of one worker, in a registry of their own: an observer like any other."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -83,16 +84,31 @@ class Metrics:
             for stage in ("queue", "tokenise", "wait", "device", "decode")
         }
 
-    def batch_formed(self, batch: Batch, max_batch: int, waiting: int) -> None:
-        """Note a batch, and how many windows stay behind."""
+    # --- of the engine
+
+    def state_changed(self, state: State, reason: str) -> None:
+        self.ready.set(state is State.READY)
+
+    def backlog_changed(self, windows: int) -> None:
+        self.backlog_windows.set(windows)
+
+    def batch_formed(self, batch: Batch, max_batch: int) -> None:
         self.batches.inc()
         self.windows.inc(len(batch.rows))
         self.useful_tokens.inc(sum(row.window.tokens for row in batch.rows))
         self.padded_tokens.inc(len(batch.rows) * batch.length)
         self.batch_fill.observe(len(batch.rows) / max_batch)
-        self.backlog_windows.set(waiting)
 
-    def job_ended(self, job: Job, result: TaskResult) -> None:
+    def batch_returned(self, batch: Batch, seconds: float) -> None:
+        self.device_seconds.observe(seconds)
+
+    def batch_failed(self, batch: Batch, error: BaseException) -> None:
+        self.batches_failed.inc()
+
+    def host_restarted(self) -> None:
+        self.host_restarts.inc()
+
+    def request_ended(self, request: Request[Task], result: TaskResult) -> None:
         """Note the outcome of every question and where the time of the task went."""
         self.tasks.inc()
         for question in result.questions:
@@ -100,11 +116,43 @@ class Metrics:
                 "answer" if question.error is None else question.error.code.name.lower()
             ).inc()
         seconds = {
-            "queue": job.encode_began - job.arrived,
-            "tokenise": job.encode_ended - job.encode_began,
-            "wait": job.wait_s,
-            "device": job.device_s,
-            "decode": job.decode_s,
+            "queue": request.encode_began - request.arrived,
+            "tokenise": request.encode_ended - request.encode_began,
+            "wait": request.wait_s,
+            "device": request.device_s,
+            "decode": request.decode_s,
         }
         for stage, histogram in self._stages.items():
             histogram.observe(max(0.0, seconds[stage]))
+
+    # --- of the doors
+
+    def item_refused(self, code: ErrorCode) -> None:
+        self.refused.labels(code.name.lower()).inc()
+
+    def stream_opened(self) -> None:
+        self.streams.inc()
+
+    def stream_closed(self) -> None:
+        self.streams.dec()
+
+    def tasks_claimed(self, claimed: Claimed, how: str) -> None:
+        self.queue_claimed.labels(how).inc(len(claimed.entries))
+        self.queue_put_aside.labels("orphan").inc(claimed.orphans)
+        self.queue_put_aside.labels("leftover").inc(claimed.leftovers)
+        self.queue_put_aside.labels("trimmed").inc(claimed.trimmed)
+
+    def tasks_held(self, tasks: int) -> None:
+        self.queue_held.set(tasks)
+
+    def queue_seen(self, questions: int) -> None:
+        self.queue_questions.set(questions)
+
+    def lease_lost(self) -> None:
+        self.queue_leases_lost.inc()
+
+    def task_ended(self, end: End, outcome: Ended | None) -> None:
+        self.queue_ended.labels(end.state.value, outcome or "refused").inc()
+
+    def breaker_changed(self, *, closed: bool) -> None:
+        self.queue_breaker_open.set(not closed)

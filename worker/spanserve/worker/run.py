@@ -1,57 +1,55 @@
 """The life of a worker process: listen, load, prove, serve, drain, stop.
 
-The server listens before the model is loaded, so that health and Describe answer at once; signals are
-handled before that, so that a worker told to stop while it loads does.
+The doors are there before the model is loaded, so that health and Describe answer at once; signals are handled
+before that, so that a worker told to stop while it loads does.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import secrets
 import signal
 import socket
 import time
+from collections.abc import Sequence
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from spanserve.bundle import Bundle, CostTable
+from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
-from spanserve.device import Device, DeviceError, DeviceSpec, read_environment
+from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
-from spanserve.doors.grpc.server import Server
-from spanserve.doors.grpc.service import Service
-from spanserve.doors.redis.door import RedisDoor
+from spanserve.doors.door import Inside
 from spanserve.engine.batcher import Batcher
+from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
-from spanserve.engine.state import State
+from spanserve.engine.observer import Observer, Observers
+from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.engine.waiting import first
-from spanserve.qa import Encoder
-from spanserve.worker.canary import check_goldens
-from spanserve.worker.cost import measured_cost, prior_cost
+from spanserve.qa import Encoder, QaPipeline
+from spanserve.worker.doors import DOORS, DoorMaker
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Page, Pages
 from spanserve.worker.settings import Settings
-from spanserve.worker.slots import enough_slots, measure_slots
+from spanserve.worker.start import ServingDevice
+from spanserve.worker.status import StatusSource
 
 EXIT_OK = 0
 #: Told twice to stop, or held tasks did not finish in time.
 EXIT_CUT_SHORT = 1
 #: The device failed: EX_SOFTWARE. Whoever supervises should look before starting again.
 EXIT_DEVICE_FAILED = 70
-#: Seconds that ends on their way to Redis get; those that are late are computed again elsewhere.
-DOOR_GRACE_S = 5.0
-#: Seconds that open calls get once nothing is held any more.
-STOP_GRACE_S = 1.0
 
 log = structlog.get_logger(__name__)
 
 
-def run_worker(settings: Settings) -> int:
+def run_worker(settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> int:
     """Run a worker until it is told to stop. Returns the exit status.
 
     Raises:
@@ -63,97 +61,90 @@ def run_worker(settings: Settings) -> int:
         pin(settings.cpus)
     # One task at a time is tokenised, in a thread; the tokenizer's own threads would only contend.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    return asyncio.run(_Worker(settings).run())
+
+    async def live() -> int:
+        return await Worker(settings, doors).run()
+
+    return asyncio.run(live())
 
 
-class _Worker:
-    def __init__(self, settings: Settings) -> None:
+class Worker(Observer):
+    """One worker, put together; made inside the event loop that runs it.
+
+    Args:
+        doors: what makes its ways in.
+
+    Raises:
+        SpanserveError: bundle, device and settings do not go together.
+    """
+
+    def __init__(self, settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> None:
         self.settings = settings
-        spec = DeviceSpec.parse(settings.device)
-        self.bundle = Bundle.open(settings.bundle, targets=spec.kind.targets)
-        self.device = Device(
-            self.bundle,
-            spec,
-            slots=settings.slots or max(spec.kind.slots, spec.kind.most_slots),
-            max_batch=settings.max_batch_size,
-            python=spec.interpreter(settings.magicmind_python),
-            environment=read_environment(settings.device_env) if settings.device_env else None,
-            log=log.info,
+        bundle = Bundle.open(settings.bundle, targets=DeviceSpec.parse(settings.device).kind.targets)
+        manifest, encoder = bundle.manifest, Encoder.of(bundle)
+        name = settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+        self.metrics = Metrics()
+        self.metrics.info.labels(name, settings.device, manifest.digest).set(1)
+        observers = Observers(self.metrics, self)
+        self.lifecycle = Lifecycle(observers)
+        self.serving = ServingDevice(bundle, encoder, settings)
+        device = self.serving.device
+        self.engine = Engine(
+            pipeline=QaPipeline(encoder, worker=name, model_digest=manifest.digest),
+            device=device,
+            batcher=Batcher(self.serving.prior, device.max_batch, manifest.max_seq_length),
+            padded_length=manifest.padded_length,
+            prove=self.serving.prove,
+            lifecycle=self.lifecycle,
+            observers=observers,
+            clock=time.monotonic,
         )
-        self.encoder = Encoder.of(self.bundle)
-        self.cost = prior_cost(self.device)
+        inside = Inside(
+            engine=self.engine,
+            pool=CreditPool(self.engine.capacity_windows, device.max_batch),
+            status=StatusSource(name, device, self.engine),
+        )
+        made = (make(inside, settings) for make in doors)
+        self.doors = [door for door in made if door is not None]
+        self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
         self.stopping = asyncio.Event()
         #: Set by a second signal.
         self.hurry = asyncio.Event()
         self.failed = asyncio.Event()
-        self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
 
     async def run(self) -> int:
+        """Live from the first sign of life to the last. Returns the exit status.
+
+        Raises:
+            SpanserveError: a door cannot be opened.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
-        manifest = self.bundle.manifest
-        name = self.settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        metrics = Metrics()
-        metrics.info.labels(name, self.settings.device, manifest.digest).set(1)
-        self.engine = Engine(
-            encoder=self.encoder,
-            device=self.device,
-            batcher=Batcher(self.cost, self.device.max_batch, manifest.max_seq_length),
-            prove=self._prove,
-            name=name,
-            metrics=metrics,
-            clock=time.monotonic,
-        )
-        self.service = Service(self.engine)
-        self.server = Server(self.service, self.settings, f"model/{manifest.name}@{manifest.digest}")
-        self.engine.on_state = self._on_state
-        self.door = self._make_door()
-        alive: asyncio.Task[None] | None = None
+        alive = asyncio.create_task(self.notifier.keep_alive())
         try:
-            if self.door is not None:
-                await self.door.check()
-            await self.server.start()
-            await self._serve_metrics(metrics)
+            for door in self.doors:
+                await door.check()
+            await self._serve_metrics()
             self.notifier.tell(f"STATUS={State.STARTING.value}")
-            alive = asyncio.create_task(self.notifier.keep_alive())
-            log.info(
-                "listening", address=self.server.address, device=self.settings.device, bundle=manifest.name
-            )
             await self._load()
             await first(self.stopping, self.failed)
-            if self.failed.is_set():
-                return await self._fail()
-            return await self._drain()
+            status = EXIT_OK if self.failed.is_set() else await self._drain()
+            return EXIT_DEVICE_FAILED if self.failed.is_set() else status
         finally:
-            try:
-                if self.door is not None:
-                    await self.door.close(DOOR_GRACE_S)
-            finally:
-                await self.server.stop(0)
-            await self.engine.close()
-            await asyncio.to_thread(self.device.close)
-            if alive is not None:
-                alive.cancel()
-            self.notifier.close()
-
-    def _make_door(self) -> RedisDoor | None:
-        settings = self.settings
-        if settings.redis is None:
-            return None
-        return RedisDoor(
-            self.engine, self.service.pool, settings.redis, settings.queue, settings.queue_config
-        )
+            alive.cancel()
+            await self._close("the device failed" if self.failed.is_set() else "the worker shuts down")
 
     async def _load(self) -> None:
         """Start the device, prove it, and become ready; unless told to stop meanwhile."""
         began = time.monotonic()
-        loading = asyncio.ensure_future(asyncio.to_thread(self._start_device))
+        device = self.serving.device
+        loading = asyncio.ensure_future(asyncio.to_thread(self.serving.start))
         stopping = asyncio.ensure_future(self.stopping.wait())
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self.stopping.is_set():
-            await asyncio.to_thread(self.device.close)  # ends the load as well, begun or not
+            await asyncio.to_thread(device.close)  # ends the load as well, begun or not
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:
@@ -161,92 +152,69 @@ class _Worker:
         except DeviceError as error:
             self.engine.give_up(str(error))
             return
-        self.engine.set_state(State.READY)
+        self.lifecycle.on(Event.PROVEN)
         log.info(
             "ready",
             seconds=round(time.monotonic() - began, 3),
-            threads=self.device.info.get("threads"),
-            threads_reason=self.device.threads_reason,
-            slots=self.device.slots,
-            host=self.device.info,
+            threads=device.info.get("threads"),
+            threads_reason=device.threads_reason,
+            slots=device.slots,
+            host=device.info,
         )
-        if self.door is not None:
-            self.door.start()
-
-    def _start_device(self) -> CostTable:
-        self._prove()
-        cost = measured_cost(self.device, self.cost)
-        if not self.settings.slots and self.device.slots > self.device.spec.kind.slots:
-            self._choose_slots(cost)
-        return cost
-
-    def _choose_slots(self, cost: CostTable) -> None:
-        """Keep as many slots as the card has a use for; a host that is started later gets these."""
-        shape = (self.device.max_batch, self.bundle.manifest.max_seq_length)
-        rates = measure_slots(self.device, cost.estimate(*shape))
-        self.device.use_slots(enough_slots(rates))
-        log.info(
-            "slots measured",
-            slots=self.device.slots,
-            windows_per_second={count: round(rate, 1) for count, rate in rates.items()},
-        )
-
-    def _prove(self) -> None:
-        self.device.start()
-        check_goldens(self.device, self.encoder)
+        for door in self.doors:
+            door.start()
 
     async def _drain(self) -> int:
-        """Take nothing new, finish what is held, say good-bye. The order is the point."""
-        settings = self.settings
+        """Take nothing new and finish what is held. Returns the exit status."""
         self.notifier.tell("STOPPING=1", f"STATUS={State.DRAINING.value}")
-        await self.server.enter_graceful_shutdown()  # balancers look elsewhere ...
-        if self.engine.state is State.STARTING:
+        if self.lifecycle.state is State.STARTING:
             return EXIT_OK
-        if self.door is not None:
-            self.door.give_back()  # other workers can have at once what is not begun
-        await first(
-            self.hurry, self.failed, timeout_s=settings.drain_delay_s
-        )  # ... while we still serve the others
-        self.engine.set_state(State.DRAINING)
-        self.service.drain()
-        await first(self.engine.idle, self.hurry, self.failed, timeout_s=settings.drain_timeout_s)
-        if self.failed.is_set():
-            return await self._fail()
+        draining = asyncio.ensure_future(self._drain_doors())
+        await first(draining, self.hurry, self.failed)
+        self.lifecycle.on(Event.STOPPED)
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+        await first(self.engine.idle, self.hurry, self.failed, timeout_s=self.settings.drain_timeout_s)
         finished = self.engine.idle.is_set()
         if not finished:
             self.engine.abandon(Refusal(ErrorCode.UNAVAILABLE, "the worker shut down", retry_after_ms=0))
-        self.service.end("the worker shuts down")
-        await self.server.stop(STOP_GRACE_S)
         log.info("drained", finished=finished)
         return EXIT_OK if finished else EXIT_CUT_SHORT
 
-    async def _fail(self) -> int:
-        self.service.end("the device failed")
-        await self.server.stop(STOP_GRACE_S)
-        return EXIT_DEVICE_FAILED
+    async def _drain_doors(self) -> None:
+        await asyncio.gather(*(door.drain() for door in self.doors))
+
+    async def _close(self, reason: str) -> None:
+        """Leave: the doors in their order, then what they stand on; whatever fails, all steps are taken."""
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self.notifier.close)
+            stack.push_async_callback(asyncio.to_thread, self.serving.device.close)
+            stack.push_async_callback(self.engine.close)
+            for door in reversed(self.doors):
+                stack.push_async_callback(door.close, reason)
+
+    def state_changed(self, state: State, reason: str) -> None:
+        """Tell the supervisor, and the doors what they may have to do."""
+        if not self.stopping.is_set():
+            status = ": ".join(filter(None, (state.value, reason)))
+            self.notifier.tell(f"STATUS={status}", *(["READY=1"] if state is State.READY else []))
+        if state is State.RECOVERING:
+            for door in self.doors:
+                door.give_back()
+        if state is State.FAILED:
+            self.failed.set()
 
     def _on_signal(self, number: int) -> None:
         again = self.stopping.is_set()
         (self.hurry if again else self.stopping).set()
         log.info("told to stop", signal=signal.Signals(number).name, again=again)
 
-    def _on_state(self, state: State) -> None:
-        self.engine.metrics.ready.set(state is State.READY)
-        self._health = asyncio.ensure_future(self.server.set_serving(state is State.READY))
-        if not self.stopping.is_set():
-            status = ": ".join(filter(None, (state.value, self.engine.failure)))
-            self.notifier.tell(f"STATUS={status}", *(["READY=1"] if state is State.READY else []))
-        if state is State.RECOVERING and self.door is not None:
-            self.door.give_back_unstarted()
-        if state is State.FAILED:
-            self.failed.set()
-
-    async def _serve_metrics(self, metrics: Metrics) -> None:
+    async def _serve_metrics(self) -> None:
         if self.settings.metrics_listen is None:
             return
 
         async def page() -> Page:
-            return Page(generate_latest(metrics.registry), CONTENT_TYPE_LATEST)
+            return Page(generate_latest(self.metrics.registry), CONTENT_TYPE_LATEST)
 
         self.pages = Pages(self.settings.metrics_listen, {"/metrics": page})
         await self.pages.start()

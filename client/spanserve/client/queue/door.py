@@ -13,12 +13,10 @@ from dataclasses import replace
 from spanserve.client.dispatch import NoWorker
 from spanserve.client.door import Described
 from spanserve.client.queue.connection import QueueConnection
-from spanserve.client.queue.describe import description
 from spanserve.client.queue.dispatch import LONGEST_PAUSE_S, QueueDispatcher
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.queue import JobId, QueueUnavailable, RedisSettings, WorkerSeen
-from spanserve.v1 import worker_pb2 as pb
 
 #: Seconds that workers get to say how they are after a run; they do so about every second.
 BEATS_TIMEOUT_S = 3.0
@@ -69,7 +67,7 @@ class QueueDoor:
 
     async def describe(self) -> Described:
         """What each live worker says, by its consumer name; nothing while Redis is away."""
-        return {worker.consumer: description(worker) for worker in await self._workers()}
+        return {worker.consumer: worker.status for worker in await self._workers()}
 
     async def wait_ready(self) -> Described:
         """Wait until a worker is ready; see `Door`."""
@@ -77,10 +75,10 @@ class QueueDoor:
         give_up = time.monotonic() + self._wait_s
         while True:
             found = await self.describe()
-            if any(worker.state == pb.WORKER_STATE_READY for worker in found.values()):
+            if any(worker.ready for worker in found.values()):
                 return found
             if time.monotonic() > give_up:
-                states = [f"{name}: {pb.WorkerState.Name(worker.state)}" for name, worker in found.items()]
+                states = [f"{name}: {worker.state_name}" for name, worker in found.items()]
                 reasons = "; ".join(states) or self._problem
                 raise NoWorker(
                     f"no worker was ready within {self._wait_s:g} s ({self._connection.name}: {reasons})"
@@ -99,7 +97,7 @@ class QueueDoor:
             elapsed_s = time.monotonic() - began
             spoken = all(worker.age_ms < elapsed_s * 1000 for worker in workers)
             if spoken or elapsed_s > BEATS_TIMEOUT_S:
-                return {worker.consumer: description(worker) for worker in workers}
+                return {worker.consumer: worker.status for worker in workers}
             await asyncio.sleep(LOOK_INTERVAL_S)
 
     async def cancel(self, task_ids: Iterable[str], run_id: str, tenant: str) -> dict[str, str]:

@@ -11,9 +11,9 @@ import jinja2
 from spanserve.client.output import write_text
 from spanserve.client.report import breakdown, charts
 from spanserve.client.report.failures import worst_answers
-from spanserve.client.report.summary import Padding, RunSummary, WorkerDescription
+from spanserve.client.report.summary import Padding, RunSummary
 
-__all__ = ["Padding", "RunSummary", "WorkerDescription", "render_report", "write_report"]
+__all__ = ["Padding", "RunSummary", "render_report", "write_report"]
 
 
 def write_report(path: Path, summary: RunSummary) -> None:
@@ -38,7 +38,7 @@ def render_report(summary: RunSummary) -> str:
         results=results,
         scores=scores,
         charts=charts,
-        described={worker.name: worker for worker in summary.workers},
+        described={worker.worker: worker for worker in summary.workers},
         models=_distinct(worker.model for worker in summary.workers),
         precisions=_distinct(worker.precision for worker in summary.workers),
         devices=_distinct(worker.device for worker in summary.workers),

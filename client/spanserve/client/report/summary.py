@@ -8,22 +8,7 @@ from datetime import datetime
 from spanserve.client.results import Results
 from spanserve.client.scores import Scores
 from spanserve.client.squad import Dataset
-from spanserve.contract import Options
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerDescription:
-    """What a worker said about itself when it was asked."""
-
-    name: str
-    #: As given to the worker: cpu, mlu:3.
-    device: str
-    #: Name of the model in its bundle.
-    model: str
-    precision: str
-    max_seq_length: int
-    max_batch_size: int
-    version: str = ""
+from spanserve.contract import Options, WorkerStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +35,7 @@ class RunSummary:
     #: Questions that came back within `wall_seconds`. None: all; a resumed run has fewer.
     timed_questions: int | None = None
     finished: datetime | None = None
-    workers: tuple[WorkerDescription, ...] = ()
+    workers: tuple[WorkerStatus, ...] = ()
     padding: Padding | None = None
     #: Tasks that another worker took as well near the end.
     copies: int = 0

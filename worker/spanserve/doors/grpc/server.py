@@ -11,7 +11,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from spanserve.contract.errors import SettingsError
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.doors.grpc.service import SERVICE_NAME, Service
-from spanserve.worker.settings import Settings
+from spanserve.doors.grpc.settings import GrpcSettings
 
 #: Health of this name says that the process moves, whatever the device, the model and Redis do: for liveness probes.
 LIVE = "live"
@@ -33,7 +33,7 @@ OPTIONS = (
 class Server:
     """Listens on one address. `address` holds the real one after `start`."""
 
-    def __init__(self, service: Service, settings: Settings, model_name: str) -> None:
+    def __init__(self, service: Service, settings: GrpcSettings, model_name: str) -> None:
         self._settings = settings
         self._names = ("", SERVICE_NAME, model_name)
         self._health = health.aio.HealthServicer()
@@ -81,7 +81,7 @@ class Server:
         await self._server.stop(grace_s)
 
 
-def server_credentials(settings: Settings) -> grpc.ServerCredentials:
+def server_credentials(settings: GrpcSettings) -> grpc.ServerCredentials:
     """Those of the TLS files in the settings.
 
     Raises:

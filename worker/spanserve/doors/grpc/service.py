@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 from typing import Any
 
 import grpc
@@ -13,45 +12,24 @@ from grpc import aio
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
+from spanserve.doors.door import Inside
+from spanserve.doors.grpc.status import STATUS
 from spanserve.doors.grpc.stream import ProtocolViolation, WorkStream
-from spanserve.engine.credit import CreditPool
-from spanserve.engine.engine import Engine
+from spanserve.doors.observer import DoorObserver
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
 
 SERVICE_NAME = "spanserve.v1.QuestionAnswering"
 
-#: The only place where error kinds become gRPC statuses.
-STATUS = {
-    ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
-    ErrorCode.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
-    ErrorCode.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    ErrorCode.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    ErrorCode.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
-    ErrorCode.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
-    ErrorCode.CANCELLED: grpc.StatusCode.CANCELLED,
-    ErrorCode.POISON: grpc.StatusCode.ABORTED,
-    ErrorCode.INTERNAL: grpc.StatusCode.INTERNAL,
-    ErrorCode.RESULT_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
-}
-
-STATES = {
-    State.STARTING: pb.WORKER_STATE_STARTING,
-    State.READY: pb.WORKER_STATE_READY,
-    State.RECOVERING: pb.WORKER_STATE_STARTING,
-    State.SUSPECT: pb.WORKER_STATE_STARTING,
-    State.DRAINING: pb.WORKER_STATE_DRAINING,
-    State.FAILED: pb.WORKER_STATE_FAILED,
-}
-
 
 class Service:
     """Handles the calls. The engine exists from the start; its state says whether it serves."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.pool = CreditPool(engine.capacity_windows, engine.batcher.max_batch)
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+        self._engine = inside.engine
         self._streams: set[WorkStream] = set()
+        self._draining = False
 
     @property
     def open_streams(self) -> int:
@@ -76,6 +54,7 @@ class Service:
 
     def drain(self) -> None:
         """Ask every client to send no more; results of what is held still go out."""
+        self._draining = True
         for stream in self._streams:
             stream.drain()
 
@@ -84,13 +63,17 @@ class Service:
         for stream in self._streams:
             stream.end(reason)
 
+    @property
+    def _state(self) -> State:
+        return State.DRAINING if self._draining else self._engine.lifecycle.state
+
     async def _answer(self, data: bytes, context: aio.ServicerContext[Any, Any]) -> pb.AnswerResponse:
         engine = self._engine
         try:
             request = _parse(data)
-            if engine.state is not State.READY:
+            if self._state is not State.READY:
                 raise Refusal(
-                    ErrorCode.UNAVAILABLE, f"the worker is {engine.state.value}", retry_after_ms=1000
+                    ErrorCode.UNAVAILABLE, f"the worker is {self._state.value}", retry_after_ms=1000
                 )
             # One batch more than the streams and the queue fill: who asks for one answer gets in beside them.
             if engine.held_windows >= engine.capacity_windows + engine.batcher.max_batch:
@@ -100,7 +83,7 @@ class Service:
             task = Task.from_proto(request.task)
             result = await self._compute(task)
         except Refusal as refusal:
-            engine.metrics.refused.labels(refusal.code.name.lower()).inc()
+            engine.observers.tell(DoorObserver.item_refused, refusal.code)
             await _abort(context, refusal)
             raise AssertionError("abort does not return") from refusal
         return pb.AnswerResponse(result=result.to_proto())
@@ -112,11 +95,11 @@ class Service:
             Refusal: nothing of the task could be computed.
         """
         done: asyncio.Future[TaskResult] = asyncio.get_running_loop().create_future()
-        job = self._engine.submit([task], [done.set_result])[0]
+        request = self._engine.submit([task], [done.set_result])[0]
         try:
             result = await asyncio.shield(done)
         finally:
-            self._engine.cancel(job)  # for a caller that has gone; without effect on an ended job
+            self._engine.cancel(request)  # for a caller that has gone; without effect on one that has ended
         first = result.questions[0].error
         if first is not None and all(question.error == first for question in result.questions):
             raise first
@@ -125,10 +108,10 @@ class Service:
     async def _work(
         self, frames: AsyncIterator[bytes], context: aio.ServicerContext[bytes, pb.ServerFrame]
     ) -> None:
-        if self._engine.state not in (State.READY, State.RECOVERING):
+        if self._state not in (State.READY, State.RECOVERING):
             await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
-            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._engine.state.value}")
-        stream = WorkStream(self._engine, self.pool, frames, context)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._state.value}")
+        stream = WorkStream(self._inside, frames, context)
         self._streams.add(stream)
         try:
             await stream.serve()
@@ -142,24 +125,7 @@ class Service:
     async def _describe(
         self, request: pb.DescribeRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.DescribeResponse:
-        engine = self._engine
-        return pb.DescribeResponse(
-            worker=engine.name,
-            version=version("spanserve"),
-            device=engine.device.spec.text,
-            model=engine.manifest.name,
-            model_digest=engine.model_digest,
-            precision=engine.manifest.precision,
-            max_seq_length=engine.manifest.max_seq_length,
-            max_batch_size=engine.batcher.max_batch,
-            state=STATES[engine.state],
-            held_windows=engine.held_windows,
-            ended_questions=engine.ended_questions,
-            host_restarts=max(0, engine.device.starts - 1),
-            useful_tokens=engine.useful_tokens,
-            padded_tokens=engine.padded_tokens,
-            batches=engine.batches,
-        )
+        return self._inside.status().to_proto()
 
 
 def _parse(data: bytes) -> pb.AnswerRequest:

@@ -19,9 +19,10 @@ from google.protobuf.message import DecodeError
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
-from spanserve.engine.credit import CreditPool
-from spanserve.engine.engine import Engine
-from spanserve.engine.request import Job
+from spanserve.doors.door import Inside
+from spanserve.doors.grpc.observer import StreamObserver
+from spanserve.doors.observer import DoorObserver
+from spanserve.engine.request import Request
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
 
@@ -59,16 +60,15 @@ class WorkStream:
         writer: takes ServerFrame messages.
     """
 
-    def __init__(
-        self, engine: Engine, pool: CreditPool, frames: AsyncIterator[bytes], writer: Writer
-    ) -> None:
+    def __init__(self, inside: Inside, frames: AsyncIterator[bytes], writer: Writer) -> None:
         self.session = secrets.token_hex(8)
-        self._engine = engine
-        self._pool = pool
+        self._inside = inside
+        self._engine = inside.engine
+        self._pool = inside.pool
         self._frames = frames
         self._writer = writer
-        self._account = pool.open()
-        self._jobs: dict[str, Job] = {}
+        self._account = self._pool.open()
+        self._requests: dict[str, Request[Task]] = {}
         self._results: list[bytes] = []
         self._errors: list[pb.ItemError] = []
         self._written_questions = 0
@@ -93,17 +93,17 @@ class WorkStream:
             self._pool.close(self._account)
 
     async def _serve(self) -> None:
-        self._engine.metrics.streams.inc()
+        self._engine.observers.tell(StreamObserver.stream_opened)
         self._reading = asyncio.create_task(self._read())
         self._reading.add_done_callback(lambda _: self._something.set())
         try:
             await self._write()
         finally:
             self._reading.cancel()
-            for job in self._jobs.values():
-                self._engine.cancel(job)
-            self._engine.metrics.streams.dec()
-            log.info("stream closed", session=self.session, dropped=len(self._jobs))
+            for request in self._requests.values():
+                self._engine.cancel(request)
+            self._engine.observers.tell(StreamObserver.stream_closed)
+            log.info("stream closed", session=self.session, dropped=len(self._requests))
             # Last: a cancellation that comes behind a failed write would skip what follows.
             await asyncio.gather(self._reading, return_exceptions=True)
 
@@ -122,11 +122,10 @@ class WorkStream:
             frame = _parse(data)
             if frame is None or frame.WhichOneof("kind") != "hello":
                 break
-            wanted = frame.hello.model_digest
-            if wanted and wanted != self._engine.model_digest:
+            wanted, served = frame.hello.model_digest, self._inside.status().model_digest
+            if wanted and wanted != served:
                 raise ProtocolViolation(
-                    grpc.StatusCode.FAILED_PRECONDITION,
-                    f"this worker serves model {self._engine.model_digest}, not {wanted}",
+                    grpc.StatusCode.FAILED_PRECONDITION, f"this worker serves model {served}, not {wanted}"
                 )
             return frame.hello
         raise ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, "the first frame of a stream must be Hello")
@@ -140,7 +139,7 @@ class WorkStream:
             # Waited for and not cancelled when time is up: a cancelled read would end the stream.
             try:
                 while not (await asyncio.wait((coming,), timeout=IDLE_TIMEOUT_S))[0]:
-                    if not self._jobs:
+                    if not self._requests:
                         self.end(f"no frame for {IDLE_TIMEOUT_S:g} s")
                         return
             finally:
@@ -164,9 +163,9 @@ class WorkStream:
             self._take_tasks(frame.tasks)
         elif kind == "cancel":
             for task_id in frame.cancel.ids[:MAX_TASKS_PER_FRAME]:
-                job = self._jobs.get(task_id)
-                if job is not None:
-                    self._engine.cancel(job)
+                request = self._requests.get(task_id)
+                if request is not None:
+                    self._engine.cancel(request)
         elif kind == "bye":
             return False
         else:
@@ -184,7 +183,7 @@ class WorkStream:
             task = None
             try:
                 task = Task.from_bytes(data)
-                if task.id in accepted or task.id in self._jobs:
+                if task.id in accepted or task.id in self._requests:
                     raise Refusal(ErrorCode.ALREADY_EXISTS, "a task with this id is in flight", field="id")
                 self._admit(task)
             except Refusal as refusal:
@@ -193,8 +192,8 @@ class WorkStream:
             else:
                 accepted[task.id] = task
         callbacks = [partial(self._finished, task_id) for task_id in accepted]
-        jobs = self._engine.submit(list(accepted.values()), callbacks)
-        self._jobs.update(zip(accepted, jobs, strict=True))
+        requests = self._engine.submit(list(accepted.values()), callbacks)
+        self._requests.update(zip(accepted, requests, strict=True))
         if overrun:
             self._overruns += 1
             if self._overruns > OVERRUNS_ALLOWED:
@@ -208,35 +207,35 @@ class WorkStream:
         Raises:
             Refusal: it may not.
         """
-        if self._engine.state is State.FAILED or self._draining:
+        if self._engine.lifecycle.state is State.FAILED or self._draining:
             raise Refusal(ErrorCode.UNAVAILABLE, "the worker takes no more tasks", retry_after_ms=1000)
         if not self._pool.take(self._account, len(task.questions)):
             raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "sent without credit", retry_after_ms=1000)
 
     def _finished(self, task_id: str, result: TaskResult) -> None:
-        job = self._jobs.pop(task_id, None)
-        if job is not None and job.encoded is not None:
-            self._pool.observe(max(1, job.encoded.windows), len(result.questions))
+        request = self._requests.pop(task_id, None)
+        if request is not None and request.encoded is not None:
+            self._pool.observe(max(1, request.windows), len(result.questions))
         self._results.append(result.to_bytes())
         self._written_questions += len(result.questions)
         self._something.set()
 
     def _refuse(self, error: Refusal, frame: int = 0, index: int | None = None, task_id: str = "") -> None:
-        self._engine.metrics.refused.labels(error.code.name.lower()).inc()
+        self._engine.observers.tell(DoorObserver.item_refused, error.code)
         self._errors.append(pb.ItemError(frame=frame, index=index, id=task_id, error=error.to_proto()))
         self._something.set()
 
     async def _write(self) -> None:
         """Write what there is to say until the last result is out."""
-        engine, reading = self._engine, self._reading
+        reading, status = self._reading, self._inside.status()
         assert reading is not None
         welcome = pb.ServerFrame(
             welcome=pb.Welcome(
                 session=self.session,
-                model_digest=engine.model_digest,
-                worker=engine.name,
-                max_seq_length=engine.manifest.max_seq_length,
-                max_windows=engine.capacity_windows,
+                model_digest=status.model_digest,
+                worker=status.worker,
+                max_seq_length=status.max_seq_length,
+                max_windows=self._engine.capacity_windows,
             ),
             credit=self._pool.grant(self._account),
         )
@@ -254,7 +253,7 @@ class WorkStream:
                 reading.result()  # raises what the reader met
             if self._results or self._errors:
                 continue  # they came while Draining was written
-            if self._bye is not None or (reading.done() and not self._jobs):
+            if self._bye is not None or (reading.done() and not self._requests):
                 await self._writer.write(pb.ServerFrame(bye=pb.Bye(reason=self._bye or "")))
                 return
 

@@ -14,17 +14,20 @@ import structlog
 
 from spanserve.contract.backoff import Backoff
 from spanserve.contract.errors import SpanserveError
+from spanserve.doors.door import Inside
 from spanserve.doors.redis.breaker import Breaker
 from spanserve.doors.redis.finisher import LONGEST_PAUSE_S, Finisher
-from spanserve.doors.redis.heartbeat import Pulse
+from spanserve.doors.redis.heartbeat import Heartbeat
 from spanserve.doors.redis.intake import Intake
-from spanserve.doors.redis.leased import Held, HeldTasks
+from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.doors.redis.leases import LeaseKeeper
+from spanserve.doors.redis.observer import QueueObserver
+from spanserve.doors.redis.settings import QueueSettings
 from spanserve.doors.redis.share import Share
-from spanserve.doors.redis.unknown_version import Strange
-from spanserve.engine.credit import CreditPool
-from spanserve.engine.engine import Engine
-from spanserve.engine.state import State
+from spanserve.doors.redis.unknown_version import UnknownVersions
+from spanserve.engine.observer import Observer
+from spanserve.engine.request import Request
+from spanserve.engine.state import Event, State
 from spanserve.queue import (
     Claimed,
     Consumer,
@@ -32,10 +35,8 @@ from spanserve.queue import (
     Ended,
     JobState,
     Keys,
-    QueueConfig,
     QueueError,
     QueueUnavailable,
-    RedisSettings,
     provision,
 )
 
@@ -47,47 +48,45 @@ RECLAIM_S = 0.5
 WATCH_S = 0.1
 #: Seconds between two signs of life.
 BEAT_S = 1.0
+#: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
+CLOSE_GRACE_S = 5.0
 #: Of a lease that was not renewed for this part of its length nothing new is started.
 FENCE = 0.8
 
 log = structlog.get_logger(__name__)
 
 
-class RedisDoor:
+class RedisDoor(Observer):
     """Tasks from one queue for one engine.
 
     Args:
-        settings: where Redis is.
-        queue: name of the queue.
-        config: of the queue, if it is not there yet.
+        clock: seconds, monotonic.
     """
 
     def __init__(
         self,
-        engine: Engine,
-        pool: CreditPool,
-        settings: RedisSettings,
-        queue: str,
-        config: QueueConfig,
+        inside: Inside,
+        settings: QueueSettings,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.keys = Keys(queue)
+        self.keys = Keys(settings.queue)
         #: New for every start: the fencing token.
-        self.consumer = f"{engine.name}:{secrets.token_hex(8)}"
-        self.held = HeldTasks()
+        self.consumer = f"{inside.status().worker}:{secrets.token_hex(8)}"
+        self.held = LeasedTasks()
         self.breaker = Breaker(clock)
-        self._engine = engine
-        self._settings = settings
-        self._config = config
+        self._inside = inside
+        self._engine = inside.engine
+        self._settings = settings.redis
+        self._config = config = settings.config
         self._clock = clock
-        self._redis = settings.connect(timeout_s=BLOCK_MS / 1000 + 5.0)
-        self._control = settings.connect()
+        self._redis = settings.redis.connect(timeout_s=BLOCK_MS / 1000 + 5.0)
+        self._control = settings.redis.connect()
         self._reader = Consumer(self._redis, self.keys, self.consumer)
         self._writer = Consumer(self._control, self.keys, self.consumer)
         self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
-        self._strange = Strange(self._finisher.release)
-        self._intake = Intake(engine, pool, self.held, self._finisher, self._strange)
+        self._unknown = UnknownVersions(self._finisher.release)
+        self._intake = Intake(inside, self.held, self._finisher, self._unknown)
         self._share = Share()
         self._keeper: LeaseKeeper | None = None
         self._reading = False
@@ -101,6 +100,7 @@ class RedisDoor:
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader_task: asyncio.Task[None] | None = None
+        self._engine.observers.add(self)
 
     async def check(self) -> None:
         """Look whether the queue can be used, before anything is loaded.
@@ -120,27 +120,23 @@ class RedisDoor:
             self._tasks.append(asyncio.create_task(self._guard(work)))
         self._reader_task = self._tasks[0]
 
-    def give_back_unstarted(self) -> None:
+    def give_back(self) -> None:
         """Release all that has not been on the device: it is gone for a while, and others can have it now."""
         self._intake.give_back_unstarted()
 
-    def give_back(self) -> None:
+    async def drain(self) -> None:
         """Claim no more, and release all that has not been on the device; the rest is finished."""
-        self._reading = False
-        self._wake.set()
-        self._strange.give_back()
-        self._intake.give_back_unstarted()
-        self._engine.resume(self.held.jobs())  # nothing waits for leases any more
+        self._stop_claiming()
 
-    async def close(self, timeout_s: float) -> None:
+    async def close(self, reason: str) -> None:
         """Bring what has ended to Redis, and leave. What cannot be brought in time others compute again."""
         self._reading = False
         self._wake.set()
         with contextlib.suppress(TimeoutError, QueueError):
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(CLOSE_GRACE_S):
                 if self._reader_task is not None:
                     await asyncio.wait((self._reader_task,))  # a claim may be on its way
-                self.give_back()
+                self._stop_claiming()
                 await self._finisher.idle.wait()
                 await self._writer.leave()
         for task in self._tasks:
@@ -151,6 +147,22 @@ class RedisDoor:
         self._intake.close()
         await self._redis.aclose()
         await self._control.aclose()
+
+    def request_alone(self, request: Request[Any]) -> None:
+        """Redis is told: only of what was alone on a device may be said that it is what kills it."""
+        self._intake.alone(request)
+
+    def state_changed(self, state: State, reason: str) -> None:
+        """A worker in doubt leaves its tasks to workers that may do better."""
+        if state is State.SUSPECT:
+            self._intake.give_back_unstarted()
+
+    def _stop_claiming(self) -> None:
+        self._reading = False
+        self._wake.set()
+        self._unknown.give_back()
+        self._intake.give_back_unstarted()
+        self._engine.resume(self.held.requests())  # nothing waits for leases any more
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         """A fault of ours in one of the loops ends the worker: half a door would hold leases for ever."""
@@ -184,7 +196,7 @@ class RedisDoor:
     def _use_lease(self, lease_ms: int) -> None:
         """Keep to the lease in force."""
         self._lease_s = lease_ms / 1000
-        self._strange.pause_s = self._lease_s / 2
+        self._unknown.pause_s = self._lease_s / 2
         if self._keeper is not None:
             self._keeper.lease_s = self._lease_s
 
@@ -229,14 +241,11 @@ class RedisDoor:
 
     @property
     def _serving(self) -> bool:
-        return self._reading and self._engine.state in (State.READY, State.SUSPECT)
+        return self._reading and self._engine.lifecycle.state in (State.READY, State.SUSPECT)
 
     def _take(self, claimed: Claimed, how: str) -> None:
-        metrics = self._engine.metrics
-        metrics.queue_claimed.labels(how).inc(len(claimed.entries))
-        metrics.queue_put_aside.labels("orphan").inc(claimed.orphans)
-        metrics.queue_put_aside.labels("leftover").inc(claimed.leftovers)
-        metrics.queue_put_aside.labels("trimmed").inc(claimed.trimmed)
+        tell = self._engine.observers.tell
+        tell(QueueObserver.tasks_claimed, claimed, how)
         if claimed.orphans or claimed.trimmed:
             log.warning("entries put aside", orphans=claimed.orphans, trimmed=claimed.trimmed)
         if claimed.entries and how == "reclaimed":
@@ -245,7 +254,7 @@ class RedisDoor:
             self._intake.take(claimed.entries)
         else:  # told to stop, or the device has died, while the claim was on its way
             self._intake.give_back(claimed.entries)
-        metrics.queue_held.set(len(self.held))
+        tell(QueueObserver.tasks_held, len(self.held))
 
     async def _reconcile(self) -> None:
         """Give back what is leased to us and we do not have: the reply that brought it was lost."""
@@ -254,7 +263,7 @@ class RedisDoor:
         stranded = {
             place: count - 1
             for place, count in owned.items()
-            if place not in known and place not in self._strange
+            if place not in known and place not in self._unknown
         }
         if stranded:
             log.warning("given back what is leased to us and we do not have", tasks=len(stranded))
@@ -264,21 +273,21 @@ class RedisDoor:
         self._doubtful = False
         self._next_reconcile = self._clock() + self._lease_s
 
-    def _renewed(self, sent: float, lost: list[Held], cancelled: list[Held]) -> None:
+    def _renewed(self, sent: float, lost: list[LeasedTask], cancelled: list[LeasedTask]) -> None:
         """A renewal has succeeded."""
         self._verified = max(self._verified, sent)
         for held in lost:
-            if held in self.held and held.job is not None and not held.job.ended:
-                self._engine.metrics.queue_leases_lost.inc()
+            if held in self.held and held.request is not None and not held.request.ended:
+                self._engine.observers.tell(QueueObserver.lease_lost)
                 held.lost = True
-                self._engine.cancel(held.job)  # of no effect on what is on the device
-                log.warning("lease lost", job=str(held.lease.job), started=held.job.started)
+                self._engine.cancel(held.request)  # of no effect on what is on the device
+                log.warning("lease lost", job=str(held.lease.job), started=held.request.started)
         for held in cancelled:
-            if held in self.held and held.job is not None:
-                self._engine.cancel(held.job)
+            if held in self.held and held.request is not None:
+                self._engine.cancel(held.request)
         if self._fenced:
             self._fenced = False
-            self._engine.resume(self.held.jobs())
+            self._engine.resume(self.held.requests())
             log.info("leases verified")
 
     async def _watch(self) -> None:
@@ -292,23 +301,24 @@ class RedisDoor:
             if stale and not self._fenced and self.held:
                 self._fenced = True
                 log.warning("leases in doubt", tasks=len(self.held))
-                self._engine.pause(self.held.jobs())
+                self._engine.pause(self.held.requests())
 
     async def _beat(self) -> None:
-        """Say now and then how we are."""
-        pulse = Pulse(self._engine, self._clock)
+        """Tell the queue from time to time how this worker is."""
+        heartbeat = Heartbeat(self._inside.status, self._clock)
         while True:
             await asyncio.sleep(BEAT_S)
-            facts = pulse.facts(held_tasks=len(self.held))
+            fields = heartbeat.status(held_tasks=len(self.held)).to_fields()
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
-                    self._use_lease(await self._writer.beat(facts))
-                    self._engine.metrics.queue_questions.set(await self._writer.questions())
+                    self._use_lease(await self._writer.beat(fields))
+                    questions = await self._writer.questions()
+                    self._engine.observers.tell(QueueObserver.queue_seen, questions)
 
-    def _ended(self, held: Held, end: End, outcome: Ended | None) -> None:
+    def _ended(self, held: LeasedTask, end: End, outcome: Ended | None) -> None:
         """Redis knows the end of a task."""
         self._intake.drop(held)
-        self._engine.metrics.queue_ended.labels(end.state.value, outcome or "refused").inc()
+        self._engine.observers.tell(QueueObserver.task_ended, end, outcome)
         if outcome is Ended.OK and end.state in (JobState.DONE, JobState.FAILED, JobState.DEAD):
             self.breaker.note(fault=held.faulted or end.state is JobState.DEAD)
             self._show_breaker()
@@ -316,15 +326,12 @@ class RedisDoor:
 
     def _show_breaker(self) -> None:
         """Be ready only while the breaker is closed. A device that recovers does not know of it."""
-        closed, state = self.breaker.closed, self._engine.state
-        if state is (State.SUSPECT if closed else State.READY):
+        closed = self.breaker.closed
+        if self._engine.lifecycle.on(Event.TRUSTED if closed else Event.DOUBTED):
             (log.info if closed else log.error)("breaker", closed=closed)
-            self._engine.metrics.queue_breaker_open.set(not closed)
-            self._engine.set_state(State.READY if closed else State.SUSPECT)
-            if not closed:
-                self._intake.give_back_unstarted()  # to workers that may do better
+            self._engine.observers.tell(QueueObserver.breaker_changed, closed=closed)
 
-    def _released(self, held: Held) -> None:
+    def _released(self, held: LeasedTask) -> None:
         self._intake.drop(held)
         self._wake.set()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from spanserve.contract.backoff import Backoff
-from spanserve.doors.redis.leased import Held
+from spanserve.doors.redis.leased import LeasedTask
 from spanserve.queue import Consumer, End, Ended, JobId, QueueError, QueueFull, QueueUnavailable
 from spanserve.queue.calls import MAX_PIPELINE
 from spanserve.queue.consumer import Place
@@ -32,15 +32,15 @@ class Finisher:
         self,
         consumer: Consumer,
         *,
-        ended: Callable[[Held, End, Ended | None], None],
-        released: Callable[[Held], None],
+        ended: Callable[[LeasedTask, End, Ended | None], None],
+        released: Callable[[LeasedTask], None],
     ) -> None:
         self._consumer = consumer
         self._ended = ended
         self._released = released
         self._marks: list[JobId] = []
-        self._ends: list[tuple[Held, End]] = []
-        self._releases: dict[Place, tuple[Held | None, int]] = {}
+        self._ends: list[tuple[LeasedTask, End]] = []
+        self._releases: dict[Place, tuple[LeasedTask | None, int]] = {}
         self._something = asyncio.Event()
         #: Set while there is nothing left to send.
         self.idle = asyncio.Event()
@@ -52,12 +52,12 @@ class Finisher:
         self._marks.append(job)
         self._wake()
 
-    def end(self, held: Held, end: End) -> None:
+    def end(self, held: LeasedTask, end: End) -> None:
         """End a job."""
         self._ends.append((held, end))
         self._wake()
 
-    def release(self, place: Place, deliveries: int, held: Held | None = None) -> None:
+    def release(self, place: Place, deliveries: int, held: LeasedTask | None = None) -> None:
         """Give an entry back, leaving so many deliveries behind."""
         self._releases[place] = held, deliveries
         self._wake()

@@ -4,49 +4,33 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from importlib.metadata import version
+from dataclasses import replace
 
-from spanserve.engine.engine import Engine
+from spanserve.contract import WorkerStatus
 
 #: Weight of the newest second in the moving average of questions per second.
 RATE_WEIGHT = 0.3
 
 
-class Pulse:
-    """Facts about a worker, and its rate over the last seconds.
+class Heartbeat:
+    """The status of a worker, and its rate over the last seconds.
 
     Args:
+        status: of the worker now.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], float]) -> None:
-        self._engine = engine
+    def __init__(self, status: Callable[[], WorkerStatus], clock: Callable[[], float]) -> None:
+        self._status = status
         self._clock = clock
-        self._ended, self._then = engine.ended_questions, clock()
+        self._ended, self._then = status().ended_questions, clock()
         self._rate = 0.0
 
-    def facts(self, *, held_tasks: int) -> dict[str, str | int]:
+    def status(self, *, held_tasks: int) -> WorkerStatus:
         """What to say now."""
-        engine = self._engine
-        now, ended = self._clock(), engine.ended_questions
+        status, now = self._status(), self._clock()
         if now > self._then:
-            self._rate += RATE_WEIGHT * ((ended - self._ended) / (now - self._then) - self._rate)
-            self._ended, self._then = ended, now
-        return {
-            "name": engine.name,
-            "host": socket.gethostname(),
-            "version": version("spanserve"),
-            "state": engine.state.value,
-            "device": engine.device.spec.text,
-            "model": engine.manifest.name,
-            "model_digest": engine.model_digest,
-            "precision": engine.manifest.precision,
-            "max_seq_length": engine.manifest.max_seq_length,
-            "max_batch_size": engine.batcher.max_batch,
-            "questions_per_s": f"{self._rate:.1f}",
-            "held_tasks": held_tasks,
-            "ended_questions": ended,
-            "useful_tokens": engine.useful_tokens,
-            "padded_tokens": engine.padded_tokens,
-            "host_restarts": max(0, engine.device.starts - 1),
-        }
+            rate = (status.ended_questions - self._ended) / (now - self._then)
+            self._rate += RATE_WEIGHT * (rate - self._rate)
+            self._ended, self._then = status.ended_questions, now
+        return replace(status, host=socket.gethostname(), questions_per_s=self._rate, held_tasks=held_tasks)

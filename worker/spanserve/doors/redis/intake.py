@@ -9,13 +9,12 @@ import structlog
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
+from spanserve.doors.door import Inside
 from spanserve.doors.redis.finisher import Finisher
-from spanserve.doors.redis.leased import Held, HeldTasks
+from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.doors.redis.outcome import faulted, refused, state_of
-from spanserve.doors.redis.unknown_version import Strange
-from spanserve.engine.credit import CreditPool
-from spanserve.engine.engine import Engine
-from spanserve.engine.request import Job
+from spanserve.doors.redis.unknown_version import UnknownVersions
+from spanserve.engine.request import Request
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
 
 #: Weight of a new task in the moving average of questions per task.
@@ -39,16 +38,17 @@ class Intake:
     """
 
     def __init__(
-        self, engine: Engine, pool: CreditPool, held: HeldTasks, finisher: Finisher, strange: Strange
+        self, inside: Inside, held: LeasedTasks, finisher: Finisher, unknown: UnknownVersions
     ) -> None:
-        self._engine = engine
-        self._pool = pool
+        status = inside.status()
+        self._worker, self._model_digest = status.worker, status.model_digest
+        self._engine = inside.engine
+        self._pool = inside.pool
         self._held = held
         self._finisher = finisher
-        self._strange = strange
-        self._account = pool.open()
+        self._unknown = unknown
+        self._account = self._pool.open()
         self._questions_per_task = FIRST_QUESTIONS
-        engine.on_alone = self._alone
 
     def room(self) -> int:
         """How many tasks may be claimed now."""
@@ -64,19 +64,19 @@ class Intake:
     def take(self, entries: list[Entry]) -> None:
         """Make work of entries; those that cannot be end here and now."""
         tasks: list[Task] = []
-        held: list[Held] = []
+        held: list[LeasedTask] = []
         for entry in entries:
             if not entry.known_version:
-                self._strange.park(entry)
+                self._unknown.park(entry)
                 continue
             lease = Lease(entry.number, entry.id, entry.job)
             task = self._checked(entry, lease)
             if task is not None:
                 tasks.append(task)
                 held.append(self._hold(lease, entry, len(task.questions)))
-        jobs = self._engine.submit(tasks, [partial(self._finished, one) for one in held])
-        for one, job in zip(held, jobs, strict=True):
-            one.job = job
+        requests = self._engine.submit(tasks, [partial(self._finished, one) for one in held])
+        for one, request in zip(held, requests, strict=True):
+            one.request = request
 
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
@@ -87,14 +87,14 @@ class Intake:
         """Release all that has not been on the device, not charged."""
         released = []
         for held in self._held.all():
-            if held.job is not None and not held.job.started and not held.job.ended:
-                held.job.cancelled = True
-                released.append(held.job)
+            if held.request is not None and not held.request.started and not held.request.ended:
+                held.request.cancelled = True
+                released.append(held.request)
                 self.drop(held)
                 self._finisher.release(held.lease.place, held.deliveries - 1)
         self._engine.resume(released)  # to their end, if they waited for leases
 
-    def drop(self, held: Held) -> None:
+    def drop(self, held: LeasedTask) -> None:
         """A task is no longer ours, or ended: what it held of the capacity is free."""
         self._held.remove(held)
         if not held.settled:
@@ -111,7 +111,7 @@ class Intake:
             task = entry.task()
         except Refusal as refusal:
             held = self._hold(lease, entry, 0)
-            end = End(lease, JobState.DEAD, b"", str(refusal), self._engine.model_digest)
+            end = End(lease, JobState.DEAD, b"", str(refusal), self._model_digest)
             self._finisher.end(held, end)
             return None
         # Only of what has been alone on a device may it be said that it is what fails.
@@ -132,32 +132,33 @@ class Intake:
         task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
         if verdict is None:
             return task
-        engine = self._engine
-        result = refused(task, verdict, worker=engine.name, model_digest=engine.model_digest)
+        result = refused(task, verdict, worker=self._worker, model_digest=self._model_digest)
         self._finished(self._hold(lease, entry, len(task.questions)), result)
         return None
 
-    def _hold(self, lease: Lease, entry: Entry, questions: int) -> Held:
+    def _hold(self, lease: Lease, entry: Entry, questions: int) -> LeasedTask:
         earlier = self._held.of(lease)
-        if earlier is not None:  # lost and come back: its old job may still win, but speaks for nothing else
+        if (
+            earlier is not None
+        ):  # lost and come back: its old request may still win, but speaks for nothing else
             earlier.lost = True
             self.drop(earlier)
-            if earlier.job is not None:
-                earlier.job.cancelled = True
-                self._engine.resume([earlier.job])
-        held = Held(lease, entry.deliveries, questions, marked=entry.ran)
+            if earlier.request is not None:
+                earlier.request.cancelled = True
+                self._engine.resume([earlier.request])
+        held = LeasedTask(lease, entry.deliveries, questions, marked=entry.ran)
         self._held.add(held)
         self._pool.charge(self._account, questions)
         return held
 
-    def _alone(self, job: Job) -> None:
-        """A job is alone on the device."""
+    def alone(self, request: Request[Task]) -> None:
+        """A request is alone on the device."""
         for held in self._held.all():
-            if held.job is job and not held.marked:
+            if held.request is request and not held.marked:
                 held.marked = True
                 self._finisher.mark(held.lease.job)
 
-    def _finished(self, held: Held, result: TaskResult) -> None:
+    def _finished(self, held: LeasedTask, result: TaskResult) -> None:
         """The engine is done with a task."""
         state = state_of(result)
         if held not in self._held and state is not JobState.DONE:
@@ -169,13 +170,13 @@ class Intake:
             self._finisher.release(held.lease.place, result.attempt - 1, held)
         else:
             reason = next((str(q.error) for q in result.questions if q.error is not None), "")
-            digest = self._engine.model_digest
+            digest = self._model_digest
             held.faulted = faulted(result)
             self._finisher.end(held, End(held.lease, state, result.to_bytes(), reason, digest))
 
-    def _observe(self, held: Held) -> None:
+    def _observe(self, held: LeasedTask) -> None:
         """Learn what tasks are like."""
         questions = max(1, held.questions)
         self._questions_per_task += QUESTIONS_WEIGHT * (questions - self._questions_per_task)
-        if held.job is not None and held.job.encoded is not None:
-            self._pool.observe(max(1, held.job.encoded.windows), questions)
+        if held.request is not None and held.request.encoded is not None:
+            self._pool.observe(max(1, held.request.windows), questions)

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import structlog
 
 from spanserve.contract.backoff import Backoff
-from spanserve.doors.redis.leased import Held, HeldTasks
+from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.queue import Consumer, Keys, QueueError, RedisSettings
 
 #: Leases are renewed this many times within their length: two renewals may fail.
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 LOOK_S = 0.25
 
 #: Called in the event loop: when the renewal was sent (monotonic), what is lost, what is to be cancelled.
-Renewed = Callable[[float, list[Held], list[Held]], None]
+Renewed = Callable[[float, list[LeasedTask], list[LeasedTask]], None]
 
 
 class LeaseKeeper:
@@ -52,7 +52,7 @@ class LeaseKeeper:
         settings: RedisSettings,
         keys: Keys,
         consumer: str,
-        held: HeldTasks,
+        held: LeasedTasks,
         *,
         lease_s: float,
         loop: asyncio.AbstractEventLoop,

@@ -13,7 +13,7 @@ from spanserve.queue.consumer import Place
 log = structlog.get_logger(__name__)
 
 
-class Strange:
+class UnknownVersions:
     """Keeps entries for a while and gives them back uncharged. At once would mean to claim them again at once.
 
     Args:

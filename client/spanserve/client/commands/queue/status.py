@@ -34,7 +34,7 @@ def status(place: Place) -> None:
 
 def rate_of(found: Overview) -> float:
     """Questions a second that the live workers answer together."""
-    return sum(worker.number("questions_per_s") for worker in found.workers if worker.live)
+    return sum(worker.status.questions_per_s for worker in found.workers if worker.live)
 
 
 def seconds_of_work(found: Overview) -> float | None:
@@ -108,14 +108,14 @@ def _workers(found: Overview) -> Table | str:
 
 
 def _row(worker: WorkerSeen) -> tuple[str, ...]:
-    facts = worker.facts
+    status = worker.status
     return (
-        facts.get("name", worker.consumer),
-        facts.get("device", ""),
-        facts.get("model", ""),
-        facts.get("state", ""),
-        f"{worker.number('held_tasks'):,.0f}",
-        f"{worker.number('questions_per_s'):,.1f}",
-        f"{worker.number('ended_questions'):,.0f}",
+        status.worker,
+        status.device,
+        status.model,
+        worker.facts.get("state", ""),  # a newer worker may have a word of its own
+        f"{status.held_tasks:,}",
+        f"{status.questions_per_s:,.1f}",
+        f"{status.ended_questions:,}",
         f"{duration(worker.age_ms / 1000)} ago",
     )

@@ -1,0 +1,18 @@
+"""What a worker is doing."""
+
+from __future__ import annotations
+
+import enum
+
+
+class State(enum.Enum):
+    """Life of a worker. The values are the words in its heartbeat; `WorkerStatus` has those of v1."""
+
+    STARTING = "starting"
+    READY = "ready"
+    #: The device host is being restarted; tasks wait.
+    RECOVERING = "recovering"
+    #: Too many tasks ended among the dead letters: the worker, not the tasks, may be at fault.
+    SUSPECT = "suspect"
+    DRAINING = "draining"
+    FAILED = "failed"

@@ -1,0 +1,59 @@
+"""What a way into the worker is: five verbs, and what the worker hands to each.
+
+    check ──▶ start ──▶ (give_back)* ──▶ drain ──▶ close
+      │                                              ▲
+      └──────────────── at any time ─────────────────┘
+
+The worker's life calls them, in that order and on its event loop; it knows no door by name. `close` may come at any
+time, also after a `check` that failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from spanserve.contract import Task, TaskResult, WorkerStatus
+from spanserve.engine.credit import CreditPool
+from spanserve.engine.engine import Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """The worker as its doors see it."""
+
+    engine: Engine[Task, TaskResult]
+    #: All doors draw on one capacity.
+    pool: CreditPool
+    #: What the worker says of itself now.
+    status: Callable[[], WorkerStatus]
+
+
+class Door(Protocol):
+    """One way in. Tasks become work by `Inside.engine.submit`, their results leave the way they came."""
+
+    async def check(self) -> None:
+        """See that the door can be used, and answer from now on whoever asks how the worker is.
+
+        Called before the model is loaded: a mistake in the settings should not wait for that.
+
+        Raises:
+            SpanserveError: it cannot, and no waiting will mend that.
+        """
+
+    def start(self) -> None:
+        """The engine is ready: take tasks."""
+
+    def give_back(self) -> None:
+        """The device is gone for a while: what has not been on it others may have, if the protocol allows that."""
+
+    async def drain(self) -> None:
+        """Take no new tasks. Returns once none can come any more; may be cancelled, then `close` follows."""
+
+    async def close(self, reason: str) -> None:
+        """Bring away what has ended, and leave.
+
+        Args:
+            reason: for whoever still waits: why the worker goes.
+        """

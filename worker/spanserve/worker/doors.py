@@ -1,0 +1,27 @@
+"""The doors of a worker: a new one is a package below `spanserve.doors`, a part of the settings, and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from spanserve.doors.door import Door, Inside
+from spanserve.doors.grpc.door import GrpcDoor
+from spanserve.doors.redis.door import RedisDoor
+from spanserve.worker.settings import Settings
+
+#: Makes a door, or none where the settings ask for none.
+DoorMaker = Callable[[Inside, Settings], Door | None]
+
+
+def grpc_door(inside: Inside, settings: Settings) -> Door:
+    """Every worker has one: health and Describe are behind it."""
+    return GrpcDoor(inside, settings.grpc)
+
+
+def redis_door(inside: Inside, settings: Settings) -> Door | None:
+    """Only where a queue was named."""
+    return None if settings.queue is None else RedisDoor(inside, settings.queue)
+
+
+#: In the order in which they are opened and closed.
+DOORS: tuple[DoorMaker, ...] = (grpc_door, redis_door)

@@ -1,0 +1,73 @@
+"""How a device becomes one that may serve: started, proven by the goldens, timed."""
+
+from __future__ import annotations
+
+import structlog
+
+from spanserve.bundle import Bundle, CostTable
+from spanserve.device import Device, DeviceSpec, read_environment
+from spanserve.qa import Encoder
+from spanserve.worker.canary import check_goldens
+from spanserve.worker.cost import measured_cost, prior_cost
+from spanserve.worker.settings import Settings
+from spanserve.worker.slots import enough_slots, measure_slots
+
+log = structlog.get_logger(__name__)
+
+
+class ServingDevice:
+    """The device of a worker, and what is to be done before it may serve.
+
+    Args:
+        encoder: of the bundle; asks the goldens.
+
+    Raises:
+        SpanserveError: the settings name no such device, or the bundle is not for it.
+    """
+
+    def __init__(self, bundle: Bundle, encoder: Encoder, settings: Settings) -> None:
+        spec = DeviceSpec.parse(settings.device)
+        self._settings = settings
+        self._encoder = encoder
+        self.device = Device(
+            bundle,
+            spec,
+            slots=settings.slots or max(spec.kind.slots, spec.kind.most_slots),
+            max_batch=settings.max_batch_size,
+            python=spec.interpreter(settings.magicmind_python),
+            environment=read_environment(settings.device_env) if settings.device_env else None,
+            log=log.info,
+        )
+        self.prior = prior_cost(self.device)
+
+    def prove(self) -> None:
+        """Start the device, anew if it had died, and ask the goldens.
+
+        Raises:
+            DeviceError: it cannot be started, or gives wrong answers.
+        """
+        self.device.start()
+        check_goldens(self.device, self._encoder)
+
+    def start(self) -> CostTable:
+        """Prove the device and see what batches cost on it.
+
+        Raises:
+            DeviceError: it cannot be used.
+        """
+        self.prove()
+        cost = measured_cost(self.device, self.prior)
+        if not self._settings.slots and self.device.slots > self.device.spec.kind.slots:
+            self._choose_slots(cost)
+        return cost
+
+    def _choose_slots(self, cost: CostTable) -> None:
+        """Keep as many slots as the card has a use for; a host that is started later gets these."""
+        shape = (self.device.max_batch, self.device.bundle.manifest.max_seq_length)
+        rates = measure_slots(self.device, cost.estimate(*shape))
+        self.device.use_slots(enough_slots(rates))
+        log.info(
+            "slots measured",
+            slots=self.device.slots,
+            windows_per_second={count: round(rate, 1) for count, rate in rates.items()},
+        )

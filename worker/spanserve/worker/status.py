@@ -1,0 +1,44 @@
+"""What a worker says of itself, put together from its parts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
+
+from spanserve.contract import WorkerStatus
+from spanserve.device import Device
+from spanserve.engine.engine import Engine
+
+
+class StatusSource:
+    """The status of one worker; what only one door knows of it is that door's to add."""
+
+    def __init__(self, name: str, device: Device, engine: Engine[Any, Any]) -> None:
+        manifest = device.bundle.manifest
+        self._device = device
+        self._engine = engine
+        self._fixed = WorkerStatus(
+            worker=name,
+            version=version("spanserve"),
+            device=device.spec.text,
+            model=manifest.name,
+            model_digest=manifest.digest,
+            precision=manifest.precision,
+            max_seq_length=manifest.max_seq_length,
+            max_batch_size=device.max_batch,
+        )
+
+    def __call__(self) -> WorkerStatus:
+        """The worker at this moment."""
+        engine = self._engine
+        return replace(
+            self._fixed,
+            state=engine.lifecycle.state,
+            held_windows=engine.held_windows,
+            ended_questions=engine.ended_questions,
+            useful_tokens=engine.useful_tokens,
+            padded_tokens=engine.padded_tokens,
+            batches=engine.batches,
+            host_restarts=max(0, self._device.starts - 1),
+        )
