@@ -20,13 +20,13 @@ from tests.kit.wire import describe, make_task, make_tasks, open_raw, raw_answer
 
 def plain_task(questions: int = 1) -> task_pb2.Task:
     """A task that any worker answers."""
-    return task_pb2.Task.FromString(make_task("t", *["Who said?"] * questions).to_bytes())
+    return make_task("t", *["Who said?"] * questions).to_proto()
 
 
 async def ask_blocked(served: Served, channel: aio.Channel) -> asyncio.Task[TaskResult]:
     """A call whose question is in the backlog while every slot is taken."""
     served.rig.block()
-    request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(make_task().to_bytes()))
+    request = worker_pb2.AnswerRequest(task=make_task().to_proto())
     call = asyncio.create_task(raw_answer(channel, request.SerializeToString()))
     await served.rig.entered(1)
     return call

@@ -92,7 +92,7 @@ class QueueRig:
 
     async def release(self, lease: Lease, deliveries: int = 0, name: str = "a") -> bool | QueueError:
         """Give an entry back, with so many deliveries behind it; whether it was still there to be given."""
-        (given,) = await self.consumer(name).release({(lease.number, lease.entry): deliveries})
+        (given,) = await self.consumer(name).release({lease.ref: deliveries})
         return given
 
     def age(self, lease: Lease, ms: int = LEASE_MS) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -134,26 +134,24 @@ class AddingSlot:
         self.device.free.append(self)
 
 
-@dataclass(slots=True, eq=False)
 class AddingDevice:
     """A device in this process: batches come back in the next turn of the loop.
 
-    Faults, by a number in the batch: `fatal` kills the device, `unwanted` fails the batch.
+    Args:
+        fatal: a number that kills the device.
+        unwanted: a number on which it fails the batch.
     """
 
-    fatal: int | None = None
-    unwanted: int | None = None
-    starts: int = 1
-    alive: bool = True
-    #: Rows of every batch that was run, in order.
-    ran: list[int] = field(default_factory=list)
-    free: list[AddingSlot] = field(default_factory=list)
-    on_death: Callable[[], object] = field(init=False)
-    _running: dict[AddingSlot, Future[float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.on_death = lambda: None
+    def __init__(self, fatal: int | None = None, unwanted: int | None = None) -> None:
+        self.fatal = fatal
+        self.unwanted = unwanted
+        self.on_death: Callable[[], object] = lambda: None
+        self.starts = 1
+        self.alive = True
+        #: Rows of every batch that was run, in order.
+        self.ran: list[int] = []
         self.free = [AddingSlot(self) for _ in range(2)]
+        self._running: dict[AddingSlot, Future[float]] = {}
 
     def acquire(self) -> AddingSlot | None:
         return self.free.pop() if self.free else None

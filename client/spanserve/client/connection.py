@@ -21,7 +21,7 @@ from grpc import aio
 from spanserve.client.addresses import Endpoint
 from spanserve.client.channel import Tls, open_channel, stub_of
 from spanserve.client.pending import Pending
-from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.contract.limits import MAX_TASK_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.v1 import worker_pb2 as pb
@@ -95,7 +95,7 @@ class Connection:
         self._pending = pending
         self._deliver = deliver
         self._model = model
-        self._backoff = Backoff(chance)
+        self._backoff = Backoff(chance=chance)
         self._client_name = client_name
         self._credit = 0
         self._draining = False
@@ -272,11 +272,8 @@ class Connection:
 
     def _refuse(self, task: Task, error: Refusal) -> None:
         """End a task with an error for all its questions."""
-        questions = tuple(QuestionResult(question.id, error=error) for question in task.questions)
         if self._pending.end(self, task.id):
-            self._deliver(
-                TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt)
-            )
+            self._deliver(TaskResult.refused(task, error))
 
 
 async def _read(call: Call) -> pb.ServerFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -50,7 +49,7 @@ class WorkersDoor:
 
     async def answer(self, task: Task) -> TaskResult:
         """Have one task answered, by whichever worker takes it first; see `Door`."""
-        request = worker_pb2.AnswerRequest(task=task_pb2.Task.FromString(task.to_bytes()))
+        request = worker_pb2.AnswerRequest(task=task.to_proto())
         backoff = self._backoff()
         give_up = self._clock() + self._wait_s
         tried = 0
@@ -120,7 +119,7 @@ class WorkersDoor:
         return {endpoint: self._channels[endpoint] for endpoint in endpoints}
 
     def _backoff(self) -> Backoff:
-        return Backoff(random.Random())  # noqa: S311 - jitter, no secret
+        return Backoff()
 
 
 def _refusal(error: aio.AioRpcError) -> Refusal | None:

@@ -113,5 +113,5 @@ class Manifest(Part):
 
 
 def padded_length(tokens: int, multiple: int, longest: int) -> int:
-    """The next multiple of a length, at most the longest."""
+    """`tokens` rounded up to a multiple, but no more than `longest`."""
     return min(-(-tokens // multiple) * multiple, longest)

@@ -16,13 +16,15 @@ class Backoff:
     """Waits that double until something succeeds.
 
     Args:
-        chance: source of the jitter.
         longest_s: no wait is longer.
         first_s: the first wait is not longer.
+        chance: source of the jitter; one of its own if None.
     """
 
-    def __init__(self, chance: random.Random, longest_s: float = LONGEST_S, first_s: float = FIRST_S) -> None:
-        self._chance = chance
+    def __init__(
+        self, longest_s: float = LONGEST_S, first_s: float = FIRST_S, *, chance: random.Random | None = None
+    ) -> None:
+        self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
         self._longest_s = longest_s
         self._first_s = first_s
         self._tries = 0

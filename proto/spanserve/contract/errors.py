@@ -5,7 +5,7 @@ SpanserveError
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
 ├── DeviceError       the device host cannot compute                  (device)
-├── SettingsError     a worker or supervisor cannot run like that     (contract)
+├── SettingsError     a worker or a fleet cannot run like that        (contract)
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from spanserve.contract.errors import Refusal
+from spanserve.contract.task import Task
 from spanserve.v1 import task_pb2 as pb
 
 
@@ -74,6 +75,24 @@ class TaskResult:
     worker: str = ""
     model_digest: str = ""
     attempt: int = 1
+
+    @classmethod
+    def refused(cls, task: Task, error: Refusal, *, worker: str = "", model_digest: str = "") -> TaskResult:
+        """The result of a task of which nothing was computed: `error` for each of its questions."""
+        return cls(
+            id=task.id,
+            run_id=task.run_id,
+            questions=tuple(QuestionResult(question.id, error=error) for question in task.questions),
+            worker=worker,
+            model_digest=model_digest,
+            attempt=task.attempt,
+        )
+
+    @property
+    def shared_error(self) -> Refusal | None:
+        """The error that all questions share, which is the task's; None where they differ or one has an answer."""
+        first = self.questions[0].error if self.questions else None
+        return first if all(question.error == first for question in self.questions) else None
 
     def to_proto(self) -> pb.TaskResult:
         timing = self.timing

@@ -122,8 +122,7 @@ class Task:
                 limit=f"1 to {limits.MAX_TIMEOUT_MS}",
             )
 
-    def to_bytes(self) -> bytes:
-        """The serialised `spanserve.v1.Task`."""
+    def to_proto(self) -> pb.Task:
         message = pb.Task(
             id=self.id,
             run_id=self.run_id,
@@ -138,7 +137,11 @@ class Task:
         if self.options != _DEFAULTS:
             for name in _OPTION_LIMITS:
                 setattr(message.options, name, getattr(self.options, name))
-        return message.SerializeToString()
+        return message
+
+    def to_bytes(self) -> bytes:
+        """The serialised `spanserve.v1.Task`."""
+        return self.to_proto().SerializeToString()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Task:

@@ -6,18 +6,19 @@ Producer ──submit──▶ stream ──claim──▶ Consumer
 """
 
 from spanserve.queue.config import QueueConfig, configure, provision, read_config
-from spanserve.queue.connection import RedisSettings
+from spanserve.queue.connection import LONGEST_PAUSE_S, RedisSettings
 from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
-from spanserve.queue.entry import Entry
+from spanserve.queue.dead_letters import DeadLetter, purge_dead_letters, read_dead_letters
+from spanserve.queue.entry import Entry, EntryRef
 from spanserve.queue.errors import NoQueue, QueueError, QueueFull, QueueUnavailable
 from spanserve.queue.keys import JobId, Keys
-from spanserve.queue.letters import DeadLetter, dead_letters, purge
 from spanserve.queue.overview import Depth, Overview, PendingEntry, live_jobs, overview, pending
 from spanserve.queue.producer import Event, Producer, Submitted
 from spanserve.queue.registry import WorkerSeen, workers_seen
 from spanserve.queue.state import SUSPECT, JobState
 
 __all__ = [
+    "LONGEST_PAUSE_S",
     "SUSPECT",
     "Claimed",
     "Consumer",
@@ -26,6 +27,7 @@ __all__ = [
     "End",
     "Ended",
     "Entry",
+    "EntryRef",
     "Event",
     "JobId",
     "JobState",
@@ -43,12 +45,12 @@ __all__ = [
     "Submitted",
     "WorkerSeen",
     "configure",
-    "dead_letters",
     "live_jobs",
     "overview",
     "pending",
     "provision",
-    "purge",
+    "purge_dead_letters",
     "read_config",
+    "read_dead_letters",
     "workers_seen",
 ]

@@ -47,19 +47,19 @@ class Call:
     arguments: Sequence[Argument]
 
 
-async def run(redis: Redis, call: Call) -> Any:
+async def evaluate(redis: Redis, call: Call) -> Any:
     """Run one script.
 
     Raises:
         QueueError: see `guarded`.
     """
-    (reply,) = await run_all(redis, [call])
+    (reply,) = await evaluate_all(redis, [call])
     if isinstance(reply, QueueError):
         raise reply
     return reply
 
 
-async def run_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
+async def evaluate_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
     """Run scripts in as few round trips as their number allows; one reply each, in order.
 
     A script that the server has lost is loaded and its calls are sent again: scripts may be.

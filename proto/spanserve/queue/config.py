@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from spanserve.contract import Refusal
-from spanserve.queue.calls import Call, run
+from spanserve.queue.calls import Call, evaluate
 from spanserve.queue.connection import guarded
 from spanserve.queue.errors import NoQueue, QueueError
 from spanserve.queue.keys import Keys
@@ -68,7 +68,7 @@ async def provision(redis: Redis, keys: Keys, config: QueueConfig) -> QueueConfi
             "(redis-cli CONFIG SET maxmemory-policy noeviction)"
         )
     return QueueConfig.parse(
-        await run(redis, Call("provision", (keys.config, *keys.streams), astuple(config)))
+        await evaluate(redis, Call("provision", (keys.config, *keys.streams), astuple(config)))
     )
 
 

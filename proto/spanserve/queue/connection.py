@@ -26,6 +26,8 @@ _T = TypeVar("_T")
 #: Seconds a call may take, beyond what it blocks on purpose.
 CALL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
+#: Longest pause between two tries while Redis is away.
+LONGEST_PAUSE_S = 5.0
 #: What passes by itself: the server is away, starting, failing over, or has lost its scripts.
 _PASSING = (
     exceptions.ConnectionError,

@@ -9,9 +9,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from spanserve.queue.calls import MAX_PIPELINE, Call, run, run_all
+from spanserve.queue.calls import MAX_PIPELINE, Call, evaluate, evaluate_all
 from spanserve.queue.connection import guarded
-from spanserve.queue.entry import Entry
+from spanserve.queue.entry import Entry, EntryRef
 from spanserve.queue.errors import QueueError
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.state import GROUP, JobState
@@ -46,8 +46,6 @@ class Claimed:
 
 #: More than are ever claimed at a time.
 MANY = 1 << 20
-#: Where an entry is: class (1 interactive, 2 bulk) and entry.
-Place = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,8 @@ class Lease:
     job: JobId
 
     @property
-    def place(self) -> Place:
-        return self.number, self.entry
+    def ref(self) -> EntryRef:
+        return EntryRef(self.number, self.entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ class Consumer:
         Args:
             suspects: of these, at most so many that were delivered twice before.
         """
-        reply = await run(
+        reply = await evaluate(
             self._redis, Call("claim", self.keys.streams, (self.name, count, share, self.keys.tag, suspects))
         )
         last = tuple(entry.decode() for entry in reply[3])
@@ -100,7 +98,9 @@ class Consumer:
     async def reclaim(self, count: int, suspects: int = MANY) -> Claimed:
         """Lease entries of others whose lease has run out; `suspects` as for `claim`."""
         keys = (*self.keys.streams, self.keys.config)
-        reply = await run(self._redis, Call("reclaim", keys, (self.name, count, self.keys.tag, suspects)))
+        reply = await evaluate(
+            self._redis, Call("reclaim", keys, (self.name, count, self.keys.tag, suspects))
+        )
         return Claimed([Entry.parse(entry) for entry in reply[0]], *reply[1:])
 
     async def wait(self, last: Sequence[str], block_ms: int) -> None:
@@ -114,7 +114,7 @@ class Consumer:
         Raises:
             QueueError: one of the calls failed; any lease may or may not have been renewed.
         """
-        by_id = {(lease.number, lease.entry): lease for lease in leases}
+        by_ref = {lease.ref: lease for lease in leases}
         parts: list[tuple[int, list[Lease]]] = []
         for number in (1, 2):
             own = [lease for lease in leases if lease.number == number]
@@ -131,11 +131,11 @@ class Consumer:
         ]
         lost: set[Lease] = set()
         cancelled: set[Lease] = set()
-        for (number, _), reply in zip(parts, await run_all(self._redis, calls), strict=True):
+        for (number, _), reply in zip(parts, await evaluate_all(self._redis, calls), strict=True):
             if isinstance(reply, QueueError):
                 raise reply
             for found, entries in zip((lost, cancelled), reply, strict=True):
-                found.update(by_id[number, entry.decode()] for entry in entries)
+                found.update(by_ref[EntryRef(number, entry.decode())] for entry in entries)
         return lost, cancelled
 
     async def end(self, ends: Sequence[End]) -> list[Ended | QueueError]:
@@ -148,43 +148,45 @@ class Consumer:
                 calls.append(Call("dead", keys, arguments))
             else:
                 calls.append(Call("finish", keys, (self.name, end.lease.entry, end.state.value, end.blob)))
-        replies = await run_all(self._redis, calls)
+        replies = await evaluate_all(self._redis, calls)
         return [r if isinstance(r, QueueError) else Ended(r[0].decode()) for r in replies]
 
-    async def release(self, places: Mapping[Place, int]) -> list[bool | QueueError]:
+    async def release(self, entries: Mapping[EntryRef, int]) -> list[bool | QueueError]:
         """Give entries back at once.
 
         Args:
-            places: with the deliveries to leave behind; the next worker is told one more.
+            entries: with the deliveries to leave behind; the next worker is told one more.
 
         Returns:
             For each whether it was still ours to give back.
         """
         calls = [
-            Call("release", (self.keys.stream(number),), (self.name, entry, deliveries))
-            for (number, entry), deliveries in places.items()
+            Call("release", (self.keys.stream(ref.number),), (self.name, ref.id, deliveries))
+            for ref, deliveries in entries.items()
         ]
-        return [r if isinstance(r, QueueError) else r[0] == b"ok" for r in await run_all(self._redis, calls)]
+        return [
+            r if isinstance(r, QueueError) else r[0] == b"ok" for r in await evaluate_all(self._redis, calls)
+        ]
 
-    async def owned(self) -> dict[Place, int]:
+    async def owned(self) -> dict[EntryRef, int]:
         """Deliveries of all that is leased to this consumer, wanted or not."""
-        found: dict[Place, int] = {}
+        found: dict[EntryRef, int] = {}
         for number, stream in enumerate(self.keys.streams, 1):
             pending = await guarded(
                 self._redis.xpending_range, stream, GROUP, "-", "+", 100_000, consumername=self.name
             )
-            found |= {(number, p["message_id"].decode()): p["times_delivered"] for p in pending}
+            found |= {EntryRef(number, p["message_id"].decode()): p["times_delivered"] for p in pending}
         return found
 
     async def mark(self, jobs: Sequence[JobId]) -> None:
         """Note that jobs have been alone on the device."""
-        await run_all(self._redis, [Call("mark", (self.keys.job(job),), ()) for job in jobs])
+        await evaluate_all(self._redis, [Call("mark", (self.keys.job(job),), ()) for job in jobs])
 
     async def beat(self, facts: Mapping[str, str | int]) -> int:
         """Say that the worker is alive, and how it is; returns the lease in force, in milliseconds."""
         keys = (self.keys.workers, self.keys.worker(self.name), self.keys.config, *self.keys.streams)
         flat = [part for pair in facts.items() for part in pair]
-        return int(await run(self._redis, Call("beat", keys, (self.name, *flat))))
+        return int(await evaluate(self._redis, Call("beat", keys, (self.name, *flat))))
 
     async def questions(self) -> int:
         """Questions of all live tasks of the queue, waiting and leased."""
@@ -193,4 +195,4 @@ class Consumer:
     async def leave(self) -> None:
         """Take the name out, unless it still holds something."""
         keys = (self.keys.workers, self.keys.worker(self.name), *self.keys.streams)
-        await run(self._redis, Call("leave", keys, (self.name,)))
+        await evaluate(self._redis, Call("leave", keys, (self.name,)))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from spanserve.contract import ErrorCode, Refusal, Task
 from spanserve.queue.keys import JobId
 
 #: Version of layout.md that this package speaks.
 VERSION = "1"
+
+
+class EntryRef(NamedTuple):
+    """Which entry: its class, 1 interactive or 2 bulk, and its id in the stream of that class."""
+
+    number: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +55,10 @@ class Entry:
             cancelled=bool(cancelled),
             ran=bool(ran),
         )
+
+    @property
+    def ref(self) -> EntryRef:
+        return EntryRef(self.number, self.id)
 
     @property
     def known_version(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,24 +10,41 @@ import typer
 
 from spanserve.queue.connection import RedisSettings
 
-RedisUsername = Annotated[str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")]
-RedisPasswordFile = Annotated[
-    Path | None,
-    typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
-]
-RedisCa = Annotated[
-    Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
-]
-RedisCert = Annotated[
-    Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
-]
-RedisKey = Annotated[Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")]
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisLogin:
+    """How to get into the Redis of a URL."""
 
-def redis_of(
-    url: str, username: str, password_file: Path | None, ca: Path | None, cert: Path | None, key: Path | None
-) -> RedisSettings:
-    """The Redis named on the command line."""
-    return RedisSettings(
-        url=url, username=username, password_file=password_file, tls_ca=ca, tls_cert=cert, tls_key=key
-    )
+    redis_username: Annotated[
+        str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")
+    ] = ""
+    redis_password_file: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
+    ] = None
+    redis_ca: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
+    ] = None
+    redis_cert: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
+    ] = None
+    redis_key: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
+    ] = None
+
+    def to(self, url: str | None) -> RedisSettings | None:
+        """The Redis at a URL; None without one.
+
+        Raises:
+            QueueError: the URL is not one, or a file cannot be read.
+        """
+        if not url:
+            return None
+        return RedisSettings(
+            url=url,
+            username=self.redis_username,
+            password_file=self.redis_password_file,
+            tls_ca=self.redis_ca,
+            tls_cert=self.redis_cert,
+            tls_key=self.redis_key,
+        )

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_TASK_BYTES
-from spanserve.queue.calls import Call, run, run_all
+from spanserve.queue.calls import Call, evaluate, evaluate_all
 from spanserve.queue.connection import guarded
 from spanserve.queue.entry import VERSION, crc_of
 from spanserve.queue.errors import NoQueue, QueueError, QueueFull
@@ -78,7 +78,7 @@ class Producer:
             timeout = "" if task.timeout_ms is None else task.timeout_ms
             arguments = (CLASSES[task.priority], data, crc_of(data), len(task.questions), timeout, VERSION)
             calls.append(Call("submit", self.keys.of_job(JobId.of(task)), arguments))
-        for place, reply in zip(places, await run_all(self._redis, calls), strict=True):
+        for place, reply in zip(places, await evaluate_all(self._redis, calls), strict=True):
             outcomes[place] = self._outcome(reply)
         return outcomes
 
@@ -136,7 +136,9 @@ class Producer:
         Raises:
             QueueError: Redis refused one of them.
         """
-        replies = await run_all(self._redis, [Call("cancel", self.keys.of_job(job), (who,)) for job in jobs])
+        replies = await evaluate_all(
+            self._redis, [Call("cancel", self.keys.of_job(job), (who,)) for job in jobs]
+        )
         for reply in replies:
             if isinstance(reply, QueueError):
                 raise reply
@@ -144,7 +146,7 @@ class Producer:
 
     async def replay(self, dead_entry: str, job: JobId) -> str:
         """Queue a dead letter again: `queued`, `ended`, `gone`, or `missing`."""
-        reply = await run(self._redis, Call("replay", self.keys.of_job(job), (dead_entry,)))
+        reply = await evaluate(self._redis, Call("replay", self.keys.of_job(job), (dead_entry,)))
         return str(reply[0].decode())
 
 

@@ -26,12 +26,12 @@ from spanserve.queue import (
     QueueError,
     RedisSettings,
     configure,
-    dead_letters,
     live_jobs,
     overview,
     pending,
     provision,
-    purge,
+    purge_dead_letters,
+    read_dead_letters,
     workers_seen,
 )
 from tests.kit.processes import PATIENCE_S, WorkerProcess
@@ -112,7 +112,7 @@ async def test_life_of_a_task(server: RedisServer, tmp_path: Path) -> None:
             End(leases[1], JobState.DEAD, b"", reason="because", model="m"),
         ]
         assert [Ended.OK, Ended.OK] == await consumer.end(ends)
-        assert [True] == await consumer.release({leases[2].place: 0})
+        assert [True] == await consumer.release({leases[2].ref: 0})
         await consumer.leave()
         assert ["withdrawn", "done", "dead"] == [event.task_id for event in await producer.events("", "r")]
         assert result_of(done) == (await producer.results("", "r", ["done"]))["done"]
@@ -137,10 +137,10 @@ async def test_admin(server: RedisServer, tmp_path: Path) -> None:
         seen = await overview(admin, keys)
         assert (1, 2, ["w:1"]) == (seen.waiting, seen.dead, [one.consumer for one in seen.workers])
         assert seen.max_memory is not None
-        first, second = await dead_letters(admin, keys, 10)
+        first, second = await read_dead_letters(admin, keys, 10)
         assert first.job is not None
         assert "queued" == await Producer(admin, keys).replay(first.entry, first.job)
-        assert 1 == await purge(admin, keys, [second.entry])
+        assert 1 == await purge_dead_letters(admin, keys, [second.entry])
         assert 10 == (await configure(admin, keys, max_tasks=10)).max_tasks
         await consumer.claim(1, 1)
         assert 1 == len(await pending(admin, keys, 10))

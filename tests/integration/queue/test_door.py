@@ -15,7 +15,7 @@ from spanserve.doors.redis import door as door_module
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, NoQueue, QueueConfig, QueueError, RedisSettings, configure
-from spanserve.queue.calls import Call, run
+from spanserve.queue.calls import Call, evaluate
 from tests.kit.queue_rig import QueueRig, queued_task
 from tests.kit.serving import Rig
 from tests.kit.serving import rig as engine_rig
@@ -211,7 +211,7 @@ async def test_a_key_that_names_no_job_is_refused(rig: QueueRig) -> None:
 
     async def submit(job: str, crc: str) -> None:
         keys = [f"{rig.keys.tag}:job:{job}", *rig.keys.of_job(JobId("", "r", "t"))[1:]]
-        await run(rig.redis, Call("submit", keys, (2, b"task", crc, 1, "", "1")))
+        await evaluate(rig.redis, Call("submit", keys, (2, b"task", crc, 1, "", "1")))
 
     for job in ("a/b/c/d", "a/b", "a/b/"):
         with pytest.raises(QueueError, match="tenant/run/task"):

@@ -134,7 +134,7 @@ async def test_owned(rig: QueueRig) -> None:
     """A worker can ask what is leased to it: also what it was given by a reply that got lost."""
     _, lease = await rig.submitted_and_claimed()
     await rig.submitted_and_claimed("b")
-    assert {(lease.number, lease.entry): 1} == await rig.consumer().owned()
+    assert {lease.ref: 1} == await rig.consumer().owned()
 
 
 async def test_leave(rig: QueueRig) -> None:

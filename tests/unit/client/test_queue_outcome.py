@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from spanserve.client.queue.outcome import checked, refused, without_result
+from spanserve.client.queue.outcome import checked, without_result
 from spanserve.contract import ErrorCode, Question, QuestionResult, Refusal, Task, TaskResult
 from spanserve.queue import JobState
 
 TASK = Task(id="t", context="c", questions=(Question("a", "who?"), Question("b", "when?")), run_id="r")
-GOOD = refused(TASK, Refusal(ErrorCode.OUT_OF_RANGE, "too long"))
+GOOD = TaskResult.refused(TASK, Refusal(ErrorCode.OUT_OF_RANGE, "too long"))
 
 
 def codes(result: TaskResult) -> list[ErrorCode]:

@@ -13,9 +13,11 @@ from spanserve.contract import (
     Answer,
     ErrorCode,
     NBest,
+    Question,
     QuestionResult,
     Refusal,
     Span,
+    Task,
     TaskResult,
     Timing,
 )
@@ -96,3 +98,42 @@ def test_one_outcome() -> None:
         QuestionResult("q")
     with pytest.raises(AssertionError):
         QuestionResult("q", answer=answer, error=Refusal(ErrorCode.INTERNAL, ""))
+
+
+TASK = Task(
+    id="t", run_id="r", context="c", questions=(Question("a", "who?"), Question("b", "when?")), attempt=3
+)
+TOO_LONG = Refusal(ErrorCode.OUT_OF_RANGE, "too long")
+
+
+def test_refused() -> None:
+    """The result of a refused task is the task's own, with the error for each question in order."""
+    assert TaskResult(
+        id="t",
+        run_id="r",
+        questions=(QuestionResult("a", error=TOO_LONG), QuestionResult("b", error=TOO_LONG)),
+        worker="w",
+        model_digest="m",
+        attempt=3,
+    ) == TaskResult.refused(TASK, TOO_LONG, worker="w", model_digest="m")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "shared"),
+    [
+        pytest.param([TOO_LONG, TOO_LONG], TOO_LONG, id="all-alike"),
+        pytest.param([TOO_LONG, Refusal(ErrorCode.OUT_OF_RANGE, "too short")], None, id="different"),
+        pytest.param([TOO_LONG, None], None, id="last-answered"),
+        pytest.param([None, TOO_LONG], None, id="first-answered"),
+        pytest.param([None, None], None, id="all-answered"),
+        pytest.param([], None, id="empty"),
+    ],
+)
+def test_shared_error(outcomes: list[Refusal | None], shared: Refusal | None) -> None:
+    """An error is the task's only where every question has that very one."""
+    answer = Answer(Span("c", 0, 1, 1.0), NBest((), (), ()), 0.0)
+    questions = tuple(
+        QuestionResult(str(number), error=error) if error else QuestionResult(str(number), answer=answer)
+        for number, error in enumerate(outcomes)
+    )
+    assert shared == TaskResult(id="t", questions=questions).shared_error

@@ -18,8 +18,9 @@ from spanserve.bundle import Bundle
 from spanserve.device.bench import DURATION_S, ITERATIONS, WARMUP_S, Latencies, Measured, measure_device
 from spanserve.device.environment import read_environment
 from spanserve.device.handle import Device
-from spanserve.device.options import DeviceEnv, MagicMindPython
+from spanserve.device.options import SdkOptions
 from spanserve.device.spec import DeviceSpec
+from spanserve.options import grouped
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -43,7 +44,9 @@ def bench() -> None:
 
 
 @app.command("device", epilog=_EXAMPLES)
+@grouped
 def bench_device(
+    *,
     bundles: Annotated[
         list[Path] | None, typer.Argument(help="Folders of bundles. Default: the built-in model.")
     ] = None,
@@ -69,8 +72,7 @@ def bench_device(
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
     duration: Annotated[float, typer.Option(min=0, help="Seconds at least.")] = DURATION_S,
     iterations: Annotated[int, typer.Option(min=1, help="Batches at least.")] = ITERATIONS,
-    magicmind_python: MagicMindPython = None,
-    device_env: DeviceEnv = None,
+    sdk: SdkOptions,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object per shape.")] = False,
 ) -> None:
     """Run one shape after another on the bare device, and print what mm_run prints.
@@ -85,8 +87,8 @@ def bench_device(
             bundle,
             spec,
             slots=slots,
-            python=spec.interpreter(magicmind_python),
-            environment=read_environment(device_env) if device_env else None,
+            python=spec.interpreter(sdk.magicmind_python),
+            environment=read_environment(sdk.device_env) if sdk.device_env else None,
         )
         with closing(handle):
             handle.start()

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-#: No Path: that would take the dot from ./python, which would then be looked for along PATH.
-MagicMindPython = Annotated[
-    str | None,
-    typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N."),
-]
-DeviceEnv = Annotated[
-    Path | None,
-    typer.Option(
-        envvar="SPANSERVE_DEVICE_ENV",
-        help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host alone.",
-    ),
-]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SdkOptions:
+    """Where the SDK of a card is."""
+
+    #: No Path: that would take the dot from ./python, which would then be looked for along PATH.
+    magicmind_python: Annotated[
+        str | None,
+        typer.Option(envvar="SPANSERVE_MAGICMIND_PYTHON", help="Python of the MagicMind SDK, for mlu:N."),
+    ] = None
+    device_env: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_DEVICE_ENV",
+            help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host alone.",
+        ),
+    ] = None

@@ -15,17 +15,11 @@ from rich.text import Text
 
 from spanserve import demo
 from spanserve.device import DeviceSpec, read_environment
-from spanserve.device.options import DeviceEnv, MagicMindPython
+from spanserve.device.options import SdkOptions
 from spanserve.doctor.examination import Examination
 from spanserve.doctor.finding import Finding, Verdict
-from spanserve.queue.options import (
-    RedisCa,
-    RedisCert,
-    RedisKey,
-    RedisPasswordFile,
-    RedisUsername,
-    redis_of,
-)
+from spanserve.options import grouped
+from spanserve.queue.options import RedisLogin
 
 app = typer.Typer(add_completion=False)
 
@@ -42,7 +36,9 @@ Exit status: 0 nothing failed, 1 something did, 2 bad options.
 
 
 @app.command("doctor", epilog=_EXAMPLES)
+@grouped
 def doctor(
+    *,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -56,13 +52,8 @@ def doctor(
     redis: Annotated[
         str, typer.Option(envvar="SPANSERVE_REDIS", help="redis:// or rediss:// address; none if empty.")
     ] = "",
-    redis_username: RedisUsername = "",
-    redis_password_file: RedisPasswordFile = None,
-    redis_ca: RedisCa = None,
-    redis_cert: RedisCert = None,
-    redis_key: RedisKey = None,
-    magicmind_python: MagicMindPython = None,
-    device_env: DeviceEnv = None,
+    login: RedisLogin,
+    sdk: SdkOptions,
     cnmon: Annotated[str, typer.Option(help="The driver's program that lists cards.")] = "cnmon",
     mlu_exporter: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where mlu-exporter would be.")
@@ -78,11 +69,9 @@ def doctor(
     examination = Examination(
         bundle=bundle or (demo.BUNDLE if spec is None or spec.kind.runs(demo.TARGET) else None),
         device=spec,
-        redis=redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
-        if redis
-        else None,
-        magicmind_python=magicmind_python or "",
-        device_env=read_environment(device_env) if device_env else {},
+        redis=login.to(redis),
+        magicmind_python=sdk.magicmind_python or "",
+        device_env=read_environment(sdk.device_env) if sdk.device_env else {},
         cnmon=cnmon,
         exporter=mlu_exporter,
         root=root,

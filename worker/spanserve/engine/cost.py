@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from spanserve.bundle import CostTable
+from spanserve.engine.average import MovingAverage
 
 #: Weight of the newest batch in the moving average of real over estimated cost.
 WEIGHT = 0.1
@@ -13,12 +14,11 @@ class LearnedCost:
 
     def __init__(self, table: CostTable) -> None:
         self._first = table
-        self._factor = 1.0
+        self._factor = MovingAverage(1.0, WEIGHT)
         self.table = table
 
     def observe(self, seconds: float, estimate: float) -> CostTable:
         """Learn from a batch that took `seconds` and was estimated by `table`."""
-        real = seconds / estimate * self._factor
-        self._factor += WEIGHT * (real - self._factor)
-        self.table = self._first.scaled(self._factor)
+        factor = self._factor.add(seconds / estimate * self._factor.value)
+        self.table = self._first.scaled(factor)
         return self.table

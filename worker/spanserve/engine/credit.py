@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spanserve.engine.average import MovingAverage
+
 #: Weight of a new task in the moving average of windows per question.
 WINDOWS_WEIGHT = 0.05
 
@@ -33,7 +35,7 @@ class CreditPool:
     def __init__(self, capacity_windows: int, idle_windows: int) -> None:
         self._capacity = capacity_windows
         self._idle = idle_windows
-        self._windows_per_question = 1.0
+        self._windows_per_question = MovingAverage(1.0, WINDOWS_WEIGHT)
         self._accounts: set[Account] = set()
 
     def open(self) -> Account:
@@ -46,7 +48,7 @@ class CreditPool:
 
     def observe(self, windows: int, questions: int) -> None:
         """Learn from a task that has been cut into windows."""
-        self._windows_per_question += WINDOWS_WEIGHT * (windows / questions - self._windows_per_question)
+        self._windows_per_question.add(windows / questions)
 
     def take(self, account: Account, questions: int) -> bool:
         """Use credit for a task that has arrived. False if there was none: the task must be refused."""
@@ -75,7 +77,7 @@ class CreditPool:
         share = self._capacity / active
         if account.held == 0:
             share = min(share, max(self._idle, 1)) if active > 1 else share
-        target = max(1, int(share / max(self._windows_per_question, 1e-3)))
+        target = max(1, int(share / max(self._windows_per_question.value, 1e-3)))
         missing = target - account.held - account.credit
         # Small change is saved up, unless the client can send nothing at all.
         worth_a_frame = missing >= target // 8 or account.credit <= 0

@@ -7,7 +7,6 @@ start -> [starting -> ready <-> recovering, suspect, silent] --death--> waiting 
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -135,7 +134,7 @@ class Member:
         self._hurry.set()
 
     def _new_budgets(self) -> None:
-        self._backoff = Backoff(random.Random(), LONGEST_PAUSE_S, FIRST_PAUSE_S)  # noqa: S311 - jitter
+        self._backoff = Backoff(LONGEST_PAUSE_S, FIRST_PAUSE_S)
         launch = self._launch
         self._budget = DeathBudget(launch.deaths - 1, launch.period_s, f"the worker of {self.placement.name}")
 

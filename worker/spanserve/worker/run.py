@@ -123,9 +123,9 @@ class Worker(Observer):
             loop.add_signal_handler(number, self._on_signal, number)
         alive = asyncio.create_task(self.notifier.keep_alive())
         try:
+            await self._serve_metrics()
             for door in self.doors:
                 await door.check()
-            await self._serve_metrics()
             self.notifier.tell(f"STATUS={State.STARTING.value}")
             await self._load()
             await first(self.stopping, self.failed)

@@ -16,11 +16,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spanserve.builder.commands import options
+from spanserve.builder.commands.options import PANEL, MagicMindGroup
 from spanserve.builder.errors import BuildError
-from spanserve.builder.targets import CpuTarget, MagicMindOptions, MagicMindTarget, Target
+from spanserve.builder.targets import CpuTarget, MagicMindTarget, Target
 from spanserve.bundle import Verification
-from spanserve.device import read_environment
+from spanserve.options import grouped
 
 # They are imported by the build itself, `--help` is quicker without; here only their absence matters.
 for _package in ("torch", "transformers"):
@@ -51,8 +51,10 @@ class LowerCase(StrEnum):
 
 
 @app.command("build", epilog=_EXAMPLES)
+@grouped
 def build(
     context: typer.Context,
+    *,
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle, made here.")],
     checkpoint: Annotated[
         str,
@@ -96,19 +98,7 @@ def build(
     name: Annotated[
         str | None, typer.Option(help="Name in the manifest. Default: checkpoint and precision.")
     ] = None,
-    magicmind_python: options.MagicMindPython = None,
-    device_env: options.DeviceEnv = None,
-    device: options.CardName = "mlu:0",
-    verify: options.Verify = True,
-    parser: options.Parser = "pytorch",
-    dynamic_shape: options.DynamicShape = True,
-    length_buckets: options.LengthBuckets = None,
-    cluster_num: options.ClusterNum = None,
-    mlu_arch: options.MluArch = "mtp_372",
-    type64to32_conversion: options.Type64to32 = True,
-    computation_preference: options.ComputationPreference = "auto",
-    build_config: options.BuildConfig = None,
-    calibration_remote: options.CalibrationRemote = None,
+    magicmind: MagicMindGroup,
     older_format: Annotated[
         bool,
         typer.Option("--older-format", help="Write format 1, which workers of earlier releases read."),
@@ -121,27 +111,7 @@ def build(
     The bundle is checked against the checkpoint on the very device before it is written.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    kind: Target
-    if target == MagicMindTarget.name:
-        kind = MagicMindTarget(
-            MagicMindOptions(
-                python=magicmind_python,
-                environment=read_environment(device_env) if device_env else {},
-                device=device,
-                verify=verify,
-                parser=parser,
-                dynamic=dynamic_shape,
-                length_buckets=options.numbers("length_buckets", length_buckets),
-                arch=mlu_arch,
-                clusters=options.numbers("cluster_num", cluster_num or ["6,8"]),
-                type64to32_conversion=type64to32_conversion,
-                computation_preference=computation_preference,
-                build_config=build_config,
-                calibration_remote=calibration_remote,
-            )
-        )
-    else:
-        kind = _cpu(target, context)
+    kind = magicmind.to_target() if target == MagicMindTarget.name else _cpu(target, context)
     began = time.monotonic()
     console = Console(stderr=True, quiet=json_output)
 
@@ -214,7 +184,7 @@ def _cpu(target: str, context: typer.Context) -> Target:
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         given = source is not None and source.name == "COMMANDLINE"
-        if given and getattr(option, "rich_help_panel", None) == options.PANEL:
+        if given and getattr(option, "rich_help_panel", None) == PANEL:
             raise BuildError(f"{option.name} is for --target {MagicMindTarget.name} only")
     for package in ("openvino", "nncf"):
         if importlib.util.find_spec(package) is None:

@@ -13,29 +13,12 @@ from rich.console import Console
 from rich.text import Text
 
 from spanserve.client.client import AsyncClient, Client
-from spanserve.client.commands.options import (
-    Json,
-    Queue,
-    Redis,
-    TlsCa,
-    TlsCert,
-    TlsKey,
-    Wait,
-    Workers,
-    tls_of,
-)
-from spanserve.client.commands.way import chosen, door_to
+from spanserve.client.commands.options import Json, Workers
+from spanserve.client.commands.way import WayOptions
 from spanserve.client.errors import ClientError
 from spanserve.client.ledger import error_to_json
 from spanserve.contract import QuestionResult
-from spanserve.queue.options import (
-    RedisCa,
-    RedisCert,
-    RedisKey,
-    RedisPasswordFile,
-    RedisUsername,
-    redis_of,
-)
+from spanserve.options import grouped
 
 app = typer.Typer(add_completion=False)
 
@@ -54,33 +37,22 @@ Exit status: 0 every question answered, 1 some were not, 2 bad input or no worke
 
 
 @app.command("ask", epilog=_EXAMPLES)
+@grouped
 def ask(
     typed: typer.Context,
+    *,
     questions: Annotated[list[str], typer.Argument(help="Questions about the context.")],
     context: Annotated[
         str, typer.Option("--context", "-c", help="The text, @FILE, or - for standard input.")
     ],
     worker: Workers = None,
-    wait: Wait = 60.0,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    redis: Redis = None,
-    queue: Queue = "default",
-    redis_username: RedisUsername = "",
-    redis_password_file: RedisPasswordFile = None,
-    redis_ca: RedisCa = None,
-    redis_cert: RedisCert = None,
-    redis_key: RedisKey = None,
+    way: WayOptions,
     json_output: Json = False,
 ) -> None:
     """Ask questions about a text and see the answers in it."""
     text = _read_context(context)
     with contextlib.ExitStack() as stack:
-        worker, redis = chosen(typed, worker, redis)
-        login = (redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
-        settings = redis_of(redis, *login) if redis else None
-        connect = door_to(stack, worker, tls_of(tls_ca, tls_cert, tls_key), settings, queue, wait)
+        connect = way.door(typed, worker, stack)
         client = stack.enter_context(Client(connect=lambda: AsyncClient(door=connect())))
         client.wait_ready()
         results = client.ask(text, questions)

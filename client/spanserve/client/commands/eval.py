@@ -13,34 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from spanserve import demo
-from spanserve.client.commands.options import (
-    DocStride,
-    Json,
-    MaxAnswerLength,
-    MaxQueryLength,
-    NBestSize,
-    Queue,
-    Redis,
-    TlsCa,
-    TlsCert,
-    TlsKey,
-    Wait,
-    Workers,
-    tls_of,
-)
-from spanserve.client.commands.way import chosen, door_to
+from spanserve.client.commands.options import AnswerOptions, Json, Workers
+from spanserve.client.commands.way import WayOptions
 from spanserve.client.evaluation import Evaluation
 from spanserve.client.report import RunSummary
 from spanserve.client.squad import load_dataset, parse_shard
-from spanserve.contract import Options
-from spanserve.queue.options import (
-    RedisCa,
-    RedisCert,
-    RedisKey,
-    RedisPasswordFile,
-    RedisUsername,
-    redis_of,
-)
+from spanserve.options import grouped
 
 app = typer.Typer(add_completion=False)
 
@@ -60,8 +38,10 @@ Exit status: 0 every question ended, 1 some did not, 2 bad input, no worker or n
 
 
 @app.command("eval", epilog=_EXAMPLES)
+@grouped
 def evaluate(
     context: typer.Context,
+    *,
     output: Annotated[
         Path, typer.Option("--output", "-o", envvar="SPANSERVE_OUTPUT", help="Folder for scores and report.")
     ],
@@ -76,21 +56,8 @@ def evaluate(
     no_answer_threshold: Annotated[
         float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
     ] = 0.0,
-    n_best: NBestSize = 20,
-    max_answer_length: MaxAnswerLength = 30,
-    doc_stride: DocStride = 128,
-    max_query_length: MaxQueryLength = 64,
-    wait: Wait = 60.0,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    redis: Redis = None,
-    queue: Queue = "default",
-    redis_username: RedisUsername = "",
-    redis_password_file: RedisPasswordFile = None,
-    redis_ca: RedisCa = None,
-    redis_cert: RedisCert = None,
-    redis_key: RedisKey = None,
+    answers: AnswerOptions,
+    way: WayOptions,
     json_output: Json = False,
 ) -> None:
     """Score a data set in SQuAD format.
@@ -103,20 +70,11 @@ def evaluate(
     with contextlib.ExitStack() as stack:
         part = parse_shard(shard)
         dataset = load_dataset(file or demo.QUESTIONS)
-        worker, redis = chosen(context, worker, redis)
-        login = (redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
-        settings = redis_of(redis, *login) if redis else None
-        tls = tls_of(tls_ca, tls_cert, tls_key)
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
-            connect=door_to(stack, worker, tls, settings, queue, wait),
+            connect=way.door(context, worker, stack),
             folder=output,
-            options=Options(
-                n_best=n_best,
-                max_answer_length=max_answer_length,
-                doc_stride=doc_stride,
-                max_query_length=max_query_length,
-            ),
+            options=answers.checked(),
             resume=resume,
             no_answer_threshold=no_answer_threshold,
         )

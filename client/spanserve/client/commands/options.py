@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from spanserve.client.channel import Tls
+from spanserve.contract import Options
 
 Workers = Annotated[
     list[str] | None,
@@ -18,16 +20,6 @@ Workers = Annotated[
         "records. Default: a private worker.",
     ),
 ]
-Wait = Annotated[
-    float, typer.Option(envvar="SPANSERVE_WAIT", help="Seconds to wait for a worker to be ready.", min=0)
-]
-TlsCa = Annotated[
-    Path | None, typer.Option(envvar="SPANSERVE_TLS_CA", help="TLS: certificates to trust, PEM.")
-]
-TlsCert = Annotated[
-    Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_CERT", help="TLS: our certificate, PEM.")
-]
-TlsKey = Annotated[Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_KEY", help="TLS: our key, PEM.")]
 Redis = Annotated[
     str | None,
     typer.Option(
@@ -36,12 +28,45 @@ Redis = Annotated[
 ]
 Queue = Annotated[str, typer.Option("--queue", envvar="SPANSERVE_QUEUE", help="Name of the queue in Redis.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
-NBestSize = Annotated[int, typer.Option(help="Candidate spans kept per question.")]
-MaxAnswerLength = Annotated[int, typer.Option(help="Longest answer in tokens.")]
-DocStride = Annotated[int, typer.Option(help="Tokens from one window to the next.")]
-MaxQueryLength = Annotated[int, typer.Option(help="Tokens of a question that are kept.")]
 
 
-def tls_of(ca: Path | None, cert: Path | None, key: Path | None) -> Tls:
-    """The TLS files named on the command line."""
-    return Tls(ca=ca, cert=cert, key=key)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """TLS towards workers."""
+
+    tls_ca: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_CA", help="TLS: certificates to trust, PEM.")
+    ] = None
+    tls_cert: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_CERT", help="TLS: our certificate, PEM.")
+    ] = None
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_KEY", help="TLS: our key, PEM.")
+    ] = None
+
+    def files(self) -> Tls:
+        """The files that are named."""
+        return Tls(ca=self.tls_ca, cert=self.tls_cert, key=self.tls_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOptions:
+    """How answers are looked for."""
+
+    n_best: Annotated[int, typer.Option(help="Candidate spans kept per question.")] = 20
+    max_answer_length: Annotated[int, typer.Option(help="Longest answer in tokens.")] = 30
+    doc_stride: Annotated[int, typer.Option(help="Tokens from one window to the next.")] = 128
+    max_query_length: Annotated[int, typer.Option(help="Tokens of a question that are kept.")] = 64
+
+    def checked(self) -> Options:
+        """The options of a task.
+
+        Raises:
+            Refusal: one is out of its range.
+        """
+        return Options(
+            n_best=self.n_best,
+            max_answer_length=self.max_answer_length,
+            doc_stride=self.doc_stride,
+            max_query_length=self.max_query_length,
+        )

@@ -19,17 +19,15 @@ from spanserve.client.dispatch import NoWorker
 from spanserve.client.errors import ClientError
 from spanserve.client.queue.connection import BLOCK_MS, QueueConnection
 from spanserve.client.queue.outbox import Outbox
-from spanserve.client.queue.outcome import checked, refused, without_result
+from spanserve.client.queue.outcome import checked, without_result
 from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
-from spanserve.queue import JobId, JobState, QueueError, QueueUnavailable, Submitted
+from spanserve.queue import LONGEST_PAUSE_S, JobId, JobState, QueueError, QueueUnavailable, Submitted
 from spanserve.queue.calls import MAX_PIPELINE
 from spanserve.queue.connection import CALL_TIMEOUT_S
 
 #: Seconds after which a task without an end is submitted again.
 RESUBMIT_S = 30.0
-#: Longest pause between two tries while Redis is away, in seconds.
-LONGEST_PAUSE_S = 5.0
 #: Seconds between two looks at whether any worker is there.
 WATCH_INTERVAL_S = 1.0
 #: Seconds between two reads of events: under load one read then tells of many ends.
@@ -191,7 +189,7 @@ class QueueDispatcher:
                     busy.append(task)
                     pause_ms = max(pause_ms, outcome.retry_after_ms or 1)
                 else:
-                    self._deliver(task, refused(task, outcome))
+                    self._deliver(task, TaskResult.refused(task, outcome))
             elif outcome in (Submitted.ENDED, Submitted.FORGOTTEN):
                 ended[task.id] = None
             else:
@@ -302,4 +300,4 @@ class QueueDispatcher:
                 await self._closing.wait()
 
     def _backoff(self) -> Backoff:
-        return Backoff(self._chance, LONGEST_PAUSE_S)
+        return Backoff(LONGEST_PAUSE_S, chance=self._chance)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -13,10 +12,10 @@ from dataclasses import replace
 from spanserve.client.dispatch import NoWorker
 from spanserve.client.door import Described
 from spanserve.client.queue.connection import QueueConnection
-from spanserve.client.queue.dispatch import LONGEST_PAUSE_S, QueueDispatcher
+from spanserve.client.queue.dispatch import QueueDispatcher
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
-from spanserve.queue import JobId, QueueUnavailable, RedisSettings, WorkerSeen
+from spanserve.queue import LONGEST_PAUSE_S, JobId, QueueUnavailable, RedisSettings, WorkerSeen
 
 #: Seconds that workers get to say how they are after a run; they do so about every second.
 BEATS_TIMEOUT_S = 3.0
@@ -60,9 +59,8 @@ class QueueDoor:
                 limit=f"{task.timeout_ms} ms",
             ) from None
         (result,) = found
-        first = result.questions[0].error
-        if first is not None and all(question.error == first for question in result.questions):
-            raise first
+        if result.shared_error is not None:
+            raise result.shared_error
         return result
 
     async def describe(self) -> Described:
@@ -71,7 +69,7 @@ class QueueDoor:
 
     async def wait_ready(self) -> Described:
         """Wait until a worker is ready; see `Door`."""
-        backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+        backoff = Backoff(LONGEST_PAUSE_S)
         give_up = time.monotonic() + self._wait_s
         while True:
             found = await self.describe()

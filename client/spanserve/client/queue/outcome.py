@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.queue import JobState
 
 _ENDS = {
@@ -11,18 +11,12 @@ _ENDS = {
 }
 
 
-def refused(task: Task, error: Refusal) -> TaskResult:
-    """A result with one error for all questions of a task."""
-    questions = tuple(QuestionResult(question.id, error=error) for question in task.questions)
-    return TaskResult(id=task.id, run_id=task.run_id, questions=questions, attempt=task.attempt)
-
-
 def without_result(task: Task, state: JobState) -> TaskResult:
     """The result of a task that has ended in a state and left nothing to fetch."""
     code, message = _ENDS.get(
         state, (ErrorCode.RESULT_EXPIRED, f"the task has ended ({state}), its result is no longer kept")
     )
-    return refused(task, Refusal(code, message))
+    return TaskResult.refused(task, Refusal(code, message))
 
 
 def checked(task: Task, result: TaskResult | None) -> TaskResult:
@@ -34,7 +28,7 @@ def checked(task: Task, result: TaskResult | None) -> TaskResult:
     if result is not None and (result.id, _ids(result)) == (task.id, _ids(task)):
         return result
     worker = f"worker {result.worker}" if result is not None else "a worker"
-    return refused(
+    return TaskResult.refused(
         task, Refusal(ErrorCode.INTERNAL, f"{worker} left something else than a result of the task")
     )
 

@@ -27,6 +27,7 @@ class GrpcDoor(Observer):
 
     def __init__(self, inside: Inside, settings: GrpcSettings) -> None:
         status = inside.status()
+        self._inside = inside
         self._settings = settings
         self._service = Service(inside)
         self._server = Server(self._service, settings, f"model/{status.model}@{status.model_digest}")
@@ -41,7 +42,8 @@ class GrpcDoor(Observer):
     async def check(self) -> None:
         await self._server.start()
         self._listening = True
-        log.info("listening", address=self.address)
+        status = self._inside.status()
+        log.info("listening", address=self.address, device=status.device, bundle=status.model)
 
     def start(self) -> None:
         """Nothing to do: the state of the worker lets calls in."""

@@ -100,9 +100,8 @@ class Service:
             result = await asyncio.shield(done)
         finally:
             self._engine.cancel(request)  # for a caller that has gone; without effect on one that has ended
-        first = result.questions[0].error
-        if first is not None and all(question.error == first for question in result.questions):
-            raise first
+        if result.shared_error is not None:
+            raise result.shared_error
         return result
 
     async def _work(

@@ -16,7 +16,7 @@ from spanserve.contract.backoff import Backoff
 from spanserve.contract.errors import SpanserveError
 from spanserve.doors.door import Inside
 from spanserve.doors.redis.breaker import Breaker
-from spanserve.doors.redis.finisher import LONGEST_PAUSE_S, Finisher
+from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.heartbeat import Heartbeat
 from spanserve.doors.redis.intake import Intake
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
@@ -29,6 +29,7 @@ from spanserve.engine.observer import Observer
 from spanserve.engine.request import Request
 from spanserve.engine.state import Event, State
 from spanserve.queue import (
+    LONGEST_PAUSE_S,
     Claimed,
     Consumer,
     End,
@@ -202,7 +203,7 @@ class RedisDoor(Observer):
 
     async def _read(self) -> None:
         """Claim until told to stop."""
-        backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+        backoff = Backoff(LONGEST_PAUSE_S)
         while self._reading:
             try:
                 if not self._provisioned:
@@ -259,11 +260,9 @@ class RedisDoor(Observer):
     async def _reconcile(self) -> None:
         """Give back what is leased to us and we do not have: the reply that brought it was lost."""
         owned = await self._reader.owned()
-        known = {held.lease.place for held in self.held.all()}
+        known = {held.lease.ref for held in self.held.all()}
         stranded = {
-            place: count - 1
-            for place, count in owned.items()
-            if place not in known and place not in self._unknown
+            ref: count - 1 for ref, count in owned.items() if ref not in known and ref not in self._unknown
         }
         if stranded:
             log.warning("given back what is leased to us and we do not have", tasks=len(stranded))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 
 import structlog
 
 from spanserve.contract.backoff import Backoff
 from spanserve.doors.redis.leased import LeasedTask
-from spanserve.queue import Consumer, End, Ended, JobId, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue import (
+    LONGEST_PAUSE_S,
+    Consumer,
+    End,
+    Ended,
+    EntryRef,
+    JobId,
+    QueueError,
+    QueueFull,
+    QueueUnavailable,
+)
 from spanserve.queue.calls import MAX_PIPELINE
-from spanserve.queue.consumer import Place
-
-#: Longest pause between two tries, in seconds.
-LONGEST_PAUSE_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -40,12 +45,12 @@ class Finisher:
         self._released = released
         self._marks: list[JobId] = []
         self._ends: list[tuple[LeasedTask, End]] = []
-        self._releases: dict[Place, tuple[LeasedTask | None, int]] = {}
+        self._releases: dict[EntryRef, tuple[LeasedTask | None, int]] = {}
         self._something = asyncio.Event()
         #: Set while there is nothing left to send.
         self.idle = asyncio.Event()
         self.idle.set()
-        self._backoff = Backoff(random.Random(), LONGEST_PAUSE_S)  # noqa: S311 - jitter, no secret
+        self._backoff = Backoff(LONGEST_PAUSE_S)
 
     def mark(self, job: JobId) -> None:
         """Note that a job is alone on the device."""
@@ -57,9 +62,9 @@ class Finisher:
         self._ends.append((held, end))
         self._wake()
 
-    def release(self, place: Place, deliveries: int, held: LeasedTask | None = None) -> None:
+    def release(self, ref: EntryRef, deliveries: int, held: LeasedTask | None = None) -> None:
         """Give an entry back, leaving so many deliveries behind."""
-        self._releases[place] = held, deliveries
+        self._releases[ref] = held, deliveries
         self._wake()
 
     async def run(self) -> None:
@@ -111,13 +116,13 @@ class Finisher:
     async def _send_releases(self) -> QueueError | None:
         releases = dict(list(self._releases.items())[:MAX_PIPELINE])
         failed: QueueError | None = None
-        replies = await self._consumer.release({place: count for place, (_, count) in releases.items()})
-        for (place, asked), reply in zip(releases.items(), replies, strict=True):
+        replies = await self._consumer.release({ref: count for ref, (_, count) in releases.items()})
+        for (ref, asked), reply in zip(releases.items(), replies, strict=True):
             if isinstance(reply, QueueUnavailable | QueueFull):
                 failed = reply
                 continue
-            if self._releases.get(place) == asked:
-                del self._releases[place]
+            if self._releases.get(ref) == asked:
+                del self._releases[ref]
             if asked[0] is not None:
                 self._released(asked[0])
         return failed

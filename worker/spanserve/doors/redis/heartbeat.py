@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from spanserve.contract import WorkerStatus
+from spanserve.engine.average import MovingAverage
 
 #: Weight of the newest second in the moving average of questions per second.
 RATE_WEIGHT = 0.3
@@ -24,13 +25,14 @@ class Heartbeat:
         self._status = status
         self._clock = clock
         self._ended, self._then = status().ended_questions, clock()
-        self._rate = 0.0
+        self._rate = MovingAverage(0.0, RATE_WEIGHT)
 
     def status(self, *, held_tasks: int) -> WorkerStatus:
         """What to say now."""
         status, now = self._status(), self._clock()
         if now > self._then:
-            rate = (status.ended_questions - self._ended) / (now - self._then)
-            self._rate += RATE_WEIGHT * (rate - self._rate)
+            self._rate.add((status.ended_questions - self._ended) / (now - self._then))
             self._ended, self._then = status.ended_questions, now
-        return replace(status, host=socket.gethostname(), questions_per_s=self._rate, held_tasks=held_tasks)
+        return replace(
+            status, host=socket.gethostname(), questions_per_s=self._rate.value, held_tasks=held_tasks
+        )

@@ -12,8 +12,9 @@ from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
 from spanserve.doors.door import Inside
 from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
-from spanserve.doors.redis.outcome import faulted, refused, state_of
+from spanserve.doors.redis.outcome import faulted, state_of
 from spanserve.doors.redis.unknown_version import UnknownVersions
+from spanserve.engine.average import MovingAverage
 from spanserve.engine.request import Request
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
 
@@ -48,14 +49,14 @@ class Intake:
         self._finisher = finisher
         self._unknown = unknown
         self._account = self._pool.open()
-        self._questions_per_task = FIRST_QUESTIONS
+        self._questions_per_task = MovingAverage(FIRST_QUESTIONS, QUESTIONS_WEIGHT)
 
     def room(self) -> int:
         """How many tasks may be claimed now."""
         self._pool.grant(self._account)
         if self._account.credit <= 0:
             return 0
-        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task)))
+        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task.value)))
 
     def suspects(self) -> int:
         """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
@@ -81,7 +82,7 @@ class Intake:
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
         for entry in entries:
-            self._finisher.release((entry.number, entry.id), entry.deliveries - 1)
+            self._finisher.release(entry.ref, entry.deliveries - 1)
 
     def give_back_unstarted(self) -> None:
         """Release all that has not been on the device, not charged."""
@@ -91,7 +92,7 @@ class Intake:
                 held.request.cancelled = True
                 released.append(held.request)
                 self.drop(held)
-                self._finisher.release(held.lease.place, held.deliveries - 1)
+                self._finisher.release(held.lease.ref, held.deliveries - 1)
         self._engine.resume(released)  # to their end, if they waited for leases
 
     def drop(self, held: LeasedTask) -> None:
@@ -132,7 +133,7 @@ class Intake:
         task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
         if verdict is None:
             return task
-        result = refused(task, verdict, worker=self._worker, model_digest=self._model_digest)
+        result = TaskResult.refused(task, verdict, worker=self._worker, model_digest=self._model_digest)
         self._finished(self._hold(lease, entry, len(task.questions)), result)
         return None
 
@@ -167,7 +168,7 @@ class Intake:
         if held.lost and state is not JobState.DONE:
             self.drop(held)  # whoever has it now says how it ends
         elif state is None:
-            self._finisher.release(held.lease.place, result.attempt - 1, held)
+            self._finisher.release(held.lease.ref, result.attempt - 1, held)
         else:
             reason = next((str(q.error) for q in result.questions if q.error is not None), "")
             digest = self._model_digest
@@ -177,6 +178,6 @@ class Intake:
     def _observe(self, held: LeasedTask) -> None:
         """Learn what tasks are like."""
         questions = max(1, held.questions)
-        self._questions_per_task += QUESTIONS_WEIGHT * (questions - self._questions_per_task)
+        self._questions_per_task.add(questions)
         if held.request is not None and held.request.encoded is not None:
             self._pool.observe(max(1, held.request.windows), questions)

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import faulthandler
 import os
-import random
 import sys
 import threading
 import time
@@ -95,7 +94,7 @@ class LeaseKeeper:
             self._tell(self._failed, f"the lease thread ended: {error!r}")
 
     async def _renew_on(self) -> None:
-        backoff = Backoff(random.Random(), longest_s=self._interval_s)  # noqa: S311 - jitter, no secret
+        backoff = Backoff(self._interval_s)
         # Two replies that never come must still leave time for a third try.
         redis = self._settings.connect(timeout_s=max(self._interval_s / 2, 0.25))
         consumer = Consumer(redis, self._keys, self._consumer)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanserve.contract import ErrorCode, QuestionResult, Refusal, Task, TaskResult
+from spanserve.contract import ErrorCode, TaskResult
 from spanserve.queue import JobState
 
 
@@ -29,15 +29,3 @@ def faulted(result: TaskResult) -> bool:
     """Whether a question was lost to a fault that may be the worker's own, and not its client's."""
     codes = {question.error.code for question in result.questions if question.error is not None}
     return bool(codes & {ErrorCode.POISON, ErrorCode.INTERNAL})
-
-
-def refused(task: Task, error: Refusal, *, worker: str, model_digest: str) -> TaskResult:
-    """The result of a task that never became work."""
-    return TaskResult(
-        id=task.id,
-        run_id=task.run_id,
-        questions=tuple(QuestionResult(question.id, error=error) for question in task.questions),
-        worker=worker,
-        model_digest=model_digest,
-        attempt=task.attempt,
-    )

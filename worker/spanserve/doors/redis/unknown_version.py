@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
-from spanserve.queue import Entry
-from spanserve.queue.consumer import Place
+from spanserve.queue import Entry, EntryRef
 
 log = structlog.get_logger(__name__)
 
@@ -20,31 +19,31 @@ class UnknownVersions:
         release: gives an entry back, with the deliveries to leave behind.
     """
 
-    def __init__(self, release: Callable[[Place, int], None]) -> None:
+    def __init__(self, release: Callable[[EntryRef, int], None]) -> None:
         self._release = release
-        self._parked: dict[Place, tuple[int, asyncio.TimerHandle]] = {}
+        self._parked: dict[EntryRef, tuple[int, asyncio.TimerHandle]] = {}
         self._seen: set[str] = set()
         #: Seconds an entry is kept: well below a lease.
         self.pause_s = 1.0
 
-    def __contains__(self, place: Place) -> bool:
-        return place in self._parked
+    def __contains__(self, ref: EntryRef) -> bool:
+        return ref in self._parked
 
     def park(self, entry: Entry) -> None:
         """Keep an entry."""
         if entry.version not in self._seen:
             self._seen.add(entry.version)
             log.warning("entries of an unknown version are given back", version=entry.version[:32])
-        place = (entry.number, entry.id)
-        timer = asyncio.get_running_loop().call_later(self.pause_s, self._give_back, place)
-        self._parked[place] = entry.deliveries - 1, timer
+        ref = entry.ref
+        timer = asyncio.get_running_loop().call_later(self.pause_s, self._give_back, ref)
+        self._parked[ref] = entry.deliveries - 1, timer
 
     def give_back(self) -> None:
         """Give all of them back now."""
-        for place, (_, timer) in list(self._parked.items()):
+        for ref, (_, timer) in list(self._parked.items()):
             timer.cancel()
-            self._give_back(place)
+            self._give_back(ref)
 
-    def _give_back(self, place: Place) -> None:
-        deliveries, _ = self._parked.pop(place)
-        self._release(place, deliveries)
+    def _give_back(self, ref: EntryRef) -> None:
+        deliveries, _ = self._parked.pop(ref)
+        self._release(ref, deliveries)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.commands.queue.place import Place, command, table
+from spanserve.client.commands.queue.access import QueueAccess, command, table
 from spanserve.queue import configure as change
 
 
@@ -20,7 +20,7 @@ from spanserve.queue import configure as change
 Exit status: 0 done, 2 not a value that can be set, no such queue or no Redis.""",
 )
 def configure(
-    place: Place,
+    *,
     lease: Annotated[
         float | None, typer.Option(help="Seconds that a silent worker keeps a task.", show_default=False)
     ] = None,
@@ -36,6 +36,7 @@ def configure(
     result_ttl: Annotated[
         float | None, typer.Option(help="Seconds that results are kept.", show_default=False)
     ] = None,
+    access: QueueAccess,
 ) -> None:
     """Change settings of a queue, and show them all. Workers take them up within seconds.
 
@@ -49,8 +50,8 @@ def configure(
         "result_ttl_ms": None if result_ttl is None else round(result_ttl * 1000),
     }
     changes = {name: value for name, value in asked.items() if value is not None}
-    config = place.visit(lambda redis, keys: change(redis, keys, **changes))
+    config = access.visit(lambda redis, keys: change(redis, keys, **changes))
     rows = table("setting", "value ")
     for name, value in asdict(config).items():
         rows.add_row(name, f"{value:,}")
-    place.show(asdict(config), rows)
+    access.show(asdict(config), rows)

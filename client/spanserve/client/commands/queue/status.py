@@ -9,7 +9,7 @@ import typer
 from rich.filesize import decimal
 from rich.table import Table
 
-from spanserve.client.commands.queue.place import EXIT_NOT_ALL, Place, command, table
+from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, table
 from spanserve.client.report import duration
 from spanserve.queue import Overview, WorkerSeen, overview
 
@@ -22,12 +22,12 @@ from spanserve.queue import Overview, WorkerSeen, overview
 \b
 Exit status: 0 fine, 1 tasks are there and no worker is alive, 2 no such queue or no Redis.""",
 )
-def status(place: Place) -> None:
+def status(*, access: QueueAccess) -> None:
     """Show how a queue stands: backlog, workers and their rates, dead letters, limits, memory."""
-    found = place.visit(overview)
+    found = access.visit(overview)
     alive = [worker for worker in found.workers if worker.live]
-    title = f"queue {place.keys.name} at {place.settings.safe_url}\n"
-    place.show(_to_json(place, found), title, _depths(found), "", _facts(found), "", _workers(found))
+    title = f"queue {access.keys.name} at {access.settings.safe_url}\n"
+    access.show(_to_json(access, found), title, _depths(found), "", _facts(found), "", _workers(found))
     if not alive and found.waiting + found.leased:
         raise typer.Exit(EXIT_NOT_ALL)
 
@@ -45,10 +45,10 @@ def seconds_of_work(found: Overview) -> float | None:
     return found.questions / rate if rate else None
 
 
-def _to_json(place: Place, found: Overview) -> dict[str, Any]:
+def _to_json(access: QueueAccess, found: Overview) -> dict[str, Any]:
     return {
-        "queue": place.keys.name,
-        "redis": place.settings.safe_url,
+        "queue": access.keys.name,
+        "redis": access.settings.safe_url,
         "waiting": found.waiting,
         "leased": found.leased,
         "classes": [asdict(depth) for depth in found.depths],

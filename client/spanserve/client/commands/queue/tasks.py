@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from spanserve.client.commands.queue.place import EXIT_NOT_ALL, Place, command, pieces, table
+from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces, table
 from spanserve.client.errors import ClientError
 from spanserve.client.report import duration
 from spanserve.queue import JobId, Keys, Producer, live_jobs, pending
@@ -24,17 +24,19 @@ from spanserve.queue import JobId, Keys, Producer, live_jobs, pending
 Exit status: 0 shown, 2 no such queue or no Redis.""",
 )
 def show_pending(
-    place: Place, limit: Annotated[int, typer.Option(help="Entries shown of each class.", min=1)] = 50
+    *,
+    limit: Annotated[int, typer.Option(help="Entries shown of each class.", min=1)] = 50,
+    access: QueueAccess,
 ) -> None:
     """Show the tasks that workers hold, the oldest first, and how often each was handed out."""
-    found = place.visit(lambda redis, keys: pending(redis, keys, limit))
+    found = access.visit(lambda redis, keys: pending(redis, keys, limit))
     rows = table("entry", "class", "task", "worker", "lease renewed ", "deliveries ")
     for held in found:
         renewed = f"{duration(held.idle_ms / 1000)} ago"
         task = "deleted by somebody" if held.job is None else str(held.job)
         rows.add_row(held.entry, held.name, task, held.consumer, renewed, str(held.deliveries))
     content = [asdict(held) | {"job": held.job and str(held.job)} for held in found]
-    place.show(content, rows if found else "no task is with a worker")
+    access.show(content, rows if found else "no task is with a worker")
 
 
 @command(
@@ -46,11 +48,12 @@ def show_pending(
 Exit status: 0 done, 1 the queue does not know some of them, 2 no such queue or no Redis.""",
 )
 def cancel(
-    place: Place,
+    *,
     tasks: Annotated[list[str] | None, typer.Argument(help="Ids of tasks.", show_default=False)] = None,
     run: Annotated[str, typer.Option(help="The run they belong to, as in the ledger.")] = "",
     tenant: Annotated[str, typer.Option(help="The tenant they belong to.")] = "",
     every: Annotated[bool, typer.Option("--all", help="All tasks of the run that have not ended.")] = False,
+    access: QueueAccess,
 ) -> None:
     """Withdraw tasks. One that waits ends at once; of one that a worker has, the worker is told."""
     if bool(tasks) is every:
@@ -66,9 +69,9 @@ def cancel(
             found |= {job.task_id: outcome for job, outcome in zip(part, outcomes, strict=True)}
         return found
 
-    outcomes = place.visit(work)
+    outcomes = access.visit(work)
     counts = Counter(outcomes.values())
-    place.show(
+    access.show(
         outcomes,
         f"{counts['cancelled']:,} withdrawn, {counts['flagged']:,} are with workers who will be told, "
         f"{counts['ended']:,} had ended, {counts['unknown']:,} are not known",

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from spanserve.client.commands.queue.place import EXIT_NOT_ALL, Place, command, pieces, table
+from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces, table
 from spanserve.client.errors import ClientError
 from spanserve.client.report import duration
-from spanserve.queue import DeadLetter, Keys, Producer, dead_letters, purge
+from spanserve.queue import DeadLetter, Keys, Producer, purge_dead_letters, read_dead_letters
 
 #: Dead letters read at a time.
 _READ = 500
@@ -30,10 +30,12 @@ All = Annotated[bool, typer.Option("--all", help="All there are.")]
 Exit status: 0 shown, 2 no such queue or no Redis.""",
 )
 def dead(
-    place: Place, limit: Annotated[int, typer.Option(help="Letters shown, oldest first.", min=1)] = 50
+    *,
+    limit: Annotated[int, typer.Option(help="Letters shown, oldest first.", min=1)] = 50,
+    access: QueueAccess,
 ) -> None:
     """Show the dead letters: tasks that brought down whatever ran them, and entries nobody could read."""
-    found = place.visit(lambda redis, keys: dead_letters(redis, keys, limit))
+    found = access.visit(lambda redis, keys: read_dead_letters(redis, keys, limit))
     rows = table("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
     for letter in found:
         task = "?" if letter.job is None else str(letter.job)
@@ -41,7 +43,7 @@ def dead(
         cells = (str(letter.deliveries), letter.worker, letter.model[:12], died)
         rows.add_row(letter.entry, task, letter.reason, *cells)
     content = [asdict(letter) | {"job": letter.job and str(letter.job)} for letter in found]
-    place.show(content, rows if found else "no dead letters")
+    access.show(content, rows if found else "no dead letters")
 
 
 @command(
@@ -52,7 +54,7 @@ def dead(
 \b
 Exit status: 0 all wait again, 1 some do not, 2 no such queue or no Redis.""",
 )
-def replay(place: Place, entries: Entries = None, every: All = False) -> None:
+def replay(*, entries: Entries = None, every: All = False, access: QueueAccess) -> None:
     """Queue dead letters again, their attempts forgotten: once what they died of is mended."""
     _check(entries, every)
 
@@ -68,10 +70,10 @@ def replay(place: Place, entries: Entries = None, every: All = False) -> None:
                     found[letter.entry] = await producer.replay(letter.entry, letter.job)
         return found
 
-    outcomes = place.visit(work)
+    outcomes = access.visit(work)
     counts = Counter(outcomes.values())
     others = "".join(f", {count:,} {outcome}" for outcome, count in counts.items() if outcome != "queued")
-    place.show(outcomes, f"{counts['queued']:,} wait again{others}")
+    access.show(outcomes, f"{counts['queued']:,} wait again{others}")
     if counts["queued"] < len(outcomes):
         raise typer.Exit(EXIT_NOT_ALL)
 
@@ -84,33 +86,36 @@ def replay(place: Place, entries: Entries = None, every: All = False) -> None:
 \b
 Exit status: 0 deleted, 1 some were not there, or you said no, 2 no such queue or no Redis.""",
 )
-def purge_letters(
-    place: Place,
+def purge(
+    *,
     entries: Entries = None,
     every: All = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    access: QueueAccess,
 ) -> None:
     """Delete dead letters for good. Their results, which say why they died, stay as long as any result."""
     _check(entries, every)
     if not yes:
         what = "all dead letters" if every else f"{len(entries or ()):,} dead letters"
-        typer.confirm(f"Delete {what} of queue {place.keys.name}?", abort=True, err=True)
+        typer.confirm(f"Delete {what} of queue {access.keys.name}?", abort=True, err=True)
 
     async def work(redis: Redis, keys: Keys) -> tuple[int, int]:
         names = [letter.entry for letter in await _all(redis, keys)] if every else list(entries or ())
-        return len(names), sum([await purge(redis, keys, part) for part in pieces(names, "deleting")])
+        return len(names), sum(
+            [await purge_dead_letters(redis, keys, part) for part in pieces(names, "deleting")]
+        )
 
-    asked, deleted = place.visit(work)
-    place.show({"asked": asked, "deleted": deleted}, f"{deleted:,} of {asked:,} deleted")
+    asked, deleted = access.visit(work)
+    access.show({"asked": asked, "deleted": deleted}, f"{deleted:,} of {asked:,} deleted")
     if deleted < asked:
         raise typer.Exit(EXIT_NOT_ALL)
 
 
 async def _all(redis: Redis, keys: Keys) -> list[DeadLetter]:
-    found = await dead_letters(redis, keys, _READ)
+    found = await read_dead_letters(redis, keys, _READ)
     part = found
     while len(part) == _READ:
-        part = await dead_letters(redis, keys, _READ, after=part[-1].entry)
+        part = await read_dead_letters(redis, keys, _READ, after=part[-1].entry)
         found = found + part
     return found
 

@@ -31,8 +31,8 @@ class DeadLetter:
     age_ms: int
 
 
-async def dead_letters(redis: Redis, keys: Keys, count: int, after: str = "-") -> list[DeadLetter]:
-    """Up to `count` dead letters behind the entry `after`, oldest first.
+async def read_dead_letters(redis: Redis, keys: Keys, count: int, after: str = "-") -> list[DeadLetter]:
+    """Up to `count` of them behind the entry `after`, oldest first.
 
     Raises:
         NoQueue: there is none of this name.
@@ -46,7 +46,7 @@ async def dead_letters(redis: Redis, keys: Keys, count: int, after: str = "-") -
     return [_letter(entry, fields, now_ms) for entry, fields in letters]
 
 
-async def purge(redis: Redis, keys: Keys, entries: Sequence[str]) -> int:
+async def purge_dead_letters(redis: Redis, keys: Keys, entries: Sequence[str]) -> int:
     """Delete dead letters for good; returns how many were there."""
     if not entries:
         return 0

@@ -1,14 +1,12 @@
-"""Where the queue is: what every subcommand of `spanserve queue` is told, and how it gets there."""
+"""Access to the queue: what every subcommand of `spanserve queue` is told, and how it gets there."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import json
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import typer
@@ -17,22 +15,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from spanserve.client.commands.options import (
-    Json,
-    Queue,
-    Redis,
-)
+from spanserve.client.commands.options import Json, Queue, Redis
 from spanserve.client.errors import ClientError
+from spanserve.options import grouped
 from spanserve.queue import Keys, RedisSettings
 from spanserve.queue.calls import MAX_PIPELINE
-from spanserve.queue.options import (
-    RedisCa,
-    RedisCert,
-    RedisKey,
-    RedisPasswordFile,
-    RedisUsername,
-    redis_of,
-)
+from spanserve.queue.options import RedisLogin
 
 _T = TypeVar("_T")
 
@@ -42,13 +30,29 @@ EXIT_NOT_ALL = 1
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look after a queue in Redis.")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A queue, and in which form to speak of it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueAccess:
+    """A queue, and in which form to speak of it.
 
-    settings: RedisSettings
-    keys: Keys
-    json: bool
+    Raises:
+        ClientError: no Redis was named.
+        QueueError: what was said of Redis cannot be used.
+        Refusal: the name of the queue does not match the pattern of names.
+    """
+
+    redis: Redis = None
+    queue: Queue = "default"
+    login: RedisLogin
+    json_output: Json = False
+    settings: RedisSettings = field(init=False)
+    keys: Keys = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.login.to(self.redis)
+        if settings is None:
+            raise ClientError("no Redis: give --redis URL, or set SPANSERVE_REDIS")
+        object.__setattr__(self, "settings", settings)
+        object.__setattr__(self, "keys", Keys(self.queue))
 
     def visit(self, work: Callable[[RedisClient, Keys], Awaitable[_T]]) -> _T:
         """Do something with the queue.
@@ -68,7 +72,7 @@ class Place:
 
     def show(self, content: Any, *tables: Table | str) -> None:
         """Print what was found: for programs `content`, for people the rest."""
-        if self.json:
+        if self.json_output:
             sys.stdout.write(json.dumps(content) + "\n")
             return
         console = Console()
@@ -77,22 +81,10 @@ class Place:
 
 
 def command(name: str, epilog: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a subcommand; its argument `place` is filled from options that all of them have."""
+    """Register a subcommand; it takes groups of options, `QueueAccess` among them."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(function)
-        def run(**values: Any) -> None:
-            shared = {name: values.pop(name) for name in _SHARED.parameters}
-            function(_shared(**shared), **values)
-
-        own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "place"]
-        parameters = [
-            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-            for parameter in (*own, *_SHARED.parameters.values())
-        ]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-        app.command(name, epilog=f"\b\n{epilog}")(run)
+        app.command(name, epilog=f"\b\n{epilog}")(grouped(function))
         return function
 
     return register
@@ -111,23 +103,3 @@ def pieces(items: Sequence[_T], what: str) -> Iterable[Sequence[_T]]:
     parts = [items[first : first + MAX_PIPELINE] for first in range(0, len(items), MAX_PIPELINE)]
     console = Console(stderr=True)
     return track(parts, what, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _shared(
-    *,
-    redis: Redis = None,
-    queue: Queue = "default",
-    redis_username: RedisUsername = "",
-    redis_password_file: RedisPasswordFile = None,
-    redis_ca: RedisCa = None,
-    redis_cert: RedisCert = None,
-    redis_key: RedisKey = None,
-    json_output: Json = False,
-) -> Place:
-    if redis is None:
-        raise ClientError("no Redis: give --redis URL, or set SPANSERVE_REDIS")
-    settings = redis_of(redis, redis_username, redis_password_file, redis_ca, redis_cert, redis_key)
-    return Place(settings, Keys(queue), json_output)
-
-
-_SHARED = inspect.signature(_shared, eval_str=True)

@@ -1,0 +1,15 @@
+"""Groups of command line options, so that each stands once and commands take them by the group.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisLogin:
+    redis_username: Annotated[str, typer.Option(help="ACL user of Redis.")] = ""
+    ...
+
+@app.command("doctor")
+@grouped
+def doctor(*, bundle: Annotated[...] = None, login: RedisLogin) -> None: ...
+"""
+
+from spanserve.options.groups import grouped
+
+__all__ = ["grouped"]
