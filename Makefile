@@ -33,7 +33,7 @@ arrows: $(VENV)/.dev ## Imports point one way
 
 py37: $(VENV)/.dev ## Device host, compile step and emulated SDK stay valid on Python 3.7
 	$(BIN)/vermin --quiet --target=3.7- --violations --no-tips --backport typing worker/spanserve/device/host \
-	    worker/spanserve/device/compile tests/emulator
+	    worker/spanserve/device/compile worker/spanserve/device/sdk tests/emulator
 
 stubs: $(VENV)/.dev ## The generated stubs match the .proto files
 	@mkdir -p $(VENV)/stubs && rm -rf $(VENV)/stubs/*

@@ -12,10 +12,10 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.cli.main import main
-from spanserve.device import Device, DeviceError
+from spanserve.device import Device, DeviceError, HostDied
 from spanserve.device.bench import Latencies, measure_device
 from tests.kit.bundles import make_sim_bundle
-from tests.kit.emulated import make_mlu_bundle, write_environment
+from tests.kit.emulated import RESULTS, make_mlu_bundle, write_environment
 
 QUICK = ("--warmup", "0", "--duration", "0", "--iterations", "7")
 
@@ -57,6 +57,16 @@ def test_shape_that_does_not_fit(open_device: Callable[..., Device], batch: int,
         measure_device(device, batch, length)
 
 
+def test_no_slot_is_lost(open_device: Callable[..., Device]) -> None:
+    """After a host that died with several batches every slot is free, and the next host can be measured."""
+    device = open_device("sim:fixed?latency_ms=2&abort_id=9", slots=3)
+    for _ in range(2):
+        device.start()
+        with pytest.raises(HostDied):
+            measure_device(device, 4, 32, warmup_s=0, duration_s=0, iterations=9, token_id=9)
+    device.use_slots(3)
+
+
 def test_default_shapes(sim_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     """By default it runs the public sample's batches of 384 tokens, as far as the bundle takes them."""
     status, found = bench(capsys, str(sim_bundle.path), "--device", "sim:fixed")
@@ -66,14 +76,22 @@ def test_default_shapes(sim_bundle: Bundle, capsys: pytest.CaptureFixture[str]) 
     ]
 
 
+@pytest.mark.parametrize("results", RESULTS)
 @pytest.mark.parametrize(
     ("dynamic", "expected"), [pytest.param(True, [1], id="dynamic"), pytest.param(False, [2], id="static")]
 )
-def test_card(tmp_path: Path, capsys: pytest.CaptureFixture[str], dynamic: bool, expected: list[int]) -> None:
-    """On a card a graph of a fixed batch is run with that batch only."""
+def test_card(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    python37: str,
+    dynamic: bool,
+    expected: list[int],
+    results: str,
+) -> None:
+    """On a card a graph of a fixed batch is run with that batch only, whatever the calls of the SDK give."""
     make_mlu_bundle(tmp_path / "b", dynamic=dynamic, max_batch_size=2)
-    environment = write_environment(tmp_path / "env")
-    python = ("--magicmind-python", sys.executable, "--device-env", str(environment))
+    environment = write_environment(tmp_path / "env", results=results)
+    python = ("--magicmind-python", python37, "--device-env", str(environment))
     status, found = bench(capsys, str(tmp_path / "b"), *python)
     assert 0 == status
     assert expected == [entry["batch"] for entry in found]

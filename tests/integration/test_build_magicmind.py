@@ -6,22 +6,20 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from spanserve.builder.errors import BuildError
 from spanserve.builder.samples import demo_tasks, one_by_one
-from spanserve.builder.targets.compiler import compile_graphs
 from spanserve.bundle import Arch, Bundle
 from spanserve.cli.main import main
 from spanserve.device import Device, DeviceSpec
 from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
 from tests.kit.checkpoints import make_checkpoint
-from tests.kit.emulated import emulator_environment, write_environment
+from tests.kit.emulated import RESULTS, emulator_environment, write_environment
 
 Build = Callable[..., int]
 
@@ -85,11 +83,10 @@ def check_same(expected: Said, found: Said) -> None:
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3, rtol=0)
 
 
-def on_card(bundle: Bundle, python: str = sys.executable) -> Said:
+def on_card(bundle: Bundle, python: str = sys.executable, **told: object) -> Said:
     """What the emulated card says."""
-    device = Device(
-        bundle, DeviceSpec.parse("mlu:0"), slots=1, python=python, environment=emulator_environment()
-    )
+    environment = emulator_environment(**told)
+    device = Device(bundle, DeviceSpec.parse("mlu:0"), slots=1, python=python, environment=environment)
     return listen(bundle, device)
 
 
@@ -151,7 +148,7 @@ def test_answers_as_the_cpu(
         tuple(graph.max_length for graph in manifest.graphs),
         manifest.length_multiple,
     )
-    assert ("1.7.0", (Arch(name="mtp_372", clusters=(6, 8)),), {dynamic}, "force_float32") == (
+    assert ("1.7.0", (Arch(name="mtp_372", clusters=(2, 6, 8)),), {dynamic}, "force_float32") == (
         manifest.runtime.version,
         manifest.arch,
         {graph.dynamic for graph in manifest.graphs},
@@ -239,156 +236,42 @@ def test_nothing_is_left(build: Build, tmp_path: Path, monkeypatch: pytest.Monke
     assert [] == list((tmp_path / "tmp").iterdir())
 
 
-def test_two_interpreters(build: Build, on_cpu: Said, tmp_path: Path, python37_onnx: str) -> None:
-    """Compile step and device host run under a real Python 3.7, the builder under this one."""
-    assert 0 == build("--parser", "onnx", python=python37_onnx)
-    check_same(on_cpu, on_card(Bundle.open(tmp_path / "b"), python37_onnx))
-
-
-# --- how each step fails ----------------------------------------------------------------------------------
-
-
-def compile_hash(
-    folder: Path, calibration: dict[str, Any] | None = None, python: str = sys.executable, /, **told: object
+@pytest.mark.parametrize("results", RESULTS)
+def test_two_interpreters(
+    build: Build, on_cpu: Said, tmp_path: Path, python37_onnx: str, results: str
 ) -> None:
-    """Compile a network without weights for two lengths."""
-    network = folder / "network.json"
-    network.write_text(json.dumps({"emulator": "hash", "vocab_size": 100}))
-    samples = [str(folder / f"{index}.npy") for index in range(3)]
-    for file in samples:
-        np.save(file, np.zeros((2, 4, 32), np.int32))
-    compile_graphs(
-        {
-            "parser": "pytorch",
-            "network": str(network),
-            "input_dtypes": ["INT32"] * 3,
-            "config": {
-                "precision": "qint8_mixed_float16" if calibration else "force_float16",
-                "archs": [["mtp_372", [6, 8]]],
-                "computation_preference": "auto",
-                "type64to32_conversion": True,
-                "extra": None,
-            },
-            "calibration": calibration,
-            "graphs": [
-                {"shape": [4, length], "dim_range": None, "output": str(folder / name), "samples": samples}
-                for length, name in ((32, "a.mm"), (64, "b.mm"))
-            ],
-        },
-        python=python,
-        environment=emulator_environment(**told),
-        folder=folder,
-        on_step=lambda step: None,
-    )
+    """Compile step and device host run under a real Python 3.7 and the builder under this one, whatever calls give."""
+    assert 0 == build("--parser", "onnx", python=python37_onnx, results=results)
+    check_same(on_cpu, on_card(Bundle.open(tmp_path / "b"), python37_onnx, results=results))
 
 
-LOCAL = {"remote": None, "device": 0}
+def test_another_architecture(build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For another architecture the clusters are its own; a card that does not take them is said with the options."""
+    assert 0 == build("--mlu-arch", "mtp_592", arch="mtp_592", clusters=1)
+    assert (Arch(name="mtp_592", clusters=(1,)),) == Bundle.open(tmp_path / "b").manifest.arch
+    assert 2 == build("--force", "--cluster-num", "6 8", clusters=4)
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert "mtp_372 with 6 clusters or more" in message
+    assert "--cluster-num" in message
 
 
 @pytest.mark.parametrize(
-    ("calibration", "told", "messages"),
+    "arguments",
     [
-        pytest.param(None, {"fail": "import@1"}, ("load the SDK", "--magicmind-python"), id="import"),
-        pytest.param(None, {"fail": "set_model_param@1"}, ("parse the network", "--parser"), id="param"),
-        pytest.param(
-            None, {"fail": "parse@2"}, ("parse the network, length 64: pytorch", "--parser"), id="parse"
-        ),
-        pytest.param(None, {"fail": "set_dimension@2"}, ("length 32: shape of input 1",), id="shape"),
-        pytest.param(None, {"fail": "set_data_type@3"}, ("length 32: type of input 2",), id="type"),
-        pytest.param(
-            None,
-            {"fail": "parse_from_string@2"},
-            ("take the build configuration", '{"archs": [{"mtp_372": [6, 8]}]}', "--cluster-num"),
-            id="configure",
-        ),
-        pytest.param(
-            LOCAL, {"cards": 0}, ("use the card", "the SDK sees 0", "--calibration-remote"), id="card"
-        ),
-        pytest.param(
-            LOCAL, {"fail": "active@1"}, ("use the card for calibration: card 0", "cnmon"), id="activate"
-        ),
-        pytest.param(
-            {"remote": "nowhere", "device": 0},
-            {},
-            ("reach the calibration server", "nowhere", "--calibration-remote"),
-            id="remote",
-        ),
-        pytest.param(
-            LOCAL,
-            {"fail": "set_quantization_algorithm@1"},
-            ("calibrate the network", "algorithm"),
-            id="algorithm",
-        ),
-        pytest.param(LOCAL, {"fail": "calibrate@1"}, ("calibrate the network", "precision"), id="calibrate"),
-        pytest.param(
-            None,
-            {"fail": "build_model@1"},
-            ("compile the network", "gave no model", "--length-buckets", "told to fail in build_model"),
-            id="build",
-        ),
-        pytest.param(
-            None, {"fail": "serialize_to_file@1"}, ("write the model", "a.mm", "TMPDIR"), id="serialise"
-        ),
-        pytest.param(
-            None,
-            {"fail": "abort:build_model@1"},
-            ("compile the network", "signal SIGABRT", "told to abort"),
-            id="abort",
-        ),
+        pytest.param(("--no-type64to32-conversion",), id="option"),
+        pytest.param(("--build-config", "wide.json"), id="build-config"),
     ],
 )
-def test_failing_step(
-    tmp_path: Path, calibration: dict[str, Any] | None, told: dict[str, object], messages: tuple[str, ...]
+def test_wide_integers(
+    build: Build,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
 ) -> None:
-    """Whatever the SDK refuses, the error names the step, quotes the SDK, and says what to try."""
-    with pytest.raises(BuildError) as caught:
-        compile_hash(tmp_path, calibration, **told)
-    text = str(caught.value)
-    assert text.startswith("MagicMind could not ")
-    assert "What to try: " in text
-    assert [] == [message for message in messages if message not in text], text
-
-
-@pytest.mark.parametrize(
-    ("calibration", "told"),
-    [
-        pytest.param(None, {}, id="float"),
-        pytest.param(LOCAL, {"fail": "active@2"}, id="quantised: the card is activated once"),
-    ],
-)
-def test_steps_succeed(tmp_path: Path, calibration: dict[str, Any] | None, told: dict[str, object]) -> None:
-    """Without a fault every graph is written."""
-    compile_hash(tmp_path, calibration, **told)
-    assert (tmp_path / "a.mm").stat().st_size > 0
-    assert (tmp_path / "b.mm").stat().st_size > 0
-
-
-@pytest.mark.parametrize(
-    ("line", "quoted"),
-    [
-        pytest.param("loading the SDK", "'loading the SDK'", id="text"),
-        pytest.param("1.7", "'1.7'", id="json"),
-        pytest.param(r"\\377", "'\ufffd'", id="no-utf-8"),
-    ],
-)
-def test_talkative_interpreter(tmp_path: Path, line: str, quoted: str) -> None:
-    """A script in the interpreter's place that prints a line of its own is told so, with the line."""
-    script = tmp_path / "python"
-    script.write_text(f'#!/bin/sh\nprintf "{line}\\n"\nexec {sys.executable} "$@"\n')
-    script.chmod(0o755)
-    with pytest.raises(BuildError) as caught:
-        compile_hash(tmp_path, None, str(script))
-    assert str(caught.value).startswith("MagicMind could not load the SDK: ")
-    assert f"{script} printed {quoted}" in str(caught.value)
-
-
-def test_no_interpreter(tmp_path: Path) -> None:
-    """An interpreter that cannot be started is said so."""
-    with pytest.raises(BuildError, match="cannot be started"):
-        compile_graphs(
-            {"graphs": []},
-            python=str(tmp_path / "python"),
-            environment={},
-            folder=tmp_path,
-            on_step=lambda step: None,
-        )
+    """Where 64-bit integers are left in the network the option that left them there is named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wide.json").write_text('{"opt_config": {"type64to32_conversion": false}}')
+    assert 2 == build("--no-verify", *arguments)
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert f"leave the conversion of 64-bit integers on, which {arguments[0]} turns off" in message

@@ -22,6 +22,7 @@ from spanserve.queue import RedisSettings
 from tests.kit.emulated import (
     EMULATOR,
     emulator_environment,
+    link_package,
     make_mlu_bundle,
     make_script,
     write_environment,
@@ -227,6 +228,14 @@ def test_sdk_without_a_version(tmp_path: Path) -> None:
     assert ("failed", True) == (finding.verdict.value, "version is not known" in finding.found)
 
 
+def test_sdk_without_a_file(tmp_path: Path) -> None:
+    """A package that has no file tells its version by its metadata all the same."""
+    link_package(tmp_path)
+    (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
+    finding = check_sdk(sys.executable, {"PYTHONPATH": str(tmp_path)}, 0, None)[1]
+    assert ("ok", "version 1.7.0") == (finding.verdict.value, finding.found)
+
+
 def test_sdk_without_numpy(tmp_path: Path) -> None:
     """A numpy that cannot be imported is named."""
     (tmp_path / "numpy.py").write_text("raise ImportError('no numpy here')")
@@ -258,9 +267,27 @@ def test_machine_with_cards(
     status, found = doctor(capsys, *arguments)
     assert 0 == status, found
     assert {"driver", "card nodes", "cnmon", "card", "ECC", "XID and ECC", "visible cards"} < set(found)
+    assert "ok" == found["bundle and card"]["verdict"]
     status, found = doctor(capsys, *arguments, "--device", "mlu:1")
     assert 1 == status
     assert "Exclusive" in found["card"]["advice"]
+
+
+def test_card_of_another_architecture(
+    tmp_path: Path, mlu_bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A card that the bundle was not built for fails, with the option that builds one for it."""
+    cards = {"0000:13:00.0": information(), "0000:16:00.0": information(name="MLU590-M9", node=1)}
+    files = {f"proc/driver/cambricon/mlus/{address}/information": text for address, text in cards.items()}
+    root = make_tree(
+        tmp_path / "root", {**files, **nodes("cambricon_ctl", "cambricon_dev0", "cambricon_dev1")}
+    )
+    for index, verdict, text in ((0, "ok", "MLU370-X8 is mtp_372"), (1, "failed", "MLU590-M9 is mtp_592")):
+        arguments = ("--bundle", mlu_bundle.path, "--root", root, "--device", f"mlu:{index}")
+        _, found = doctor(capsys, *arguments, "--cnmon", "/nowhere/cnmon")
+        finding = found["bundle and card"]
+        assert (verdict, True) == (finding["verdict"], finding["found"].endswith(text))
+    assert "build it for this card: --mlu-arch mtp_592" == finding["advice"]
 
 
 def test_python_in_the_current_folder(

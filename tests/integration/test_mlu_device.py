@@ -12,7 +12,15 @@ from spanserve.bundle import Bundle, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied
 from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
 from tests.kit.devices import PATIENCE_S, Log, batch, compute, fill, why_not
-from tests.kit.emulated import EMULATOR, PYTHON, emulator_environment, make_mlu_bundle, make_script
+from tests.kit.emulated import (
+    EMULATOR,
+    PYTHON,
+    RESULTS,
+    emulator_environment,
+    link_package,
+    make_mlu_bundle,
+    make_script,
+)
 
 OpenDevice = Callable[..., Device]
 
@@ -111,6 +119,18 @@ def test_sdk_without_a_version(open_card: OpenDevice, tmp_path: Path) -> None:
     assert "no magicmind-*.dist-info beside the SDK tells its version" in message
 
 
+def test_sdk_without_a_file(open_card: OpenDevice, tmp_path: Path) -> None:
+    """An SDK whose package has no file is held to its metadata; without that it is refused in a sentence."""
+    link_package(tmp_path)
+    message = why_not(open_card(extra={"PYTHONPATH": str(tmp_path)}))
+    missing = "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
+    assert f"device host of mlu:0 ended ({missing})" == message
+    (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
+    device = open_card(extra={"PYTHONPATH": str(tmp_path)})
+    device.start()
+    assert "1.7.0" == device.info["version"]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -180,7 +200,7 @@ def test_said_once(open_card: OpenDevice) -> None:
     """What is expected to be missing is said in a sentence; where it was found stands behind what is not expected."""
     missing = "mlu:3 is not there: the SDK sees 2 cards, counted from 0 (no variable hides any)"
     assert f"device host of mlu:3 ended ({missing})" == why_not(open_card("mlu:3", cards=2))
-    assert "Traceback" in why_not(open_card(fail="raise:active@1"))
+    assert "Traceback" in why_not(open_card(fail="raise:initialize@1"))
 
 
 @pytest.mark.parametrize(
@@ -210,10 +230,12 @@ def test_exit_in_a_lane(open_card: OpenDevice) -> None:
     assert "SystemExit" in why_not(open_card(fail="exit:create_queue@2"))
 
 
+@pytest.mark.parametrize("results", RESULTS)
 @pytest.mark.parametrize("method", ["from_numpy", "to", "enqueue"])
-def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str) -> None:
+def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str, results: str) -> None:
     """A call that fails without a code of the driver, before the batch is on the card, fails that batch only."""
-    device = open_card(fail=f"{method}@{(WARM_UP if method == 'enqueue' else 3 * WARM_UP) + 1}")
+    fault = f"{method}@{(WARM_UP if method == 'enqueue' else 3 * WARM_UP) + 1}"
+    device = open_card(fail=fault, results=results)
     device.start()
     with pytest.raises(BatchFailed, match=f"{method}: INTERNAL: told to fail"):
         compute(device, batch())
@@ -241,13 +263,16 @@ def test_refused_before_the_card(open_card: OpenDevice, log: Log, method: str) -
         pytest.param(f"to:100201@{3 * WARM_UP + 3}", "the card's context was lost", id="move-with-a-code"),
         pytest.param(f"enqueue:100201@{FIRST}", "the card's context was lost", id="enqueue-with-a-code"),
         pytest.param(f"raise:enqueue:100201@{FIRST}", "the card's context was lost", id="enqueue-raises"),
-        pytest.param(f"raise:sync@{FIRST}", "a batch of 2 x 16 was lost: INTERNAL", id="sync-raises"),
+        pytest.param(f"raise:sync@{FIRST}", "a batch of 2 x 16 was lost: sync: INTERNAL", id="sync-raises"),
         pytest.param(f"asnumpy@{2 * WARM_UP + 1}", "told to fail", id="copy-back"),
     ],
 )
-def test_lost_card(open_card: OpenDevice, log: Log, tmp_path: Path, fault: str, message: str) -> None:
+@pytest.mark.parametrize("results", RESULTS)
+def test_lost_card(
+    open_card: OpenDevice, log: Log, tmp_path: Path, fault: str, message: str, results: str
+) -> None:
     """Whatever fails on the card ends the host with a message to act on; the next one starts afresh."""
-    device = open_card(fail="1/" + fault, lives=tmp_path)
+    device = open_card(fail="1/" + fault, lives=tmp_path, results=results)
     device.start()
     with pytest.raises(HostDied) as caught:
         compute(device, batch())

@@ -15,7 +15,7 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceSpec
 from tests.kit.devices import PATIENCE_S, Log, children, rings, why_not
-from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle
+from tests.kit.emulated import PYTHON, RESULTS, emulator_environment, make_mlu_bundle
 
 OpenDevice = Callable[..., Device]
 
@@ -46,10 +46,12 @@ STEPS = (
 )
 
 
+@pytest.mark.parametrize("results", RESULTS)
 @pytest.mark.parametrize("step", STEPS)
-def test_step_fails(open_device: OpenDevice, bundle: Bundle, step: str) -> None:
+def test_step_fails(open_device: OpenDevice, bundle: Bundle, step: str, results: str) -> None:
     """Every call of a start that fails ends it with a message that names the call, though those behind fail too."""
-    environment = emulator_environment(fail=",".join(f"{later}@1" for later in STEPS[STEPS.index(step) :]))
+    fail = ",".join(f"{later}@1" for later in STEPS[STEPS.index(step) :])
+    environment = emulator_environment(fail=fail, results=results)
     message = why_not(open_device("mlu:0", bundle=bundle, python=PYTHON, environment=environment))
     named = {
         "import": "cannot import the SDK",

@@ -11,7 +11,8 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.client import Client
-from tests.kit.emulated import PYTHON, make_mlu_bundle, write_environment
+from spanserve.worker.cost import RUNS
+from tests.kit.emulated import PYTHON, RESULTS, make_mlu_bundle, write_environment
 from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -25,19 +26,26 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return make_mlu_bundle(tmp_path_factory.mktemp("mlu") / "bundle", max_batch_size=4)
 
 
+@pytest.mark.parametrize("results", RESULTS)
 def test_same_answers(
-    start_worker: StartWorker, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_worker: StartWorker,
+    bundle: Bundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    python37: str,
+    results: str,
 ) -> None:
-    """A worker on a card gives the answers of one on the simulated device, and drains like it."""
+    """A worker on a card, its host under a real Python 3.7, answers as one on the simulated device, and drains so."""
+    environment = write_environment(tmp_path / "sdk.env", cards=2, results=results)
     # The container image sets these; the command line does not repeat them.
-    monkeypatch.setenv("SPANSERVE_MAGICMIND_PYTHON", PYTHON)
-    monkeypatch.setenv("SPANSERVE_DEVICE_ENV", str(write_environment(tmp_path / "sdk.env", cards=2)))
+    monkeypatch.setenv("SPANSERVE_MAGICMIND_PYTHON", python37)
+    monkeypatch.setenv("SPANSERVE_DEVICE_ENV", str(environment))
     found = []
     for arguments in ({"bundle": bundle.path, "device": "mlu:1"}, {}):
         worker = start_worker(**arguments).wait_ready()
         with Client(worker.address) as client:
-            results = client.ask(CONTEXT, ["When did the harbour froze?", "Who said?"])
-        found.append([result.answer.best for result in results if result.answer])
+            answered = client.ask(CONTEXT, ["When did the harbour froze?", "Who said?"])
+        found.append([result.answer.best for result in answered if result.answer])
         worker.signal(signal.SIGTERM)
         assert 0 == worker.wait()
     assert found[0] == found[1]
@@ -59,6 +67,52 @@ def test_slots_are_measured_once(start_worker: StartWorker, bundle: Bundle, tmp_
     assert results[0].answer
     assert host != worker.host_pid()
     assert 1 == len(worker.records("slots measured"))
+
+
+#: 1, 2 and 4 windows of 16, 32, 64, 128, 256 and 384 tokens.
+SHAPES = 3 * 6
+#: Batches of a start before any is timed: every shape in each of three lanes and one more, and a golden.
+BEFORE_TIMING = 3 * (SHAPES + 1) + 1
+#: Batches that are timed before slots are measured: the largest twice, and every shape.
+TIMING = 2 + RUNS * SHAPES
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        pytest.param(BEFORE_TIMING + 1, id="first"),
+        pytest.param(BEFORE_TIMING + TIMING, id="last"),
+        pytest.param(BEFORE_TIMING + TIMING + 20, id="slots"),
+    ],
+)
+def test_card_error_while_timed(
+    start_worker: StartWorker, bundle: Bundle, tmp_path: Path, batch: int
+) -> None:
+    """A driver error while the card is timed at the start is answered by a restart, which is counted."""
+    lives = tmp_path / "lives"
+    lives.mkdir()
+    environment = write_environment(tmp_path / "sdk.env", fail=f"1/sync:100124@{batch}", lives=lives)
+    sdk = ("--magicmind-python", PYTHON, "--device-env", str(environment))
+    worker = start_worker(*sdk, bundle=bundle.path, device="mlu:0").wait_ready()
+    (died,) = worker.records("host died while the device was timed")
+    assert "100124" in died["error"]
+    (measured,) = worker.records("slots measured")
+    assert {"1", "2", "3"} == set(measured["windows_per_second"])
+    with Client(worker.address) as client:
+        assert client.ask(CONTEXT, ["Who said?"])[0].answer
+
+
+def test_card_that_fails_whenever_timed(start_worker: StartWorker, bundle: Bundle, tmp_path: Path) -> None:
+    """A card whose host dies each time that it is timed is given up after the third, with the driver's error."""
+    environment = write_environment(tmp_path / "sdk.env", fail=f"sync:100124@{BEFORE_TIMING + 1}")
+    sdk = ("--magicmind-python", PYTHON, "--device-env", str(environment))
+    worker = start_worker(*sdk, bundle=bundle.path, device="mlu:0")
+    reason = worker.wait_for("device given up")["reason"]
+    assert reason.startswith(
+        "the device host died 3 times while the device was timed, now: device host of mlu:0 ended ("
+    )
+    assert "100124" in reason
+    assert 70 == worker.wait()
 
 
 @pytest.mark.parametrize("slots", [1, 3])

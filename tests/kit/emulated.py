@@ -17,6 +17,8 @@ from tests.kit.bundles import make_sim_bundle
 EMULATOR = Path(__file__).parent.parent / "emulator"
 #: The Python that runs hosts, unless a test has an older one.
 PYTHON = sys.executable
+#: Forms in which the emulated SDK may answer a call that only does something.
+RESULTS = ("status", "none", "object")
 #: Ids that the emulated graphs know; more than the tokenizer of the bundle has.
 VOCAB_SIZE = 30_000
 
@@ -39,6 +41,12 @@ def make_script(file: Path, program: str) -> Path:
     file.write_text(f"#!/bin/sh\n{program}\n")
     file.chmod(0o755)
     return file
+
+
+def link_package(folder: Path) -> None:
+    """The emulated SDK as a package without an `__init__.py`, and without metadata."""
+    (folder / "magicmind").mkdir()
+    (folder / "magicmind" / "python").symlink_to(EMULATOR / "magicmind" / "python")
 
 
 def build_hash(file: Path, dims: tuple[int, int], *, dynamic: bool) -> None:

@@ -60,9 +60,9 @@ def make_tree(root: Path, files: Mapping[str, str]) -> Path:
     return root
 
 
-def information(version: str = "v4.20.18", name: str = "MLU370-X8") -> str:
+def information(version: str = "v4.20.18", name: str = "MLU370-X8", node: int = 0) -> str:
     """As the driver's source writes it."""
-    return f"Device name: {name}\nDevice inode path: /dev/cambricon_dev0\nDriver Version: {version}\n"
+    return f"Device name: {name}\nDevice inode path: /dev/cambricon_dev{node}\nDriver Version: {version}\n"
 
 
 def nodes(*names: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""docs/magicmind.md and docs/magicmind.zh.md: the same page twice, with options that exist."""
+"""docs/magicmind.md and docs/first-hour.md: each page twice, in English and in Chinese, with options that exist."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ import pytest
 import typer
 
 from spanserve.builder.commands.build import app as build_app
+from spanserve.client.commands.ask import app as ask_app
+from spanserve.client.commands.eval import app as eval_app
 from spanserve.device.commands import app as bench_app
 from spanserve.doctor.commands import app as doctor_app
 from spanserve.worker.commands import app as worker_app
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {name: (DOCS / name).read_text(encoding="utf-8") for name in ("magicmind.md", "magicmind.zh.md")}
+LANGUAGES = (".md", ".zh.md")
+PAGES = {
+    name + language: (DOCS / (name + language)).read_text(encoding="utf-8")
+    for name in ("magicmind", "first-hour")
+    for language in LANGUAGES
+}
 
 #: Section of the page -> options of magicmind_cloud 1.7: export.py, build_param.py and infer.py.
 SAMPLE = {
@@ -40,17 +47,39 @@ def table_codes(text: str) -> list[list[str]]:
     return [sorted(re.findall(r"`([^`]+)`", row)) for row in rows]
 
 
-def test_same_page() -> None:
-    """Both languages have the same headings, commands and tables."""
-    english, chinese = PAGES.values()
+def inline_codes(text: str) -> list[str]:
+    """What is code in the prose; the order is that of the language."""
+    prose = re.sub(r"```.*?```|^\|.*?$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return sorted(re.findall(r"`([^`]+)`", prose))
+
+
+@pytest.mark.parametrize("page", ["magicmind", "first-hour"])
+def test_same_page(page: str) -> None:
+    """Both languages have the same headings, commands and tables, and name each other."""
+    english, chinese = (PAGES[page + language] for language in LANGUAGES)
+    assert f"({page}.zh.md)" in english
+    assert f"({page}.md)" in chinese
     assert blocks(english) == blocks(chinese)
     assert table_codes(english) == table_codes(chinese)
     levels = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in (english, chinese)]
     assert levels[0] == levels[1]
 
 
+def test_first_hour() -> None:
+    """The page has ten commands, what it must print is the same in both languages, and the other page leads to it."""
+    for language in LANGUAGES:
+        page = PAGES["first-hour" + language]
+        assert [str(number) for number in range(1, 11)] == re.findall(r"^## (\d+)\.", page, re.MULTILINE)
+        assert f"(first-hour{language})" in PAGES["magicmind" + language]
+        assert f"(magicmind{language}#" in page
+        # A heading, a command of one line, and what it must print.
+        steps = re.split(r"^## (?:\d+\.)?", page, flags=re.MULTILINE)[1:-1]
+        assert [1] * 10 == [len(block.splitlines()) for step in steps for block in blocks(step)]
+    assert inline_codes(PAGES["first-hour.md"]) == inline_codes(PAGES["first-hour.zh.md"])
+
+
 @pytest.mark.parametrize("section", SAMPLE)
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", ["magicmind.md", "magicmind.zh.md"])
 def test_every_parameter_of_the_sample(name: str, section: str) -> None:
     """The page says of every parameter of the sample where it went."""
     table = PAGES[name].partition(f"\n### {section}\n")[2].partition("\n#")[0]
@@ -59,7 +88,8 @@ def test_every_parameter_of_the_sample(name: str, section: str) -> None:
     assert sorted(SAMPLE[section].split()) == sorted(told)
 
 
-def test_options_exist() -> None:
+@pytest.mark.parametrize("page", ["magicmind.md", "first-hour.md"])
+def test_options_exist(page: str) -> None:
     """Every option in a command of the page is one of that command's."""
     known = {}
     for command, app, name in (
@@ -67,13 +97,15 @@ def test_options_exist() -> None:
         ("worker", worker_app, None),
         ("bench device", bench_app, "device"),
         ("doctor", doctor_app, None),
+        ("ask", ask_app, None),
+        ("eval", eval_app, None),
     ):
         click = typer.main.get_command(app)
         if name is not None:
             click = click.commands[name]  # type: ignore[attr-defined]
         known[command] = {text for option in click.params for text in (*option.opts, *option.secondary_opts)}
-    text = "\n".join(blocks(PAGES["magicmind.md"])).replace("\\\n", " ")
-    found = re.findall(r"spanserve (build|worker|bench device|doctor)([^\n]*)", text)
+    text = "\n".join(blocks(PAGES[page])).replace("\\\n", " ")
+    found = re.findall(r"spanserve (build|worker|bench device|doctor|ask|eval)([^\n]*)", text)
     assert len(found) >= 4
     for command, arguments in found:
         given = set(re.findall(r"(?<!\S)--?[a-z][\w-]*", arguments))

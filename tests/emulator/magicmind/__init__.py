@@ -17,6 +17,10 @@ Environment:
     MM_EMULATOR_ARCH          architecture of the cards (mtp_372)
     MM_EMULATOR_VARYING_DIMS  how many dimensions of an input may vary in a mutable graph (2); public pages
                               disagree whether the SDK takes one or two
+    MM_EMULATOR_OUTPUT_TYPE   what a model says that its outputs are (FLOAT32)
+    MM_EMULATOR_RESULTS       what calls give that only do something: `status` (the default); `none`: nothing; `object`:
+                              the object that they were called on, and Tensor.to another tensor. The latter two raise
+                              where the first gives a failing Status
     MM_EMULATOR_FAIL          what goes wrong, separated by commas:
 
         METHOD@N          the N-th call of this method in the process fails as the SDK would fail it

@@ -97,15 +97,37 @@ def test_length_multiple(options: dict[str, Any], expected: int) -> None:
 
 
 def test_defaults_are_the_samples() -> None:
-    """Without options the builder gets what the public sample's gen_model/run.sh gives it."""
+    """Without options the builder gets what the public sample gives it, clusters as in its table."""
     assert {
         "precision": "force_float16",
-        "archs": [["mtp_372", [6, 8]]],
+        "archs": [["mtp_372", [2, 6, 8]]],
         "computation_preference": "auto",
         "type64to32_conversion": True,
         "extra": None,
     } == target().config("force_float16")
     assert "force_float32" == target().precisions[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "clusters"),
+    [
+        pytest.param({"arch": "mtp_372"}, [2, 6, 8], id="mlu370"),
+        pytest.param({"arch": "mtp_592"}, [1], id="mlu590"),
+        pytest.param({"arch": "mtp_592", "clusters": (4,)}, [4], id="given"),
+        pytest.param({"arch": "mtp_322", "clusters": (1,)}, [1], id="given-for-another"),
+    ],
+)
+def test_clusters_of_the_architecture(options: dict[str, Any], clusters: list[int]) -> None:
+    """Clusters are those of the sample's table for the architecture, or those that are given."""
+    found = target(**options)
+    found.check("force_float32", 384)
+    assert [[options["arch"], clusters]] == found.config("force_float32")["archs"]
+
+
+def test_architecture_without_clusters() -> None:
+    """Of an architecture that is in no table the clusters have to be given, by the option that is named."""
+    with pytest.raises(BuildError, match=r"mlu_arch 'mtp_322': .*mtp_372, mtp_592 only.*--cluster-num"):
+        target(arch="mtp_322").check("force_float32", 384)
 
 
 def manifest(*lengths: int, dynamic: bool, precision: str = "force_float16") -> Manifest:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.device.host.backend import Refused
 from spanserve.device.host.driver_codes import driver_code, explain
-from spanserve.device.host.sdk_calls import check, made
 
 
 @pytest.mark.parametrize(
@@ -49,33 +47,3 @@ def test_explained_once() -> None:
 def test_unknown() -> None:
     """A code that is not known stays as it is."""
     assert "sync returned 100999" == explain("sync returned 100999")
-
-
-class Status:
-    """As the SDK's."""
-
-    def __init__(self, text: str = "") -> None:
-        self.text = text
-
-    def ok(self) -> bool:
-        return not self.text
-
-    def __str__(self) -> str:
-        return self.text
-
-
-def test_results() -> None:
-    """A failing Status, a None, a Status in place of an object and an exception are errors that name the step."""
-    check(Status(), "sync")
-    with pytest.raises(RuntimeError, match=r"^sync: 100004 \(the driver sees no card"):
-        check(Status("100004"), "sync")
-    things = [1, 2]
-    assert things is made(lambda: things, "create_inputs")
-
-    def raising() -> None:
-        raise ValueError("returned 100004")
-
-    makers = {"the SDK gave none": lambda: None, "lost": lambda: Status("lost"), "returned 100004": raising}
-    for text, make in makers.items():
-        with pytest.raises(Refused, match=f"^create_inputs: {text}.*; try again$"):
-            made(make, "create_inputs", "try again")

@@ -12,7 +12,8 @@ import pytest
 
 from spanserve.device.process import HOST_PROGRAM
 
-FILES = sorted(HOST_PROGRAM.rglob("*.py"))
+#: `sdk` is loaded beside it.
+FILES = sorted([*HOST_PROGRAM.rglob("*.py"), *(HOST_PROGRAM.parent / "sdk").rglob("*.py")])
 BACKENDS = {"cpu.py": {"openvino"}, "magicmind.py": {"magicmind"}}
 
 #: Loads the program as `__main__` does, in an interpreter that refuses to know `spanserve`.
@@ -30,8 +31,8 @@ sys.path.insert(0, folder)  # as when it is started by path
 program = runpy.run_path(folder + "/__main__.py", run_name="probe")
 program["load"]()
 import importlib
-for name in ("serve", "ring", "channel", "backend", "simulated"):
-    importlib.import_module("_spanserve_host." + name)
+for name in ("serve", "ring", "channel", "backend", "simulated", "sdk_calls"):
+    importlib.import_module("_spanserve_device.host." + name)
 print(json.dumps({"modules": sorted(sys.modules), "on_path": folder in sys.path}))
 """
 
@@ -51,9 +52,19 @@ def test_private_name() -> None:
     )
     found = json.loads(probe.stdout)
     assert not [name for name in found["modules"] if name.split(".")[0] == "spanserve"]
-    private = {name for name in found["modules"] if name.startswith("_spanserve_host")}
-    parts = ("", ".backend", ".backends", ".cards", ".channel", ".ring", ".serve", ".simulated")
-    assert {"_spanserve_host" + part for part in parts} == private
+    private = {name.partition(".")[2] for name in found["modules"] if name.startswith("_spanserve_device")}
+    parts = [
+        "backend",
+        "backends",
+        "cards",
+        "channel",
+        "driver_codes",
+        "ring",
+        "sdk_calls",
+        "serve",
+        "simulated",
+    ]
+    assert {"", "host", "sdk", "sdk.results", *("host." + part for part in parts)} == private
     assert not {"serve", "ring", "channel", "backend", "simulated"} & set(found["modules"])
     assert not found["on_path"]
 

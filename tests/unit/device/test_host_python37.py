@@ -11,7 +11,7 @@ import pytest
 from spanserve.bundle import Bundle, grid_of
 from spanserve.device import Device, DeviceError, DeviceSpec, HostDied
 from tests.kit.devices import batch, compute, whole
-from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle
+from tests.kit.emulated import PYTHON, RESULTS, emulator_environment, make_mlu_bundle
 from tests.kit.networks import ROWS, Spans, exported
 
 
@@ -71,11 +71,12 @@ def test_runtime_it_lacks(sim_bundle: Bundle, python37: str, spoken: list[str]) 
         device.close()
 
 
+@pytest.mark.parametrize("results", RESULTS)
 @pytest.mark.parametrize("dynamic", [True, False], ids=["dynamic", "static"])
-def test_emulated_card(tmp_path: Path, python37: str, spoken: list[str], dynamic: bool) -> None:
-    """The MagicMind backend and the emulated SDK run on 3.7: the same logits, whatever the shape."""
+def test_emulated_card(tmp_path: Path, python37: str, spoken: list[str], dynamic: bool, results: str) -> None:
+    """The MagicMind backend and the emulated SDK run on 3.7: the same logits, whatever shape and results."""
     bundle = make_mlu_bundle(tmp_path / "bundle", dynamic=dynamic, lengths=(128, 384))
-    environment = emulator_environment(cards=2)
+    environment = emulator_environment(cards=2, results=results)
     device = open_device(bundle, python37, spoken, "mlu:1", environment=environment)
     device.start()
     try:

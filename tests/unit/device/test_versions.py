@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from spanserve.device.host.versions import check_version, wheel_version
+from spanserve.device.host.versions import check_version
 
 
 @pytest.mark.parametrize(
@@ -23,12 +21,3 @@ def test_refused(found: str) -> None:
     """Others are refused with what would do; numbers are compared as numbers."""
     with pytest.raises(RuntimeError, match=r"needs MagicMind 1\.7 or later, below 1\.8; installed is "):
         check_version("MagicMind", found, "1.7", "1.8")
-
-
-def test_wheel(tmp_path: Path) -> None:
-    """The version of a wheel is in the name of the folder beside the package; without one it is unknown."""
-    package = tmp_path / "magicmind" / "__init__.py"
-    assert "" == wheel_version(str(package))
-    for name in ("magicmind_extra-9.dist-info", "magicmind-1.7.0.dist-info", "other-3.dist-info"):
-        (tmp_path / name).mkdir()
-    assert "1.7.0" == wheel_version(str(package))

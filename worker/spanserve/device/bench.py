@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,20 +160,25 @@ def _pump(
     batch, length = shape
     flying: deque[tuple[Slot, Future[float], float]] = deque()
     began = time.perf_counter()
-    while True:
-        enough = len(times.copy_in) >= iterations and time.perf_counter() - began >= duration_s
-        slot = None if enough else device.acquire()
-        if slot is not None:
-            before = time.perf_counter()
-            for name, area in slot.inputs(batch, length).items():
-                area[:] = inputs[name]
-            now = time.perf_counter()
-            times.copy_in.append(now - before)
-            flying.append((slot, slot.submit(batch, length, _TIMEOUT_S), now))
-        elif flying:
-            _land(*flying.popleft(), shape, times)
-        else:
-            return time.perf_counter() - began
+    try:
+        while True:
+            enough = len(times.copy_in) >= iterations and time.perf_counter() - began >= duration_s
+            slot = None if enough else device.acquire()
+            if slot is not None:
+                before = time.perf_counter()
+                for name, area in slot.inputs(batch, length).items():
+                    area[:] = inputs[name]
+                now = time.perf_counter()
+                times.copy_in.append(now - before)
+                flying.append((slot, slot.submit(batch, length, _TIMEOUT_S), now))
+            elif flying:
+                _land(*flying.popleft(), shape, times)
+            else:
+                return time.perf_counter() - began
+    finally:
+        for slot, future, _ in flying:  # behind a batch that failed
+            wait((future,))
+            slot.release()
 
 
 def _land(slot: Slot, future: Future[float], submitted: float, shape: tuple[int, int], times: _Times) -> None:

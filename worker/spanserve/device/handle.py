@@ -170,6 +170,11 @@ class Device:
             self._config["lanes"] = count
 
     @property
+    def closed(self) -> bool:
+        """Whether it was given back for good."""
+        return self._closed
+
+    @property
     def host_pid(self) -> int | None:
         """Process id of the host, None while there is none."""
         return self._monitor.host_pid if self._monitor else None

@@ -30,6 +30,13 @@ def cards_here(root: Path) -> int:
     return max(len(_known(root)), len(_nodes(root)))
 
 
+def card_models(root: Path, card: int | None) -> set[str]:
+    """Names of the card with this number, as in `MLU370-X4`; of all where the driver does not tell which it is."""
+    known = [_facts(folder / "information") for folder in _known(root)]
+    own = [facts for facts in known if facts.get("Device inode path") == f"/dev/cambricon_dev{card}"]
+    return {facts.get("Device name", "an unknown card") for facts in own or known}
+
+
 def chosen_card(environment: Mapping[str, str], index: int) -> int | None:
     """Which card of the machine `mlu:index` is; None if the variables name it by UUID, or leave none."""
     ids = visible_devices(environment).ids

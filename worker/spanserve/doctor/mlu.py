@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from spanserve.bundle import Manifest
 from spanserve.device import DeviceSpec
-from spanserve.doctor.cards import cards_here, check_driver, check_nodes, check_visible, chosen_card
+from spanserve.doctor.bundle import check_architecture
+from spanserve.doctor.cards import (
+    card_models,
+    cards_here,
+    check_driver,
+    check_nodes,
+    check_visible,
+    chosen_card,
+)
 from spanserve.doctor.cnmon import check_cnmon
 from spanserve.doctor.exporter import check_exporter
 from spanserve.doctor.finding import Finding, ok
@@ -25,6 +33,9 @@ def look(examination: Examination, spec: DeviceSpec, manifest: Manifest | None) 
     fitting = manifest if manifest is not None and spec.kind.runs(manifest.target) else None
     yield check_visible(environment, index)
     yield check_driver(examination.root)
+    models = card_models(examination.root, card)
+    if fitting is not None and models:
+        yield check_architecture(fitting.arch, models)
     yield check_nodes(examination.root, index)
     yield from check_cnmon(examination.cnmon, card)
     yield check_exporter(examination.exporter, card)

@@ -32,8 +32,7 @@ def numpy():
     return numpy.__version__
 def sdk():
     import magicmind, magicmind.python.runtime
-    folder = os.path.dirname(os.path.abspath(magicmind.__file__))
-    wheels = glob.glob(glob.escape(folder) + "-*.dist-info")
+    wheels = [found for path in magicmind.__path__ for found in glob.glob(glob.escape(path) + "-*.dist-info")]
     return os.path.basename(wheels[0]).split("-")[1][:-len(".dist")] if wheels else ""
 def cards():
     import magicmind.python.runtime as mm

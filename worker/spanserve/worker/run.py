@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import functools
 import os
 import secrets
 import signal
@@ -87,7 +88,9 @@ class Worker(Observer):
         self.metrics.info.labels(name, settings.device, manifest.digest).set(1)
         observers = Observers(self.metrics, self)
         self.lifecycle = Lifecycle(observers)
-        self.serving = ServingDevice(bundle, encoder, settings)
+        loop = asyncio.get_running_loop()
+        restarted = functools.partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
+        self.serving = ServingDevice(bundle, encoder, settings, restarted)
         device = self.serving.device
         self.engine = Engine(
             pipeline=QaPipeline(encoder, worker=name, model_digest=manifest.digest),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 
 from spanserve.bundle import Bundle, CostTable
-from spanserve.device import Device, DeviceSpec, read_environment
+from spanserve.device import Device, DeviceError, DeviceSpec, HostDied, read_environment
+from spanserve.engine.deaths import DEATHS_ALLOWED
 from spanserve.qa import Encoder
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.cost import measured_cost, prior_cost
@@ -20,14 +23,18 @@ class ServingDevice:
 
     Args:
         encoder: of the bundle; asks the goldens.
+        restarted: called, in the thread of `start`, when the device host was started again in there.
 
     Raises:
         SpanserveError: the settings name no such device, or the bundle is not for it.
     """
 
-    def __init__(self, bundle: Bundle, encoder: Encoder, settings: Settings) -> None:
+    def __init__(
+        self, bundle: Bundle, encoder: Encoder, settings: Settings, restarted: Callable[[], object]
+    ) -> None:
         spec = DeviceSpec.parse(settings.device)
         self._settings = settings
+        self._restarted = restarted
         self._encoder = encoder
         self.device = Device(
             bundle,
@@ -52,10 +59,30 @@ class ServingDevice:
     def start(self) -> CostTable:
         """Prove the device and see what batches cost on it.
 
+        A host that dies while the device is timed is started again, as later on.
+
         Raises:
             DeviceError: it cannot be used.
         """
-        self.prove()
+        deaths = 0
+        while True:
+            self.prove()
+            if deaths:
+                self._restarted()
+            try:
+                return self._timed()
+            except HostDied as error:
+                deaths += 1
+                if self.device.closed:
+                    raise
+                if deaths > DEATHS_ALLOWED:
+                    raise DeviceError(
+                        f"the device host died {deaths} times while the device was timed, now: {error}"
+                    ) from error
+                log.warning("host died while the device was timed", error=str(error))
+                self.device.use_slots(self.device.ring.slots)
+
+    def _timed(self) -> CostTable:
         cost = measured_cost(self.device, self.prior)
         if not self._settings.slots and self.device.slots > self.device.spec.kind.slots:
             self._choose_slots(cost)

@@ -57,8 +57,13 @@ STEPS = {
         "try --length-buckets 128,256,384 (then only the batch varies), --static-shape, or --parser onnx",
     ),
     "serialise": Step("write the model", "see that the folder for temporary files has room (TMPDIR)"),
-    "check": Step("check the compiled model", "try --type64to32-conversion"),
+    "check": Step(
+        "check the compiled model",
+        "for inputs try --type64to32-conversion, for outputs --precision force_float32",
+    ),
 }
+#: Those that fail at a 64-bit integer, which the SDK does not take.
+_WIDE_STEPS = ("calibrate", "build", "check")
 
 
 def compile_graphs(
@@ -115,7 +120,8 @@ def compile_graphs(
     message = last.get("message") or f"the compile step ended with {_ending(process.returncode)}"
     step = STEPS[last["step"]]
     raise BuildError(
-        f"MagicMind could not {_where(request, last)}: {message}. What to try: {step.hint}{_tail(log)}"
+        f"MagicMind could not {_where(request, last)}: {message}. "
+        f"What to try: {_wide(request, last)}{step.hint}{_tail(log)}"
     )
 
 
@@ -140,6 +146,20 @@ def _where(request: dict[str, Any], event: dict[str, Any]) -> str:
     if len(request["graphs"]) == 1 or "graph" not in event:
         return does
     return f"{does}, length {request['graphs'][event['graph']]['shape'][1]}"
+
+
+def _wide(request: dict[str, Any], event: dict[str, Any]) -> str:
+    """What to try first where 64-bit integers, which the SDK does not take, were left in the network."""
+    config = request["config"]
+    own = (config["extra"] or {}).get("opt_config")
+    kept = {
+        "type64to32_conversion": config["type64to32_conversion"],
+        **(own if isinstance(own, dict) else {}),
+    }
+    if kept["type64to32_conversion"] or event["step"] not in _WIDE_STEPS:
+        return ""
+    option = "--build-config" if config["type64to32_conversion"] else "--no-type64to32-conversion"
+    return f"leave the conversion of 64-bit integers on, which {option} turns off; or "
 
 
 def _ending(code: int) -> str:

@@ -13,15 +13,18 @@ import logging
 import re
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.samples import Inputs, as_inputs
 from spanserve.builder.targets.target import BuildRequest, Compiled
 from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
+
+if TYPE_CHECKING:
+    from spanserve.builder.targets.magicmind import MagicMindOptions
 
 #: Measured for all three precisions: logits are bit-equal at multiples of 16, not at multiples of 1 or 8.
 _MULTIPLE = 16
@@ -40,6 +43,13 @@ class CpuTarget:
     precisions = ("float32", "bfloat16", "int8")
     calibrated = frozenset({"int8"})
     without_device = ""
+    packages = ("openvino", "nncf")
+    has_options = False
+
+    @classmethod
+    def make(cls, options: Callable[[], MagicMindOptions]) -> CpuTarget:
+        """It has no options."""
+        return cls()
 
     def length_multiple(self, max_seq_length: int) -> int:
         return _MULTIPLE

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from spanserve.builder.targets.target import BuildRequest, Compiled
 from spanserve.bundle import Arch, Bundle, Graph, Runtime
 from spanserve.bundle.manifest import INPUTS
 from spanserve.device import Device, DeviceSpec
+from spanserve.device.architectures import CLUSTERS
 from spanserve.qa import Window
 
 PARSERS = ("pytorch", "onnx")
@@ -63,8 +64,8 @@ class MagicMindOptions:
     #: One graph for each of these lengths instead of one for all.
     length_buckets: tuple[int, ...] = ()
     arch: str = "mtp_372"
-    #: Numbers of clusters to compile for: 6 is an MLU370-S4, 8 an X4.
-    clusters: tuple[int, ...] = (6, 8)
+    #: Numbers of clusters to compile for: 6 is an MLU370-S4, 8 an X4. None: those of the architecture.
+    clusters: tuple[int, ...] | None = None
     type64to32_conversion: bool = True
     computation_preference: str = "auto"
     #: JSON file of the SDK's builder settings, other than those the manifest states; merged last, so it wins.
@@ -87,9 +88,20 @@ class MagicMindTarget:
     )
     calibrated = frozenset(name for name in precisions if name.startswith("qint"))
     without_device = "--no-verify builds without running it"
+    packages = ()
+    has_options = True
 
     def __init__(self, options: MagicMindOptions) -> None:
         self.options = options
+
+    @classmethod
+    def make(cls, options: Callable[[], MagicMindOptions]) -> MagicMindTarget:
+        """With the options of the command.
+
+        Raises:
+            BuildError, DeviceError: one is not fit.
+        """
+        return cls(options())
 
     def length_multiple(self, max_seq_length: int) -> int:
         if self.options.length_buckets:
@@ -111,8 +123,13 @@ class MagicMindTarget:
         ):
             if value not in known:
                 raise BuildError(f"{name} {value!r} is not known, only {', '.join(known)}")
-        if not options.clusters or min(options.clusters) < 1:
-            raise BuildError(f"cluster_num {list(options.clusters)}: at least one number from 1 is needed")
+        if options.clusters is None and options.arch not in CLUSTERS:
+            raise BuildError(
+                f"mlu_arch {options.arch!r}: clusters are known of {', '.join(CLUSTERS)} only, "
+                "give this card's by --cluster-num"
+            )
+        if min(self._clusters, default=0) < 1:
+            raise BuildError(f"cluster_num {list(self._clusters)}: at least one number from 1 is needed")
         if options.calibration_remote is not None and precision not in self.calibrated:
             raise BuildError(f"{precision} needs no calibration: leave --calibration-remote out")
         self._check_lengths(max_seq_length)
@@ -148,7 +165,7 @@ class MagicMindTarget:
             ),
             files=files,
             runtime=_runtime(done["sdk_version"]),
-            arch=(Arch(name=options.arch, clusters=options.clusters),),
+            arch=(Arch(name=options.arch, clusters=self._clusters),),
         )
 
     def open(self, bundle: Bundle) -> Device | None:
@@ -169,11 +186,17 @@ class MagicMindTarget:
         options = self.options
         return {
             "precision": precision,
-            "archs": [[options.arch, list(options.clusters)]],
+            "archs": [[options.arch, list(self._clusters)]],
             "computation_preference": options.computation_preference,
             "type64to32_conversion": options.type64to32_conversion,
             "extra": self._extra(),
         }
+
+    @property
+    def _clusters(self) -> tuple[int, ...]:
+        """Numbers of clusters to compile for, once `check` has passed."""
+        options = self.options
+        return CLUSTERS[options.arch] if options.clusters is None else options.clusters
 
     def _check_lengths(self, max_seq_length: int) -> None:
         buckets = self.options.length_buckets

@@ -1,7 +1,7 @@
 """The compile step: a small program of its own that makes MagicMind models of one network.
 
 It runs under the Python of the SDK, 3.7, so it uses the standard library, numpy and the SDK only, in a form
-that Python 3.7 and numpy 1.21 accept, and imports nothing else of this project. `__main__` is started by
+that Python 3.7 and numpy 1.21 accept; of this project it imports `spanserve.device.sdk` only. `__main__` is started by
 path with one argument, the request (see `spanserve.builder.targets.compiler`, which writes it):
 
     {"parser": "pytorch" | "onnx", "network": file, "input_dtypes": ["INT32", ...],

@@ -7,7 +7,7 @@ from typing import Any
 import magicmind.python.runtime as mm
 import numpy as np
 
-from .failure import StepFailed, check
+from .failure import StepFailed, done
 
 
 class Samples(mm.CalibDataInterface):  # type: ignore[misc]
@@ -61,12 +61,12 @@ def calibrate(network: Any, config: Any, files: list[str], remote: str | None) -
     samples = [Samples(np.load(file)) for file in files]
     calibrator = mm.Calibrator(samples)
     algorithm = mm.QuantizationAlgorithm.LINEAR_ALGORITHM
-    check("calibrate", "algorithm", calibrator.set_quantization_algorithm(algorithm))
+    done("calibrate", "algorithm", calibrator.set_quantization_algorithm, algorithm)
     if remote is not None:
         server = mm.RemoteConfig()
         server.address = remote
-        check("connect", remote, calibrator.set_remote(server))
-    check("calibrate", "calibrator", calibrator.calibrate(network, config))
+        done("connect", remote, calibrator.set_remote, server)
+    done("calibrate", "calibrator", calibrator.calibrate, network, config)
 
 
 def activate(number: int) -> None:
@@ -83,4 +83,4 @@ def activate(number: int) -> None:
             raise StepFailed("activate", f"there is no card {number}, the SDK sees {count}")
         device = mm.Device()
         device.id = number
-        check("activate", f"card {number}", device.active())
+        done("activate", f"card {number}", device.active)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
+
+from ..sdk.results import CallFailed, do, get
 
 
 class StepFailed(Exception):
@@ -18,11 +20,25 @@ class StepFailed(Exception):
         self.step = step
 
 
-def check(step: str, what: str, status: Any) -> None:
-    """Pass a Status that is ok.
+def done(step: str, what: str, call: Callable[..., Any], *arguments: Any) -> None:
+    """Make a call that is to do something; see `do`.
 
     Raises:
-        StepFailed: it is not; with its own text.
+        StepFailed: it failed; with what the SDK said.
     """
-    if not status.ok():
-        raise StepFailed(step, f"{what}: {status}")
+    try:
+        do(call, *arguments)
+    except CallFailed as error:
+        raise StepFailed(step, f"{what}: {error}") from error
+
+
+def made(step: str, what: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What a call makes; see `get`.
+
+    Raises:
+        StepFailed: it failed, or made nothing.
+    """
+    try:
+        return get(call, *arguments)
+    except CallFailed as error:
+        raise StepFailed(step, f"{what}: {error}") from error

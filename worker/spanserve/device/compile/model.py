@@ -10,7 +10,7 @@ from magicmind.python.runtime.parser import Parser
 
 from .build_config import INPUT_COUNT, steps
 from .calibration import calibrate
-from .failure import StepFailed, check
+from .failure import StepFailed, done, made
 
 #: Start and end logits.
 OUTPUT_COUNT = 2
@@ -38,23 +38,22 @@ def make_model(
     network = _parse(request, dtypes)
     on_step("shape")
     for index, dtype in enumerate(dtypes):
-        tensor = network.get_input(index)
-        check("shape", f"shape of input {index}", tensor.set_dimension(mm.Dims(list(graph["shape"]))))
-        check("shape", f"type of input {index}", tensor.set_data_type(dtype))
+        tensor = made("shape", f"input {index}", network.get_input, index)
+        done("shape", f"shape of input {index}", tensor.set_dimension, mm.Dims(list(graph["shape"])))
+        done("shape", f"type of input {index}", tensor.set_data_type, dtype)
     on_step("configure")
     config = mm.BuilderConfig()
     config.mlu_archs = [name for name, _ in request["config"]["archs"]]
     for text in steps(request["config"], graph["dim_range"]):
-        check("configure", text, config.parse_from_string(text))
+        done("configure", text, config.parse_from_string, text)
     if request["calibration"] is not None:
         on_step("calibrate")
         calibrate(network, config, graph["samples"], request["calibration"]["remote"])
     on_step("build")
-    model = mm.Builder().build_model(_NAME, network, config)
-    if model is None:
-        raise StepFailed("build", "build_model gave no model")
+    model = made("build", "build_model", mm.Builder().build_model, _NAME, network, config)
     on_step("serialise")
-    check("serialise", graph["output"], model.serialize_to_file(graph["output"]))
+    done("serialise", graph["output"], model.serialize_to_file, graph["output"])
+    on_step("check")
     return _described(model, request["input_dtypes"])
 
 
@@ -62,11 +61,11 @@ def _parse(request: dict[str, Any], dtypes: list[Any]) -> Any:
     """The network in the request's file."""
     if request["parser"] == "pytorch":
         parser = Parser(mm.ModelKind.kPytorch)
-        check("parse", "pytorch-input-dtypes", parser.set_model_param("pytorch-input-dtypes", dtypes))
+        done("parse", "pytorch-input-dtypes", parser.set_model_param, "pytorch-input-dtypes", dtypes)
     else:
         parser = Parser(mm.ModelKind.kOnnx)
     network = mm.Network()
-    check("parse", request["parser"], parser.parse(network, request["network"]))
+    done("parse", request["parser"], parser.parse, network, request["network"])
     found = (network.get_input_count(), network.get_output_count())
     if found != (INPUT_COUNT, OUTPUT_COUNT):
         raise StepFailed("parse", f"inputs and outputs are {found}, not {(INPUT_COUNT, OUTPUT_COUNT)}")
@@ -75,15 +74,14 @@ def _parse(request: dict[str, Any], dtypes: list[Any]) -> Any:
 
 def _described(model: Any, input_dtypes: list[str]) -> dict[str, Any]:
     """What the built model says of itself, checked where the worker depends on it."""
-    types = model.get_input_data_types()
-    wanted = [getattr(mm.DataType, name) for name in input_dtypes]
-    if list(types) != wanted:
-        raise StepFailed("check", f"the model wants inputs of {types}, not {input_dtypes}")
+    takes, gives = list(model.get_input_data_types()), list(model.get_output_data_types())
+    if takes != [getattr(mm.DataType, name) for name in input_dtypes]:
+        raise StepFailed("check", f"the model wants inputs of {takes}, not {input_dtypes}")
+    if gives != [mm.DataType.FLOAT32] * OUTPUT_COUNT:
+        raise StepFailed("check", f"the model gives outputs of {gives}, a worker reads two of FLOAT32")
     return {
-        "inputs": _tensors(model.get_input_names(), types, model.get_input_dimensions()),
-        "outputs": _tensors(
-            model.get_output_names(), model.get_output_data_types(), model.get_output_dimensions()
-        ),
+        "inputs": _tensors(model.get_input_names(), takes, model.get_input_dimensions()),
+        "outputs": _tensors(model.get_output_names(), gives, model.get_output_dimensions()),
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import glob
 import json
 import os
 import signal
@@ -12,6 +11,7 @@ import threading
 import traceback
 from typing import Any
 
+from ..sdk.wheel import wheel_version
 from .failure import StepFailed
 
 #: Exit status after a step has failed and was reported.
@@ -47,7 +47,9 @@ def _compile(request: dict[str, Any], report: _Report) -> dict[str, Any]:
         from .model import make_model
     except ImportError as error:
         raise StepFailed("import", str(error)) from None
-    version = wheel_version(magicmind.__file__)
+    version = wheel_version(magicmind)
+    if not version:
+        raise StepFailed("import", "no magicmind-*.dist-info beside the SDK tells its version")
     calibration = request["calibration"]
     if calibration is not None and calibration["remote"] is None:
         report.begin("activate")
@@ -56,21 +58,6 @@ def _compile(request: dict[str, Any], report: _Report) -> dict[str, Any]:
     for index, graph in enumerate(request["graphs"]):
         graphs.append(make_model(request, graph, functools.partial(report.begin, graph=index)))
     return {"sdk_version": version, "graphs": graphs}
-
-
-def wheel_version(package_file: str) -> str:
-    """The version of the wheel that a package came from, as its metadata folder says.
-
-    Args:
-        package_file: `__file__` of the top-level package. (`importlib.metadata` came with Python 3.8.)
-
-    Raises:
-        StepFailed: there is no such folder.
-    """
-    folder, name = os.path.split(os.path.dirname(os.path.abspath(package_file)))
-    for path in sorted(glob.glob(os.path.join(glob.escape(folder), name + "-*.dist-info"))):
-        return os.path.basename(path)[len(name) + 1 : -len(".dist-info")]
-    raise StepFailed("import", f"its version is not known: {folder} holds no {name}-*.dist-info")
 
 
 class _Report:

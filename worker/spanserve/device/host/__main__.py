@@ -1,29 +1,26 @@
 """Starts the device host: `python path/to/host '{"backend": "cpu", ...}'`."""
 
-import importlib.util
+import importlib
 import os
 import sys
+import types
 
-#: The package is loaded under a name of its own: the SDK's interpreter does not know `spanserve`.
-PRIVATE_NAME = "_spanserve_host"
+#: The SDK's interpreter does not know `spanserve`: the folder above is a package under a name of its own, and of
+#: what lies in it only this program and `sdk` are loaded.
+PRIVATE_NAME = "_spanserve_device"
 
 
 def load():
     # type: () -> None
-    """Make this folder importable as a package, and nothing in it as a top-level module."""
+    """Make the folder above importable as a package, and nothing in this one as a top-level module."""
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != folder]
-    spec = importlib.util.spec_from_file_location(
-        PRIVATE_NAME, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    package = importlib.util.module_from_spec(spec)
+    package = types.ModuleType(PRIVATE_NAME)
+    package.__path__ = [os.path.dirname(folder)]
     sys.modules[PRIVATE_NAME] = package
-    spec.loader.exec_module(package)
 
 
 if __name__ == "__main__":
     load()
-    serve = importlib.import_module(PRIVATE_NAME + ".serve")
+    serve = importlib.import_module(PRIVATE_NAME + ".host.serve")
     sys.exit(serve.main(sys.argv[1]))

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import magicmind
 import magicmind.python.runtime as mm
 
+from ..sdk.wheel import wheel_version
 from .backend import Backend, Refused
 from .magicmind_lane import MASK, Graph, Lane
-from .sdk_calls import check, made
-from .versions import check_version, wheel_version
+from .sdk_calls import done, made
+from .versions import check_version
 from .visible import visible_devices
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class MagicMindBackend(Backend):
 
     def open(self) -> dict[str, Any]:
         manifest = self.config["manifest"]
-        version = wheel_version(magicmind.__file__)
+        version = wheel_version(magicmind)
         if not version:
             raise Refused(
                 "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
@@ -48,10 +49,10 @@ class MagicMindBackend(Backend):
             )
         self._device = mm.Device()
         self._device.id = index
-        check(self._device.active(), f"activating mlu:{index}")
+        done(f"activating mlu:{index}", self._device.active)
         self._graphs = [
             Graph(
-                made(model.create_i_engine, "create_i_engine", _fit(manifest["arch"])),
+                made("create_i_engine", model.create_i_engine, hint=_fit(manifest["arch"])),
                 graph["max_length"],
                 int(manifest["max_batch_size"]),
                 bool(graph["dynamic"]),
@@ -70,7 +71,7 @@ class MagicMindBackend(Backend):
         }
 
     def open_lane(self, lane: int) -> dict[str, Any]:
-        check(self._device.active(), f"activating mlu:{self._device.id}")
+        done(f"activating mlu:{self._device.id}", self._device.active)
         outputs = len(self.config["manifest"]["outputs"])
         try:
             self._lanes[lane] = Lane(self._device, self._graphs, self._limits, outputs)
@@ -87,7 +88,7 @@ class MagicMindBackend(Backend):
     def _read(self, graph: dict[str, Any]) -> Any:
         model = mm.Model()
         path = os.path.join(self.config["bundle"], graph["file"])
-        check(model.deserialize_from_file(path), "reading " + graph["file"])
+        done("reading " + graph["file"], model.deserialize_from_file, path)
         found = (model.get_input_num(), model.get_output_num())
         manifest = self.config["manifest"]
         needed = (len(manifest["inputs"]), len(manifest["outputs"]))
@@ -128,5 +129,10 @@ def _limits(manifest: dict[str, Any]) -> dict[str, int]:
 
 def _fit(archs: list[dict[str, Any]]) -> str:
     """What a card has to be for a bundle. The SDK has no call that tells what the card at hand is."""
-    kinds = " or ".join(f"{arch['name']} with {min(arch['clusters'])} clusters or more" for arch in archs)
-    return f"this bundle is for {kinds}: compare with cnmon, and build it for this card if it is another"
+    kinds = " or ".join(
+        f"{arch['name']} with {min(arch['clusters'] or [1])} clusters or more" for arch in archs
+    )
+    return (
+        f"this bundle is for {kinds}: compare with cnmon and mm_run; for another card build it "
+        "with its --mlu-arch and --cluster-num"
+    )

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .backend import DeviceLost
-from .driver_codes import driver_code, explain
-from .sdk_calls import check, made
+from .driver_codes import driver_code
+from .sdk_calls import done, made
 from .ticker import Ticker
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ class Lane:
         self._graphs = graphs
         self._limits = limits
         self._outputs = outputs
-        self._contexts = [made(graph.engine.create_i_context, "create_i_context") for graph in graphs]
-        self._queue = made(device.create_queue, "create_queue")
-        self._inputs = [made(context.create_inputs, "create_inputs") for context in self._contexts]
+        self._contexts = [made("create_i_context", graph.engine.create_i_context) for graph in graphs]
+        self._queue = made("create_queue", device.create_queue)
+        self._inputs = [made("create_inputs", context.create_inputs) for context in self._contexts]
+        #: Inputs of the batch that is on the card: nothing else holds what `to` gave.
+        self._moved: list[Any] = []
 
     def run(self, arrays: Arrays) -> dict[str, int]:
         """Compute the logits of a batch.
@@ -126,32 +128,33 @@ class Lane:
         outputs: list[Any] = []  # a fresh one: the SDK would use those of another shape again
         try:
             for tensor, array in zip(self._inputs[index], inputs):
-                check(tensor.from_numpy(array), "from_numpy")
-                check(tensor.to(self._device), "to")
+                done("from_numpy", tensor.from_numpy, array)
+            self._moved = [self._on_card(tensor) for tensor in self._inputs[index]]
             laps.end("host_to_device")
-            check(self._contexts[index].enqueue(self._inputs[index], outputs, self._queue), "enqueue")
+            done("enqueue", self._contexts[index].enqueue, self._moved, outputs, self._queue)
         except Exception as error:
             if driver_code(str(error)) is None:
                 raise
             batch, length = inputs[0].shape
-            raise DeviceLost(
-                f"a batch of {batch} x {length} did not reach the card: {explain(str(error))}"
-            ) from error
+            raise DeviceLost(f"a batch of {batch} x {length} did not reach the card: {error}") from error
         laps.end("enqueue")
         return outputs
+
+    def _on_card(self, tensor: Any) -> Any:
+        """A tensor that was moved to the card: the same one, or another one where the SDK gives that."""
+        given = done("to", tensor.to, self._device)
+        return given if isinstance(given, type(tensor)) else tensor
 
     def _sync(self, outputs: list[Any], shape: tuple[int, ...], laps: Laps, watch: Any = None) -> list[Any]:
         """Wait for a batch, `watch` entered meanwhile; returns its outputs."""
         lost = f"a batch of {shape[0]} x {shape[1]} was lost"
         try:
             with watch or nullcontext():
-                status = self._queue.sync()
+                done("sync", self._queue.sync)
             laps.end("sync")
-            logits = [tensor.asnumpy() for tensor in outputs] if status.ok() else []
+            logits = [made("asnumpy", tensor.asnumpy) for tensor in outputs]
         except Exception as error:
-            raise DeviceLost(f"{lost}: {explain(str(error))}") from error
-        if not status.ok():
-            raise DeviceLost(f"{lost}: sync: {explain(str(status))}")
+            raise DeviceLost(f"{lost}: {error}") from error
         found = [(array.dtype.name, array.shape) for array in logits]
         if found != [("float32", shape)] * self._outputs:
             raise DeviceLost(f"the graph gave {found} instead of {self._outputs} float32 outputs of {shape}")

@@ -1,36 +1,34 @@
-"""Calls of the SDK: a Status that may not be OK, an object that may be None, an exception."""
+"""Calls of the SDK that fail in words: the step, what the SDK said, and what can be done about it."""
 
 from __future__ import annotations
 
 from typing import Any, Callable
 
+from ..sdk.results import CallFailed, do, get
 from .backend import Refused
 from .driver_codes import explain
 
 
-def check(status: Any, step: str) -> None:
-    """Go on only if a call went well.
+def done(step: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Make a call that is to do something. Returns the object that it gave, if it gave one; see `do`.
 
     Raises:
-        Refused: it did not; with the step, the SDK's message and what can be done.
-    """
-    if not status.ok():
-        raise Refused(f"{step}: {explain(str(status))}")
-
-
-def made(make: Callable[[], Any], step: str, hint: str = "") -> Any:
-    """What a call makes.
-
-    Raises:
-        Refused: it raised, or gave None, or a Status in place of the thing; with the hint.
+        Refused: it failed.
     """
     try:
-        thing = make()
-        if hasattr(thing, "ok"):
-            check(thing, step)
-    except Exception as error:
-        why = str(error) if isinstance(error, Refused) else f"{step}: {explain(str(error))}"
+        return do(call, *arguments)
+    except CallFailed as error:
+        raise Refused(f"{step}: {explain(str(error))}") from error
+
+
+def made(step: str, call: Callable[..., Any], *, hint: str = "") -> Any:
+    """What a call makes; see `get`.
+
+    Raises:
+        Refused: it failed, or made nothing; with the hint.
+    """
+    try:
+        return get(call)
+    except CallFailed as error:
+        why = f"{step}: {explain(str(error))}"
         raise Refused(f"{why}; {hint}" if hint else why) from error
-    if thing is None:
-        raise Refused(f"{step}: the SDK gave none; {hint or 'its log above says why'}")
-    return thing

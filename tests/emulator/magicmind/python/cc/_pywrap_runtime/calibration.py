@@ -13,6 +13,7 @@ from .dims import Dims
 from .enums import Code, DataType, QuantizationAlgorithm
 from .faults import FAULTS
 from .network import Network
+from .results import answers
 from .status import Status, refusal
 
 
@@ -61,12 +62,14 @@ class Calibrator:
         self._algorithm: QuantizationAlgorithm | None = None
         self._remote = ""
 
+    @answers
     def set_quantization_algorithm(self, algorithm: QuantizationAlgorithm) -> Status:
         if not isinstance(algorithm, QuantizationAlgorithm):
             raise TypeError("set_quantization_algorithm(): incompatible function arguments")
         self._algorithm = algorithm
         return FAULTS.strike("set_quantization_algorithm") or Status.OK()
 
+    @answers
     def set_remote(self, remote: RemoteConfig) -> Status:
         if not isinstance(remote, RemoteConfig):
             raise TypeError("set_remote(): incompatible function arguments")
@@ -76,6 +79,7 @@ class Calibrator:
         self._remote = remote.address
         return FAULTS.strike("set_remote") or Status.OK()
 
+    @answers
     def calibrate(self, network: Network, config: BuilderConfig) -> Status:
         struck = FAULTS.strike("calibrate")
         if struck is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 
+from .enums import DataType
+
 _local = threading.local()
 
 
@@ -21,6 +23,11 @@ def clusters() -> int:
 def varying_dims() -> int:
     """Dimensions of one input that may vary."""
     return int(os.environ.get("MM_EMULATOR_VARYING_DIMS", "2"))
+
+
+def output_type() -> DataType:
+    """What a model says that its outputs are."""
+    return DataType[os.environ.get("MM_EMULATOR_OUTPUT_TYPE", "FLOAT32")]
 
 
 def uuid(card: int) -> str:

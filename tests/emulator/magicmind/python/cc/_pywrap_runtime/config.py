@@ -6,6 +6,7 @@ import json
 from typing import Any, Callable
 
 from .faults import FAULTS
+from .results import answers
 from .status import Status, refusal
 
 PRECISIONS = (
@@ -112,10 +113,12 @@ class BuilderConfig:
         self.mlu_archs: Any = []
         self._settings: dict[str, Any] = {}
 
+    @answers
     def parse_from_string(self, text: str) -> Status:
         struck = FAULTS.strike("parse_from_string")
         return struck or self._parse(text)
 
+    @answers
     def parse_from_file(self, path: str) -> Status:
         struck = FAULTS.strike("parse_from_file")
         if struck is not None:

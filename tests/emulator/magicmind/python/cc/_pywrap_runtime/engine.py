@@ -10,6 +10,7 @@ from . import cards
 from .enums import DataType
 from .faults import FAULTS
 from .queue import Job, Queue
+from .results import answers
 from .status import Status, driver_error, refusal, say
 from .tensor import Tensor, make_tensor
 
@@ -77,6 +78,7 @@ class Context:
             return refusal("create_outputs: the shape of the outputs is not known", "UNAVAILABLE")
         return self._fresh_outputs()
 
+    @answers
     def enqueue(self, inputs: list[Tensor], outputs: list[Tensor], queue: Queue) -> Status:
         """Start a batch. Tensors of the results are put into `outputs`; they hold data after a sync."""
         _check_types(inputs, outputs, queue)
@@ -102,8 +104,7 @@ class Context:
         for tensor in outputs:
             tensor._ready = False
         self._queue = queue
-        data = [tensor._data for tensor in inputs]
-        queue._put(Job(self, compiled.computation.run, data, list(outputs)))
+        queue._put(Job(self, compiled.computation.run, inputs, list(outputs)))
         return Status.OK()
 
     def _fresh_outputs(self) -> list[Tensor]:

@@ -10,6 +10,7 @@ from .dims import Dims
 from .engine import Engine
 from .enums import DataType
 from .faults import FAULTS
+from .results import answers
 from .status import Status, refusal, say
 from .system import system_is_open
 
@@ -40,6 +41,7 @@ class Model:
         model._compiled = compiled
         return model
 
+    @answers
     def deserialize_from_file(self, path: str) -> Status:
         """Read a model. Everybody does this before a System is made; doing it later is refused."""
         struck = FAULTS.strike("deserialize_from_file")
@@ -53,6 +55,7 @@ class Model:
             return refusal(str(error))
         return Status.OK()
 
+    @answers
     def serialize_to_file(self, path: str) -> Status:
         struck = FAULTS.strike("serialize_to_file")
         if struck is not None:
@@ -118,7 +121,7 @@ class Model:
         return self.get_input_data_types()[index]
 
     def get_output_data_types(self) -> list[DataType]:
-        return [DataType.FLOAT32] * self.get_output_num()
+        return [cards.output_type()] * self.get_output_num()
 
     def _full(self) -> Compiled:
         if self._compiled is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .dims import Dims
 from .enums import DataType
 from .faults import FAULTS
+from .results import answers
 from .status import Status, refusal
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class ITensor:
         self._dtype = dtype
         self._dims = dims
 
+    @answers
     def set_dimension(self, dims: Dims) -> Status:
         if not isinstance(dims, Dims):
             raise TypeError(f"set_dimension(): incompatible function arguments: {dims!r}")
@@ -34,6 +36,7 @@ class ITensor:
         self._dims = dims
         return Status.OK()
 
+    @answers
     def set_data_type(self, dtype: DataType) -> Status:
         if not isinstance(dtype, DataType):
             raise TypeError(f"set_data_type(): incompatible function arguments: {dtype!r}")

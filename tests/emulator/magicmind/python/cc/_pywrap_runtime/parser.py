@@ -8,6 +8,7 @@ from .enums import DataType, ModelKind
 from .faults import FAULTS
 from .network import Network
 from .networks import read_network
+from .results import answers
 from .status import Status, refusal
 
 #: What public code sets.
@@ -36,6 +37,7 @@ class Parser:
         self._kind = kind
         self._parameters: dict[str, Any] = {}
 
+    @answers
     def set_model_param(self, key: str, value: Any) -> Status:
         struck = FAULTS.strike("set_model_param")
         if struck is not None:
@@ -49,6 +51,7 @@ class Parser:
         self._parameters[key] = value
         return Status.OK()
 
+    @answers
     def parse(self, network: Network, path: str, *more: str) -> Status:
         """Fill an empty network from a file."""
         if not isinstance(network, Network) or not isinstance(path, str):

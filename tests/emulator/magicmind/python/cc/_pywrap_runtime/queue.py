@@ -6,6 +6,7 @@ import ctypes
 import queue
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from . import cards
 from .faults import FAULTS
 from .networks import OutsideTable
+from .results import answers
 from .status import Status, driver_error
 
 if TYPE_CHECKING:
@@ -27,13 +29,19 @@ class Job:
         self,
         context: Context,
         compute: Callable[[list[Any]], list[Any]],
-        inputs: list[Any],
+        inputs: list[Tensor],
         outputs: list[Tensor],
     ) -> None:
         self.context = context
         self.compute = compute
-        self.inputs = inputs
+        self.inputs = [tensor._data for tensor in inputs]
         self.outputs = outputs
+        self._sources = [weakref.ref(tensor) for tensor in inputs]
+
+    @property
+    def holds_inputs(self) -> bool:
+        """Whether the caller has kept its tensors: nothing else keeps their memory on the card."""
+        return all(source() is not None for source in self._sources)
 
     def run(self) -> Status:
         """Compute; a failure becomes the Status that the next sync gives."""
@@ -69,6 +77,7 @@ class Queue:
         thread.daemon = True
         thread.start()
 
+    @answers
     def sync(self) -> Status:
         """Wait for what was enqueued. After a failure queue and contexts are of no use any more."""
         if cards.active() != self._device:
@@ -80,6 +89,8 @@ class Queue:
         if struck is not None and self._error.ok():
             self._error = struck
         jobs, self._jobs = self._jobs, []
+        if self._error.ok() and not all(job.holds_inputs for job in jobs):
+            self._error = driver_error(100131, "cnQueueSync (an input was freed before)")
         if not self._error.ok():
             for context in self._contexts:
                 context._lost = True

@@ -8,6 +8,7 @@ from typing import Any
 from . import cards
 from .faults import FAULTS
 from .queue import Queue
+from .results import answers
 from .status import Status, driver_error, refusal, say
 
 _lock = threading.Lock()
@@ -71,6 +72,7 @@ class Device:
     def __init__(self) -> None:
         self.id = 0
 
+    @answers
     def active(self) -> Status:
         """Make it the calling thread's card."""
         struck = FAULTS.strike("active")

@@ -9,13 +9,14 @@ import numpy as np
 from ...common.types import get_numpy_dtype_by_datatype
 from .enums import DataType
 from .faults import FAULTS
+from .results import answers
 from .status import Status, refusal
 
 
 class Tensor:
     """A place for data; made by a Context only."""
 
-    __slots__ = ("_data", "_dtype", "_rank", "_ready")
+    __slots__ = ("__weakref__", "_data", "_dtype", "_rank", "_ready")
 
     _data: Any
     _dtype: np.dtype[Any]
@@ -30,6 +31,7 @@ class Tensor:
     def shape(self) -> tuple[int, ...]:
         return () if self._data is None else tuple(self._data.shape)
 
+    @answers
     def from_numpy(self, array: Any) -> Status:
         """Copy an array in, and take its shape.
 
@@ -50,12 +52,25 @@ class Tensor:
         self._data = array.astype(self._dtype)  # a copy in any case: callers use their arrays again
         return Status.OK()
 
-    def to(self, device: Any) -> Status:
-        """Move to a device; data is where the emulator needs it anyway."""
+    def to(self, device: Any) -> Any:
+        """Move to a device; data is where the emulator needs it anyway.
+
+        In the form `object` what is given is another tensor, and this one has no data any more.
+        """
         from .system import Device
 
         if not isinstance(device, Device):
             raise TypeError(f"to(): incompatible function arguments: {type(device).__name__}")
+        answer: Any = self._reach_card()
+        if answer is not self:
+            return answer
+        moved: Tensor = Tensor.__new__(Tensor)
+        moved._data, self._data = self._data, None
+        moved._dtype, moved._rank, moved._ready = self._dtype, self._rank, self._ready
+        return moved
+
+    @answers
+    def _reach_card(self) -> Status:
         return FAULTS.strike("to") or Status.OK()
 
     def asnumpy(self) -> Any:
