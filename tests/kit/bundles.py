@@ -106,6 +106,26 @@ def make_sim_bundle(
     return write_bundle(path, contents, complete(manifest), older=older)
 
 
+def make_mixed_bundle(folder: Path) -> Bundle:
+    """Two variants for the CPU that share a graph, and one for a device of another kind."""
+    one = make_sim_bundle(folder / "one")
+    first = one.manifest
+    second = first.model_copy(
+        update={"precision": "int8", "goldens": "goldens-int8.json", "cost_table": "cost-int8.json"}
+    )
+    beads = (first.graphs[0].model_copy(update={"file": "beads"}),)
+    third = first.model_copy(
+        update={"target": "abacus", "precision": "int8", "graphs": beads, "graph_files": ("beads",)}
+    )
+    files: dict[str, Path | str] = {entry.path: one.path / entry.path for entry in first.files}
+    files |= {
+        "beads": "o-o",
+        "goldens-int8.json": one.path / "goldens.json",
+        "cost-int8.json": CostTable((1,), (64,), ((7.0,),)).to_json(),
+    }
+    return write_bundle(folder / "mixed", files, first, second, third)
+
+
 def _golden(manifest: Manifest, context: str) -> Golden:
     """A question, and the answer that simulated logits give it."""
     question = "When did the harbour froze?"

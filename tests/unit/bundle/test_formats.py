@@ -10,8 +10,7 @@ import pytest
 
 from spanserve import demo
 from spanserve.bundle import Arch, Bundle, BundleError, Manifest, Tensor, format1, write_bundle
-from spanserve.bundle.cost import CostTable
-from tests.kit.bundles import make_sim_bundle
+from tests.kit.bundles import make_mixed_bundle, make_sim_bundle
 from tests.kit.emulated import make_mlu_bundle
 
 #: Of the built-in bundle, as the releases before format 2 compute it.
@@ -88,21 +87,7 @@ def test_format_1_cannot_say(tmp_path: Path, changes: dict[str, object]) -> None
 
 @pytest.fixture
 def mixed(tmp_path: Path) -> Bundle:
-    """Two variants for the CPU that share a graph, and one for a device of another kind."""
-    one = make_sim_bundle(tmp_path / "one")
-    first = one.manifest
-    second = first.model_copy(
-        update={"precision": "int8", "goldens": "goldens-int8.json", "cost_table": "cost-int8.json"}
-    )
-    third = first.model_copy(update={"target": "abacus", "precision": "int8", "graph_files": ("beads",)})
-    third = third.model_copy(update={"graphs": (first.graphs[0].model_copy(update={"file": "beads"}),)})
-    files: dict[str, Path | str] = {entry.path: one.path / entry.path for entry in first.files}
-    files |= {
-        "beads": "o-o",
-        "goldens-int8.json": one.path / "goldens.json",
-        "cost-int8.json": CostTable((1,), (64,), ((7.0,),)).to_json(),
-    }
-    return write_bundle(tmp_path / "mixed", files, first, second, third)
+    return make_mixed_bundle(tmp_path)
 
 
 @pytest.mark.parametrize(

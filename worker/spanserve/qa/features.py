@@ -78,8 +78,7 @@ class Encoder:
         self._tokenizer.no_truncation()
         self._continues = np.zeros(vocab_size, np.bool_)  # ids of pieces that continue a word
         pieces = self._tokenizer.get_vocab().items()
-        mark, continues = info.pieces.mark, info.pieces.marked == "continue"
-        inner = [number for piece, number in pieces if piece.startswith(mark) is continues]
+        inner = [number for piece, number in pieces if piece.startswith(info.pieces.mark)]
         self._continues[[number for number in inner if number < vocab_size]] = True
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
         self._lock = threading.Lock()
