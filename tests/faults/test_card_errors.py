@@ -11,10 +11,10 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher, NoWorker
 from spanserve.contract import Answer, Task, TaskResult
-from spanserve.device.host.simulated import logits
+from spanserve.device.host.simulated import answers
 from spanserve.engine import engine as engine_module
 from spanserve.qa import Encoder
-from spanserve.qa.direct import Run, ask
+from spanserve.qa.direct import ask
 from spanserve.worker.canary import check_goldens
 from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
@@ -61,8 +61,7 @@ def expected(bundle: Bundle, tasks: list[Task]) -> dict[str, Answer]:
     """The answer to the one question of each task."""
     manifest = bundle.manifest
     encoder = Encoder.of(bundle)
-    rule: Run = lambda ids, mask, types: logits(ids)  # noqa: E731 - a name for its type
-    return {task.id: ask(encoder, task, rule, length_multiple=manifest.length_multiple)[0] for task in tasks}
+    return {task.id: ask(encoder, task, answers, manifest)[0] for task in tasks}
 
 
 def wrong(results: dict[str, TaskResult], right: dict[str, Answer]) -> list[str]:

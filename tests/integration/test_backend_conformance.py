@@ -15,7 +15,7 @@ import pytest
 
 from spanserve import demo
 from spanserve.bundle import Bundle
-from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied, Slot, attendant
+from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied, Slot, host_monitor
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
 from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, rings
@@ -71,28 +71,33 @@ def device(subject: Subject, open_device: Callable[..., Device]) -> Device:
     return device
 
 
-def batch(rows: int, length: int, seed: int = 0) -> tuple[Ints, Ints, Ints]:
-    """Ids, mask and types of windows that end anywhere; every model here knows the ids."""
+def batch(rows: int, length: int, seed: int = 0) -> dict[str, Ints]:
+    """Inputs of windows that end anywhere; every model here knows the ids."""
     chance = np.random.default_rng(seed)
     ids = chance.integers(1000, BAD, (rows, length)).astype(np.int32)
     ends = chance.integers(length // 2, length + 1, (rows, 1))
     mask = (np.arange(length) < ends).astype(np.int32)
-    return ids * mask, mask, np.where(np.arange(length) > length // 4, mask, 0).astype(np.int32)
+    types = np.where(np.arange(length) > length // 4, mask, 0).astype(np.int32)
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types}
 
 
-def fill(device: Device, inputs: tuple[Ints, Ints, Ints]) -> Slot:
+def rows_of(inputs: dict[str, Ints], rows: Any) -> dict[str, Ints]:
+    """Some rows of a batch."""
+    return {name: array[rows] for name, array in inputs.items()}
+
+
+def fill(device: Device, inputs: dict[str, Ints]) -> Slot:
     """A slot with a batch in it."""
     slot = device.acquire()
     assert slot is not None
-    arrays = slot.arrays(*inputs[0].shape)
-    for area, array in zip(arrays[:3], inputs, strict=True):
-        area[:] = array
+    for name, area in slot.arrays(*inputs["input_ids"].shape).inputs.items():
+        area[:] = inputs[name]
     return slot
 
 
-def logits(device: Device, inputs: tuple[Ints, Ints, Ints]) -> list[list[list[float]]]:
+def logits(device: Device, inputs: dict[str, Ints]) -> list[list[list[float]]]:
     """Start and end logits of a batch, [2, B, S]."""
-    return [array.tolist() for array in device.compute(*inputs)]
+    return [array.tolist() for array in device.compute(inputs).values()]
 
 
 def test_rows_are_independent(device: Device) -> None:
@@ -101,10 +106,10 @@ def test_rows_are_independent(device: Device) -> None:
         inputs = batch(rows, length, seed=length)
         together = logits(device, inputs)
         for row in range(rows):
-            alone = logits(device, (inputs[0][[row]], inputs[1][[row]], inputs[2][[row]]))
+            alone = logits(device, rows_of(inputs, [row]))
             assert [[side[row]] for side in together] == alone
         order = np.arange(rows)[::-1]
-        turned = logits(device, (inputs[0][order], inputs[1][order], inputs[2][order]))
+        turned = logits(device, rows_of(inputs, order))
         assert [side[::-1] for side in together] == turned
 
 
@@ -118,8 +123,7 @@ def test_two_in_flight(device: Device) -> None:
             assert 0 < future.result(PATIENCE_S)
         found = []
         for slot in slots:
-            arrays = slot.arrays(4, 64)
-            found.append([arrays.start.tolist(), arrays.end.tolist()])
+            found.append([array.tolist() for array in slot.arrays(4, 64).outputs.values()])
             slot.release()
         assert expected == found
 
@@ -129,9 +133,11 @@ def test_largest(subject: Subject, device: Device) -> None:
     longest = subject.bundle.manifest.max_seq_length
     for rows, length in ((5, 16), (1, longest + 16)):
         with pytest.raises(ValueError, match="does not fit"):
-            device.compute(*batch(rows, length))
-    start, end = device.compute(*batch(4, longest))
-    assert (4, longest) == start.shape == end.shape
+            device.compute(batch(rows, length))
+    outputs = device.compute(batch(4, longest))
+    assert {"start_logits": (4, longest), "end_logits": (4, longest)} == {
+        name: array.shape for name, array in outputs.items()
+    }
 
 
 def test_refused_batch(subject: Subject, open_device: Callable[..., Device], log: Log) -> None:
@@ -143,9 +149,9 @@ def test_refused_batch(subject: Subject, open_device: Callable[..., Device], log
     device.start()
     pid, expected = device.host_pid, logits(device, batch(2, 32))
     inputs = batch(2, 32)
-    inputs[0][1, 3] = token
+    inputs["input_ids"][1, 3] = token
     with pytest.raises(BatchFailed, match=str(token)):
-        device.compute(*inputs)
+        device.compute(inputs)
     assert expected == logits(device, batch(2, 32))
     assert pid == device.host_pid
     assert not log.died.is_set()
@@ -173,7 +179,7 @@ def test_abort(device: Device, log: Log) -> None:
 def test_hang(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host that stands still is killed by the watchdog; the next host gives the same logits."""
     expected = logits(device, batch(4, 32))
-    monkeypatch.setattr(attendant, "SILENCE_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(host_monitor, "SILENCE_TIMEOUT_S", 1.5)
     died = pending(device).exception(PATIENCE_S)
     assert isinstance(died, HostDied)
     monkeypatch.undo()

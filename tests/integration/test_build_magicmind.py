@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from spanserve.builder.samples import demo_tasks, one_by_one
-from spanserve.bundle import Bundle
+from spanserve.bundle import Arch, Bundle
 from spanserve.cli.main import main
 from spanserve.device import Device, DeviceSpec
 from spanserve.qa import Encoder
@@ -62,19 +62,19 @@ def listen(bundle: Bundle, device: Device) -> Said:
         device.start()
         found = []
         for task in one_by_one(demo_tasks(), 20):
-            best = ask(encoder, task, device.compute, length_multiple=manifest.length_multiple)[0].best
+            best = ask(encoder, task, device.compute, manifest)[0].best
             found.append((best.start, best.end))
-        tokens, built = 33, manifest.magicmind
+        tokens = 33
         # A graph that takes one length only pads by itself.
-        length = tokens + 7 if built and not built.dynamic else manifest.padded_length(tokens)
+        length = tokens + 7 if not manifest.dynamic else manifest.padded_length(tokens)
         ids = np.random.default_rng(1).integers(5, manifest.model.vocab_size, (1, length)).astype(np.int32)
         places = np.arange(length, dtype=np.int32)[None]
         mask = (places < tokens).astype(np.int32)
         types = mask * (places > 9)
-        start, end = device.compute(ids * mask, mask, types)
+        outputs = device.compute({"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types})
     finally:
         device.close()
-    return Said(found, np.stack([start[0, :tokens], end[0, :tokens]]))
+    return Said(found, np.stack([array[0, :tokens] for array in outputs.values()]))
 
 
 def check_same(expected: Said, found: Said) -> None:
@@ -148,12 +148,11 @@ def test_answers_as_the_cpu(
         tuple(graph.max_length for graph in manifest.graphs),
         manifest.length_multiple,
     )
-    assert manifest.magicmind is not None
-    assert ("1.7.0", (("mtp_372", (2, 6, 8)),), dynamic, "force_float32") == (
-        manifest.magicmind.sdk_version,
-        manifest.magicmind.archs,
-        manifest.magicmind.dynamic,
-        manifest.magicmind.precision_mode,
+    assert ("1.7.0", (Arch(name="mtp_372", clusters=(2, 6, 8)),), {dynamic}, "force_float32") == (
+        manifest.runtime.version,
+        manifest.arch,
+        {graph.dynamic for graph in manifest.graphs},
+        manifest.precision,
     )
     assert 1.0 == manifest.verification.answer_agreement
     assert manifest.verification.max_logit_error < 1e-3
@@ -249,9 +248,7 @@ def test_two_interpreters(
 def test_another_architecture(build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """For another architecture the clusters are its own; a card that does not take them is said with the options."""
     assert 0 == build("--mlu-arch", "mtp_592", arch="mtp_592", clusters=1)
-    built = Bundle.open(tmp_path / "b").manifest.magicmind
-    assert built is not None
-    assert (("mtp_592", (1,)),) == built.archs
+    assert (Arch(name="mtp_592", clusters=(1,)),) == Bundle.open(tmp_path / "b").manifest.arch
     assert 2 == build("--force", "--cluster-num", "6 8", clusters=4)
     message = json.loads(capsys.readouterr().err)["message"]
     assert "mtp_372 with 6 clusters or more" in message

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, attendant
+from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, host_monitor
 from spanserve.device import handle as handle_module
 from spanserve.device.host.simulated import logits
 from spanserve.device.process import HostProcess
-from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, batch, compute
+from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, batch, compute, fill, whole
 
 OpenDevice = Callable[..., Device]
 
@@ -35,8 +35,7 @@ def acquire(device: Device, ids: Ints) -> Slot:
     """A slot, filled."""
     slot = device.acquire()
     assert slot is not None
-    arrays = slot.arrays(*ids.shape)
-    arrays.ids[:], arrays.mask[:], arrays.types[:] = ids, 1, 0
+    fill(slot, ids)
     return slot
 
 
@@ -46,7 +45,7 @@ def test_compute(open_device: OpenDevice, log: Log) -> None:
     device.start()
     for shape in ((1, 1), (2, 16), (3, 383), (16, 384)):
         compute(device, batch(*shape))
-    seconds = device.timed(*[batch()] * 3)[0]
+    seconds = device.timed(whole(batch()))[0]
     assert 0.005 <= seconds < PATIENCE_S
     assert ("simulated", 1) == (device.info["runtime"], device.starts)
     assert [] == log.records
@@ -58,7 +57,7 @@ def test_too_large_a_batch(open_device: OpenDevice) -> None:
     device.start()
     for shape in ((17, 16), (1, 385)):
         with pytest.raises(ValueError, match="does not fit"):
-            device.compute(*[batch(*shape)] * 3)
+            device.compute(whole(batch(*shape)))
     compute(device, batch())
 
 
@@ -70,11 +69,11 @@ def test_slots(open_device: OpenDevice) -> None:
     assert {0, 1} == {slot.index for slot in slots}
     assert device.acquire() is None
     with pytest.raises(DeviceError, match="every slot of sim:fixed is in use"):
-        device.compute(*[batch()] * 3)
+        device.compute(whole(batch()))
     for slot, future in [(slot, slot.submit(2, 16, PATIENCE_S)) for slot in slots]:
         future.result(PATIENCE_S)
         arrays = slot.arrays(2, 16)
-        assert logits(arrays.ids)[0].tolist() == arrays.start.tolist()
+        assert logits(arrays.inputs["input_ids"])[0].tolist() == arrays.outputs["start_logits"].tolist()
         slot.release()
     assert device.acquire() is not None
 
@@ -87,7 +86,7 @@ def test_two_in_flight(open_device: OpenDevice) -> None:
     hanging = slow.submit(2, 16, PATIENCE_S)
     fast.submit(2, 16, PATIENCE_S).result(PATIENCE_S)
     arrays = fast.arrays(2, 16)
-    assert logits(batch(seed=1))[0].tolist() == arrays.start.tolist()
+    assert logits(batch(seed=1))[0].tolist() == arrays.outputs["start_logits"].tolist()
     assert not hanging.done()
     device.stop()
     assert isinstance(died := hanging.exception(PATIENCE_S), HostDied)
@@ -100,7 +99,7 @@ def test_failed_batch(open_device: OpenDevice, log: Log) -> None:
     device.start()
     pid = device.host_pid
     with pytest.raises(BatchFailed, match=rf"RuntimeError: told to fail on token id {BAD}"):
-        device.compute(*[batch(bad=True)] * 3)
+        device.compute(whole(batch(bad=True)))
     compute(device, batch())
     assert pid == device.host_pid
     assert not log.died.is_set()
@@ -125,9 +124,9 @@ def test_host_aborts(open_device: OpenDevice, log: Log) -> None:
     assert device.host_pid is None
     device.start()
     arrays = slot.arrays(2, 16)
-    arrays.ids[:] = batch(seed=3)
+    arrays.inputs["input_ids"][:] = batch(seed=3)
     slot.submit(2, 16, PATIENCE_S).result(PATIENCE_S)
-    assert logits(batch(seed=3))[0].tolist() == arrays.start.tolist()
+    assert logits(batch(seed=3))[0].tolist() == arrays.outputs["start_logits"].tolist()
     slot.release()
     compute(device, batch())
     assert 2 == device.starts
@@ -161,7 +160,7 @@ def test_hanging_batch(open_device: OpenDevice, log: Log) -> None:
 
 def test_silent_host(open_device: OpenDevice, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host without a sign of life is killed, though no batch is with it."""
-    monkeypatch.setattr(attendant, "SILENCE_TIMEOUT_S", 1.5)
+    monkeypatch.setattr(host_monitor, "SILENCE_TIMEOUT_S", 1.5)
     device = open_device()
     device.start()
     assert device.host_pid is not None
@@ -179,7 +178,7 @@ def test_killed_while_idle(open_device: OpenDevice, log: Log) -> None:
     assert log.died.wait(PATIENCE_S)
     assert [{"reason": "signal SIGKILL", "batches": 0}] == log.facts("device host died")
     with pytest.raises(HostDied, match="not running"):
-        device.compute(*[batch()] * 3)
+        device.compute(whole(batch()))
     device.start()
     compute(device, batch())
 

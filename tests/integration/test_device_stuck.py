@@ -13,7 +13,7 @@ from spanserve.device import Device, DeviceError, HostDied, Slot
 from spanserve.device import handle as handle_module
 from spanserve.device import process as process_module
 from spanserve.device.process import HostProcess
-from tests.kit.devices import BAD, PATIENCE_S, Log, batch, compute
+from tests.kit.devices import BAD, PATIENCE_S, Log, batch, compute, fill
 
 OpenDevice = Callable[..., Device]
 
@@ -29,8 +29,7 @@ def filled(device: Device) -> Slot:
     """A slot with a batch on which the device hangs."""
     slot = device.acquire()
     assert slot is not None
-    arrays = slot.arrays(2, 16)
-    arrays.ids[:], arrays.mask[:], arrays.types[:] = batch(bad=True), 1, 0
+    fill(slot, batch(bad=True))
     return slot
 
 

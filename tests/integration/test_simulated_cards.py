@@ -15,9 +15,10 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher
-from spanserve.device import BatchFailed, Device, DeviceSpec
+from spanserve.device import BatchFailed, Device
 from spanserve.device.host.ring import RUNNING, STATE
-from tests.kit.devices import BAD, PATIENCE_S
+from spanserve.device.kinds import published
+from tests.kit.devices import BAD, PATIENCE_S, whole
 from tests.kit.processes import WorkerProcess
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_tasks
@@ -27,7 +28,7 @@ def submit(device: Device, rows: int, token: int = 7) -> Future[float]:
     """A batch of so many windows of 128 tokens, on a slot of its own."""
     slot = device.acquire()
     assert slot is not None
-    slot.arrays(rows, 128).ids[:] = token
+    slot.arrays(rows, 128).inputs["input_ids"][:] = token
     return slot.submit(rows, 128, PATIENCE_S)
 
 
@@ -36,9 +37,7 @@ def test_time_passes(open_device: Callable[..., Device], name: str) -> None:
     """A batch takes no less than published, times the scale; the host says what it simulates."""
     device = open_device(f"sim:{name}?precision=fp32&time_scale=2")
     device.start()
-    figures = DeviceSpec.parse(f"sim:{name}?precision=fp32").figures
-    assert figures is not None
-    assert 2 * figures.seconds(8, 128) <= submit(device, 8).result(PATIENCE_S)
+    assert 2 * published(name, "fp32").seconds(8, 128) <= submit(device, 8).result(PATIENCE_S)
     assert (name, "fp32", 2.0) == tuple(device.info[key] for key in ("card", "precision", "time_scale"))
 
 
@@ -63,7 +62,7 @@ def test_logits_and_faults(open_device: Callable[..., Device], sim_bundle: Bundl
     ids = np.arange(64, dtype=np.int32).reshape(2, 32)
     for device in cards:
         device.start()
-    one, other = ([logits.tolist() for logits in device.compute(ids, ids, ids)] for device in cards)
+    one, other = ([array.tolist() for array in device.compute(whole(ids)).values()] for device in cards)
     assert one == other
     with pytest.raises(BatchFailed):
         submit(cards[1], 1, BAD).result(PATIENCE_S)

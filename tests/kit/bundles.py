@@ -25,9 +25,9 @@ from spanserve.bundle import (
 )
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.contract import Question, Task
-from spanserve.device.host.simulated import logits
+from spanserve.device.host.simulated import answers
 from spanserve.qa import Encoder
-from spanserve.qa.direct import Run, ask
+from spanserve.qa.direct import ask
 
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-"
@@ -48,31 +48,16 @@ def small_tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def make_sim_bundle(
-    path: Path,
-    *,
-    max_batch_size: int = 16,
-    max_seq_length: int = 384,
-    cost_s: float = 0.001,
-    golden: str = "Anna Holm said the harbour froze in 1871.",
-    files: Mapping[str, Path | str] | None = None,
-    complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
-) -> Bundle:
-    """A bundle for `sim:` devices; its golden is what their logits imply.
-
-    Args:
-        cost_s: what a batch is said to cost, in seconds.
-        golden: context of its golden.
-        files: its graph; an empty file unless given.
-        complete: changes the manifest.
-    """
-    manifest = Manifest(
+def make_manifest(
+    max_batch_size: int = 16, max_seq_length: int = 384, graph_files: tuple[str, ...] = ("model.xml",)
+) -> Manifest:
+    """The manifest of such a bundle."""
+    return Manifest(
         name="simulated",
         created="2026-01-01T00:00:00Z",
         builder="0",
         target="cpu",
         precision="float32",
-        max_seq_length=max_seq_length,
         max_batch_size=max_batch_size,
         length_multiple=16,
         runtime=Runtime(name="openvino", version="2026.4.1", accepts=("2026.4", "2027")),
@@ -86,16 +71,59 @@ def make_sim_bundle(
         ),
         tokenizer=TokenizerInfo(lower_case=True, cls_id=2, sep_id=3, pad_id=0),
         graphs=(Graph(max_length=max_seq_length, file="model.xml"),),
+        graph_files=graph_files,
         verification=Verification(windows=1, max_logit_error=0, mean_logit_error=0, answer_agreement=1),
-        files=(),
     )
+
+
+def make_sim_bundle(
+    path: Path,
+    *,
+    max_batch_size: int = 16,
+    max_seq_length: int = 384,
+    cost_s: float = 0.001,
+    golden: str = "Anna Holm said the harbour froze in 1871.",
+    files: Mapping[str, Path | str] | None = None,
+    complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+    older: bool = False,
+) -> Bundle:
+    """A bundle for `sim:` devices; its golden is what their logits imply.
+
+    Args:
+        cost_s: what a batch is said to cost, in seconds.
+        golden: context of its golden.
+        files: its graph; an empty file unless given.
+        complete: changes the manifest.
+        older: in format 1.
+    """
+    manifest = make_manifest(max_batch_size, max_seq_length, tuple(files or ("model.xml",)))
     contents: dict[str, Path | str] = {
         **(files or {"model.xml": ""}),
         "tokenizer.json": small_tokenizer().to_str(),
         "goldens.json": goldens_to_json([_golden(manifest, golden)]),
         "cost.json": CostTable((max_batch_size,), (max_seq_length,), ((cost_s,),)).to_json(),
     }
-    return write_bundle(path, contents, complete(manifest))
+    return write_bundle(path, contents, complete(manifest), older=older)
+
+
+def make_mixed_bundle(folder: Path) -> Bundle:
+    """Two variants for the CPU that share a graph, and one for a device of another kind."""
+    one = make_sim_bundle(folder / "one")
+    first = one.manifest
+    second = first.model_copy(
+        update={"precision": "int8", "goldens": "goldens-int8.json", "cost_table": "cost-int8.json"}
+    )
+    beads = (first.graphs[0].model_copy(update={"file": "beads"}),)
+    third = first.model_copy(
+        update={"target": "abacus", "precision": "int8", "graphs": beads, "graph_files": ("beads",)}
+    )
+    files: dict[str, Path | str] = {entry.path: one.path / entry.path for entry in first.files}
+    files |= {
+        "beads": "o-o",
+        "goldens-int8.json": one.path / "goldens.json",
+        "cost-int8.json": CostTable((1,), (64,), ((7.0,),)).to_json(),
+    }
+    return write_bundle(folder / "mixed", files, first, second, third)
 
 
 def _golden(manifest: Manifest, context: str) -> Golden:
@@ -111,6 +139,5 @@ def _golden(manifest: Manifest, context: str) -> Golden:
             max_seq_length=manifest.max_seq_length,
         )
     task = Task(id="golden", context=context, questions=(Question("golden", question),))
-    rule: Run = lambda ids, mask, types: logits(ids)  # noqa: E731 - a name for its type
-    best = ask(encoder, task, rule, length_multiple=manifest.length_multiple)[0].best
+    best = ask(encoder, task, answers, manifest)[0].best
     return Golden(context, question, best.start, best.end, best.score)

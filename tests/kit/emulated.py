@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime
+from spanserve.bundle import Arch, Bundle, Graph, Runtime
 from spanserve.bundle.manifest import Manifest
 from tests.emulator.magicmind.python import runtime as mm
 from tests.emulator.magicmind.python.runtime.parser import Parser
@@ -97,7 +97,7 @@ def make_mlu_bundle(
         onnx: a network in place of the hash; its goldens are then wrong.
         changes: of the manifest.
     """
-    graphs = tuple(Graph(max_length=length, file=f"model-{length}") for length in lengths)
+    graphs = tuple(Graph(max_length=length, file=f"model-{length}", dynamic=dynamic) for length in lengths)
     files = {}
     for graph in graphs:
         files[graph.file] = path.parent / f"{path.name}-{graph.file}"
@@ -114,13 +114,7 @@ def make_mlu_bundle(
                 "runtime": Runtime(name="magicmind", version="1.7.0", accepts=("1.7", "1.8")),
                 "model": manifest.model.model_copy(update={"vocab_size": VOCAB_SIZE}),
                 "graphs": graphs,
-                "magicmind": MagicMindInfo(
-                    sdk_version="1.7.0",
-                    archs=(("mtp_372", (6, 8)),),
-                    dynamic=dynamic,
-                    precision_mode="force_float32",
-                    input_dtypes=("INT32",) * 3,
-                ),
+                "arch": (Arch(name="mtp_372", clusters=(6, 8)),),
                 **changes,
             }
         )

@@ -18,6 +18,22 @@ ROOTS = ("proto", "worker", "client", "builder")
 TYPED = ("v1", "contract", "bundle", "queue", "squad", "client", "builder", "qa", "device", "demo", "cli")
 #: A file is one noun; from here on it is two.
 MAX_LINES = 400
+#: What devices and targets are called, and classes that stand for one.
+CALLED = {"cpu", "mlu", "sim", "fixed", "sim:fixed", "sim:card", "magicmind", "openvino", "simulated"}
+CLASSES = {"CPU", "MLU", "SIMULATED", "SIMULATED_CARD"} | {
+    name + end for name in ("Cpu", "MagicMind", "Simulated") for end in ("Backend", "Target")
+}
+#: Those who may ask: the table, the hosts, the builder's targets; format 1, whose rule it is; and two that mean others,
+#: a controller of cgroups and a label of mlu-exporter.
+MAY_ASK = (
+    "worker/spanserve/device/kinds.py",
+    "worker/spanserve/device/host/",
+    "worker/spanserve/device/compile/",
+    "builder/spanserve/builder/targets/",
+    "proto/spanserve/bundle/format1.py",
+    "worker/spanserve/device/cpus.py",
+    "worker/spanserve/doctor/exporter.py",
+)
 
 
 def sources(*roots: str) -> Iterator[Path]:
@@ -85,6 +101,63 @@ def test_tests_say_what_holds() -> None:
             if test.name.startswith("test_") and not ast.get_docstring(test)
         ]
     assert [] == silent
+
+
+def identities(path: Path) -> Iterator[str]:
+    """Places in a file that ask what a device is called: a name of a kind or target compared, matched or looked up."""
+    asked: list[ast.AST] = []
+    module = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(module):
+        match node:
+            case ast.Compare():
+                asked += [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+            case ast.MatchValue() | ast.Subscript(slice=ast.Constant()):
+                asked += ast.walk(node)
+            case ast.Dict():
+                asked += [part for key in node.keys if key is not None for part in ast.walk(key)]
+            case ast.Call(func=ast.Attribute(attr="startswith" | "endswith" | "get" | "removeprefix")):
+                asked += [part for argument in node.args for part in ast.walk(argument)]
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass")):
+                asked += ast.walk(node.args[1])
+    for node in asked:
+        match node:
+            case ast.Constant(value=str() as text) if text.rstrip(":") in CALLED:
+                yield f"{relative(path)}:{node.lineno} {text!r}"
+            case ast.Name(id=name) if name in CLASSES:
+                yield f"{relative(path)}:{node.lineno} {name}"
+            case ast.Attribute(value=ast.Attribute(attr="kind"), attr="name" | "backend") as part:
+                yield f"{relative(path)}:{part.lineno} {ast.unparse(part)}"
+
+
+def test_no_branch_on_a_device() -> None:
+    """Nobody asks what a device is called: its kind has a trait for what was to be known."""
+    found = {
+        place
+        for path in sources(*ROOTS)
+        if not any(relative(path).startswith(other) for other in MAY_ASK)
+        for place in identities(path)
+    }
+    assert set() == found
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'if spec.kind.name == "abacus": pass',
+        'x = target == "magicmind"',
+        'x = spec.text.startswith("mlu:")',
+        'x = {"cpu": 1, "sim": 2}[name]',
+        'x = manifest.target in ("cpu", "other")',
+        "x = isinstance(backend, SimulatedBackend)",
+        "x = spec.kind is MLU",
+        'match kind:\n    case "mlu": pass',
+    ],
+)
+def test_branches_are_found(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every spelling of that question is found."""
+    monkeypatch.setitem(globals(), "ROOT", tmp_path)
+    (tmp_path / "asks.py").write_text(line)
+    assert [] != list(identities(tmp_path / "asks.py"))
 
 
 def test_errors_are_drawn() -> None:

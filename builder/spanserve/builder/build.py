@@ -18,12 +18,12 @@ from spanserve.builder.goldens import choose_goldens
 from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
 from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
-from spanserve.builder.targets import Compiled, Job, Target
+from spanserve.builder.targets import BuildRequest, Compiled, Target
 from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
 from spanserve.bundle import Bundle, CostTable, Manifest, Verification, write_bundle
 from spanserve.bundle.golden import goldens_to_json
-from spanserve.bundle.manifest import COST_NAME, GOLDENS_NAME, MANIFEST_NAME, TOKENIZER_NAME
+from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME
 from spanserve.contract import Task
 from spanserve.device import Device, DeviceError
 from spanserve.qa import Encoder, Window
@@ -55,6 +55,8 @@ class Recipe:
     calibration: Path | None = None
     #: None: the checkpoint's name and the precision.
     name: str | None = None
+    #: Write format 1, for workers of releases before format 2.
+    older_format: bool = False
     #: Replace a bundle at `output`.
     force: bool = False
 
@@ -126,7 +128,7 @@ def _build_in(
         calibration = _calibration(recipe, encoder)
         on_step(f"calibration text: {len(calibration)} windows")
     compiled = target.compile(
-        Job(
+        BuildRequest(
             model=model,
             tokenizer=tokenizer.info,
             precision=precision,
@@ -141,32 +143,37 @@ def _build_in(
     device = target.open(Bundle(work, draft))
     if device is None:
         on_step("asking the checkpoint for goldens; the graph itself is not run")
-        asked = ask_checkpoint(model.module, encoder, _questions(), draft.length_multiple)
+        asked = ask_checkpoint(model.module, encoder, _questions(), draft)
         proof = _Proof(NOT_RUN, asked, prior_cost(draft))
     else:
         with closing(device):
-            proof = _prove(device, model.module, encoder, precision, on_step)
+            proof = _prove(device, model.module, encoder, precision, on_step, target.without_device)
     on_step("writing the bundle")
     return write_bundle(
         recipe.output,
         {
             **{name: work / name for name in (*compiled.files, TOKENIZER_NAME)},
-            GOLDENS_NAME: goldens_to_json(choose_goldens(proof.asked)),
-            COST_NAME: proof.cost.to_json(),
+            draft.goldens: goldens_to_json(choose_goldens(proof.asked)),
+            draft.cost_table: proof.cost.to_json(),
         },
         draft.model_copy(update={"verification": proof.verification}),
         replace=recipe.force,
+        older=recipe.older_format,
     )
 
 
 def _prove(
-    device: Device, model: Any, encoder: Encoder, precision: str, on_step: Callable[[str], None]
+    device: Device,
+    model: Any,
+    encoder: Encoder,
+    precision: str,
+    on_step: Callable[[str], None],
+    without_device: str,
 ) -> _Proof:
     try:
         device.start()
     except DeviceError as error:
-        without = "; --no-verify builds without running it" if device.spec.backend == "mlu" else ""
-        raise DeviceError(f"{error}{without}") from None
+        raise DeviceError("; ".join(filter(None, (str(error), without_device)))) from None
     on_step("comparing its answers with the checkpoint's")
     verification, asked = compare(model, device, encoder, _questions())
     judge(verification, precision)
@@ -205,17 +212,16 @@ def _draft(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         builder=version("spanserve"),
         target=recipe.target.name,
+        arch=compiled.arch,
         precision=precision,
-        max_seq_length=recipe.max_seq_length,
         max_batch_size=recipe.max_batch_size,
         length_multiple=recipe.target.length_multiple(recipe.max_seq_length),
         runtime=compiled.runtime,
         model=model.info,
         tokenizer=tokenizer.info,
         graphs=compiled.graphs,
+        graph_files=compiled.files,
         verification=NOT_RUN,
-        files=(),
-        magicmind=compiled.magicmind,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from spanserve.builder.targets.target import INPUTS, OUTPUTS
+from spanserve.bundle.manifest import INPUTS, OUTPUTS
 
 #: Added to the attention scores of padding: exp() of it is exactly 0, in bfloat16 too.
 _MASKED = -10000.0
@@ -38,7 +38,7 @@ def export_onnx(network: Any, path: Path, *, opset: int) -> None:
         opset: version of the ONNX operators.
     """
     example = torch.zeros((2, 32), dtype=torch.int32)
-    axes = {name: {0: "batch", 1: "length"} for name in (*INPUTS, *OUTPUTS)}
+    axes = {tensor.name: dict(enumerate(tensor.shape)) for tensor in (*INPUTS, *OUTPUTS)}
     with torch.no_grad(), warnings.catch_warnings():
         # Tracing is enough for a graph without branches, and needs no onnxscript.
         warnings.filterwarnings("ignore", "You are using the legacy TorchScript", DeprecationWarning)
@@ -47,8 +47,8 @@ def export_onnx(network: Any, path: Path, *, opset: int) -> None:
             network.eval(),
             (example, torch.ones_like(example), example),
             path,
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
+            input_names=[tensor.name for tensor in INPUTS],
+            output_names=[tensor.name for tensor in OUTPUTS],
             dynamic_axes=axes,
             opset_version=opset,
             dynamo=False,

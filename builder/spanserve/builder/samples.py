@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from spanserve import demo
 from spanserve.builder.errors import BuildError
 from spanserve.bundle import TokenizerInfo
+from spanserve.bundle.manifest import INPUTS
 from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.limits import MAX_QUESTIONS
 from spanserve.qa import Encoder, Window, fill
+from spanserve.qa.windows import empty_inputs
 from spanserve.squad import Dataset, SquadError, load_dataset
 
 Ints = NDArray[np.int32]
-#: ids, mask, types, int32 [B, S] each.
-Inputs = tuple[Ints, Ints, Ints]
+#: Of BERT's graphs by name, int32 [B, S] each.
+Inputs = dict[str, Ints]
 
 
 def demo_tasks() -> list[Task]:
@@ -71,7 +73,6 @@ def windows(tasks: Iterable[Task], encoder: Encoder) -> Iterator[Window]:
 
 def as_inputs(rows: Sequence[Window], length: int, tokenizer: TokenizerInfo) -> Inputs:
     """Windows as a batch, padded to `length` tokens."""
-    ids, mask, types = (np.empty((len(rows), length), np.int32) for _ in range(3))
-    info = tokenizer
-    fill(rows, ids, mask, types, info)
-    return ids, mask, types
+    inputs = empty_inputs(INPUTS, len(rows), length)
+    fill(rows, inputs, tokenizer)
+    return inputs

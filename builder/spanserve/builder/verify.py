@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from spanserve.builder.errors import BuildError
-from spanserve.bundle import Verification
+from spanserve.bundle import Manifest, Verification
+from spanserve.bundle.manifest import ATTENTION_MASK, END_LOGITS, INPUT_IDS, START_LOGITS
 from spanserve.contract import Answer, Refusal, Task
 from spanserve.device import Device
 from spanserve.qa import Encoder
@@ -42,15 +43,16 @@ class Asked:
 
 @dataclass(slots=True)
 class _Recorder:
-    """A run that keeps the logits of real tokens, [2, tokens] per window."""
+    """A run that keeps the outputs of real tokens, [outputs, tokens] per window."""
 
     run: Run
     logits: list[Floats] = field(default_factory=list)
 
-    def __call__(self, ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
-        start, end = self.run(ids, mask, types)
-        self.logits += [np.stack([s[m == 1], e[m == 1]]) for s, e, m in zip(start, end, mask, strict=True)]
-        return start, end
+    def __call__(self, inputs: Mapping[str, Ints]) -> Mapping[str, Floats]:
+        outputs = self.run(inputs)
+        logits = np.stack(list(outputs.values()))
+        self.logits += [logits[:, row, real == 1] for row, real in enumerate(inputs[ATTENTION_MASK])]
+        return outputs
 
 
 def compare(
@@ -67,14 +69,14 @@ def compare(
         DeviceError: the device failed.
     """
     compiled, original = _Recorder(_in_batches(device)), _Recorder(_runner(model))
-    multiple = device.bundle.manifest.length_multiple
+    manifest = device.bundle.manifest
     asked = []
     for task in tasks:
         try:
-            ours = ask(encoder, task, compiled, length_multiple=multiple)[0]
+            ours = ask(encoder, task, compiled, manifest)[0]
         except Refusal:
             continue
-        theirs = ask(encoder, task, original, length_multiple=multiple)[0]
+        theirs = ask(encoder, task, original, manifest)[0]
         same = (ours.best.start, ours.best.end) == (theirs.best.start, theirs.best.end)
         asked.append(Asked(task, ours, same))
     if not asked:
@@ -90,7 +92,7 @@ def compare(
     return verification, asked
 
 
-def ask_checkpoint(model: Any, encoder: Encoder, tasks: Iterable[Task], length_multiple: int) -> list[Asked]:
+def ask_checkpoint(model: Any, encoder: Encoder, tasks: Iterable[Task], manifest: Manifest) -> list[Asked]:
     """Ask the checkpoint alone, where the compiled graph cannot be run.
 
     Raises:
@@ -100,9 +102,7 @@ def ask_checkpoint(model: Any, encoder: Encoder, tasks: Iterable[Task], length_m
     asked = []
     for task in tasks:
         with contextlib.suppress(Refusal):
-            asked.append(
-                Asked(task, ask(encoder, task, run, length_multiple=length_multiple)[0], agreed=True)
-            )
+            asked.append(Asked(task, ask(encoder, task, run, manifest)[0], agreed=True))
     if not asked:
         raise BuildError(f"no question of the verification text fits max_seq_length {encoder.max_seq_length}")
     return asked
@@ -131,25 +131,22 @@ def judge(verification: Verification, precision: str) -> None:
 def _in_batches(device: Device) -> Run:
     """A question may have more windows than the device takes at once."""
 
-    def run(ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+    def run(inputs: Mapping[str, Ints]) -> Mapping[str, Floats]:
         size = device.max_batch
+        rows = len(inputs[INPUT_IDS])
         parts = [
-            device.compute(ids[row : row + size], mask[row : row + size], types[row : row + size])
-            for row in range(0, len(ids), size)
+            device.compute({name: array[row : row + size] for name, array in inputs.items()})
+            for row in range(0, rows, size)
         ]
-        return np.concatenate([start for start, _ in parts]), np.concatenate([end for _, end in parts])
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     return run
 
 
 def _runner(model: Any) -> Run:
-    def run(ids: Ints, mask: Ints, types: Ints) -> tuple[Floats, Floats]:
+    def run(inputs: Mapping[str, Ints]) -> Mapping[str, Floats]:
         with torch.inference_mode():
-            out = model(
-                input_ids=torch.from_numpy(ids),
-                attention_mask=torch.from_numpy(mask),
-                token_type_ids=torch.from_numpy(types),
-            )
-        return out.start_logits.numpy(), out.end_logits.numpy()
+            out = model(**{name: torch.from_numpy(array) for name, array in inputs.items()})
+        return {name: out[name].numpy() for name in (START_LOGITS, END_LOGITS)}
 
     return run

@@ -1,32 +1,33 @@
-"""A bundle: everything a worker needs to serve one model on one kind of device, in one folder.
+"""A bundle: everything a worker needs to serve one model, in one folder.
 
-    manifest.json     what it is; size and sha256 of every other file
+    manifest.json     what it is; its variants, by kind of device and precision; size and sha256 of every other file
     <graph files>     the compiled model
     tokenizer.json    how text becomes tokens
     goldens.json      questions with known answers, asked before a worker calls itself ready
     cost.json         seconds(batch, length) as measured when it was built; not part of the model digest
 
 Only the builder writes bundles (`write_bundle`); workers open them (`Bundle.open`) and trust nothing
-before sizes and digests are checked.
+before sizes and digests are checked. A worker serves one variant: `Bundle.manifest` is that one.
 """
 
 from spanserve.bundle.cost import CostTable
 from spanserve.bundle.golden import Golden, read_goldens
 from spanserve.bundle.grid import Grid, grid_of
-from spanserve.bundle.manifest import (
+from spanserve.bundle.manifest import Manifest, padded_length
+from spanserve.bundle.parts import (
+    Arch,
     FileEntry,
     Graph,
-    MagicMindInfo,
-    Manifest,
     ModelInfo,
     Runtime,
+    Tensor,
     TokenizerInfo,
     Verification,
-    padded_length,
 )
 from spanserve.bundle.store import Bundle, BundleError, write_bundle
 
 __all__ = [
+    "Arch",
     "Bundle",
     "BundleError",
     "CostTable",
@@ -34,10 +35,10 @@ __all__ = [
     "Golden",
     "Graph",
     "Grid",
-    "MagicMindInfo",
     "Manifest",
     "ModelInfo",
     "Runtime",
+    "Tensor",
     "TokenizerInfo",
     "Verification",
     "grid_of",

@@ -11,7 +11,7 @@ import rich
 import typer
 from rich.table import Table
 
-from spanserve.bundle.manifest import Manifest
+from spanserve.bundle.manifest import MANIFEST_NAME, Manifest
 from spanserve.bundle.store import Bundle
 
 app = typer.Typer(add_completion=False)
@@ -35,51 +35,70 @@ def inspect(
     Goldens and cost table are read as well: what passes here, a worker can load.
     """
     opened = Bundle.open(bundle)
-    goldens, cost = opened.goldens(), opened.cost_table()
-    manifest = opened.manifest
+    # What is read here beyond the manifest a worker reads too, of whichever variant it serves.
+    shown = [(manifest, _proofs(Bundle(bundle, manifest))) for manifest in opened.variants]
     if json_output:
-        content = {"digest": manifest.digest, **manifest.model_dump(mode="json")}
-        sys.stdout.write(json.dumps(content, indent=1) + "\n")
+        content = json.loads((bundle / MANIFEST_NAME).read_text(encoding="utf-8"))
+        sys.stdout.write(json.dumps({"digest": opened.manifest.digest, **content}, indent=1) + "\n")
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column()
     table.add_column(overflow="fold", min_width=64)
-    for name, value in _facts(manifest):
+    for name, value in _facts(opened.manifest):
         table.add_row(f"[bold]{name}[/]", str(value))
-    largest = cost.estimate(manifest.max_batch_size, manifest.max_seq_length)
-    table.add_row("[bold]goldens[/]", str(len(goldens)))
-    table.add_row("[bold]largest batch[/]", f"{largest * 1000:.0f} ms on the machine that built it")
-    for entry in manifest.files:
+    for number, (manifest, proofs) in enumerate(shown, 1):
+        if len(shown) > 1:
+            table.add_row("", f"variant {number} of {len(shown)}")
+        for name, value in (*_variant_facts(manifest), *proofs):
+            table.add_row(f"[bold]{name}[/]", str(value))
+    for entry in opened.manifest.files:
         table.add_row("[bold]file[/]", f"{entry.path}  {entry.size:,} bytes  {entry.sha256[:12]}")
     rich.print(table)
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, Any]]:
-    runtime, model = manifest.runtime, manifest.model
+    """What all variants have in common."""
+    model = manifest.model
     return [
         ("name", manifest.name),
-        ("digest", manifest.digest),
         ("built", f"{manifest.created} by spanserve {manifest.builder}"),
+        ("model", f"{model.source}, {model.hidden_layers} layers of {model.hidden_size}"),
+        ("tokenizer", "lowers case" if manifest.tokenizer.lower_case else "keeps case"),
+    ]
+
+
+def _variant_facts(manifest: Manifest) -> list[tuple[str, Any]]:
+    runtime = manifest.runtime
+    return [
+        ("digest", manifest.digest),
         ("target", f"{manifest.target}, {manifest.precision}"),
         (
             "runtime",
             f"{runtime.name} {runtime.version}; accepts {runtime.accepts[0]} to below {runtime.accepts[1]}",
         ),
-        ("model", f"{model.source}, {model.hidden_layers} layers of {model.hidden_size}"),
-        ("tokenizer", "lowers case" if manifest.tokenizer.lower_case else "keeps case"),
         ("batches", f"up to {manifest.max_batch_size} windows of {manifest.max_seq_length} tokens"),
-        *_magicmind_facts(manifest),
+        *_card_facts(manifest),
         ("verification", _verified(manifest)),
     ]
 
 
-def _magicmind_facts(manifest: Manifest) -> list[tuple[str, Any]]:
-    if manifest.magicmind is None:
+def _card_facts(manifest: Manifest) -> list[tuple[str, Any]]:
+    if not manifest.arch:
         return []
     lengths = ", ".join(str(graph.max_length) for graph in manifest.graphs)
-    clusters = "; ".join(f"{arch} with {' or '.join(map(str, n))}" for arch, n in manifest.magicmind.archs)
-    kind = "dynamic" if manifest.magicmind.dynamic else "static"
-    return [("cards", f"{clusters} clusters"), ("graphs", f"{kind}, for lengths up to {lengths}")]
+    archs = "; ".join(f"{arch.name} with {' or '.join(map(str, arch.clusters))}" for arch in manifest.arch)
+    kind = "dynamic" if manifest.dynamic else "static"
+    return [("cards", f"{archs} clusters"), ("graphs", f"{kind}, for lengths up to {lengths}")]
+
+
+def _proofs(bundle: Bundle) -> list[tuple[str, Any]]:
+    """Goldens and costs of a variant."""
+    manifest = bundle.manifest
+    largest = bundle.cost_table().estimate(manifest.max_batch_size, manifest.max_seq_length)
+    return [
+        ("goldens", str(len(bundle.goldens()))),
+        ("largest batch", f"{largest * 1000:.0f} ms on the machine that built it"),
+    ]
 
 
 def _verified(manifest: Manifest) -> str:

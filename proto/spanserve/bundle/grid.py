@@ -8,7 +8,8 @@ from spanserve.bundle.manifest import Manifest
 
 #: Shapes in a grid, unless the graphs alone are more: a card runs them all before its worker is ready.
 MAX_SHAPES = 48
-_LENGTHS = (16, 32, 64, 128, 256, 384, 512)
+#: Lengths that stand for those between them.
+LENGTHS = (16, 32, 64, 128, 256, 384, 512)
 
 
 class Grid(NamedTuple):
@@ -33,11 +34,11 @@ def grid_of(manifest: Manifest, max_batch: int | None = None) -> Grid:
     """
     largest = max_batch or manifest.max_batch_size
     graphs = {graph.max_length for graph in manifest.graphs}
-    if manifest.magicmind is not None and not manifest.magicmind.dynamic:
+    if not manifest.dynamic:
         # A graph of a fixed shape takes as long for one window as for a full batch.
         return Grid((largest,), tuple(sorted(graphs)))
     batches = {2**power for power in range(largest.bit_length())} | {largest}
-    between = sorted({manifest.padded_length(length) for length in _LENGTHS} - graphs)
+    between = sorted({manifest.padded_length(length) for length in LENGTHS} - graphs)
     while between and len(batches) * (len(between) + len(graphs)) > MAX_SHAPES:
         between = between[1::2]
     return Grid(tuple(sorted(batches)), tuple(sorted(graphs.union(between))))

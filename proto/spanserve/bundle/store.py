@@ -8,26 +8,23 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from spanserve.bundle import format1, format2
 from spanserve.bundle.cost import CostTable
 from spanserve.bundle.golden import Golden, read_goldens
-from spanserve.bundle.manifest import (
-    COST_NAME,
-    FORMAT,
-    GOLDENS_NAME,
-    MANIFEST_NAME,
-    TOKENIZER_NAME,
-    FileEntry,
-    Manifest,
-)
+from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME, Manifest
+from spanserve.bundle.parts import FileEntry
 from spanserve.contract.errors import SpanserveError
 
 _MAX_MANIFEST_BYTES = 1024 * 1024
+#: Format of a manifest file -> what reads it.
+_READERS: dict[object, Callable[[dict[str, Any]], tuple[Manifest, ...]]] = {1: format1.read, 2: format2.read}
 
 
 class BundleError(SpanserveError):
@@ -36,31 +33,36 @@ class BundleError(SpanserveError):
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """An opened bundle: `path` is its folder, every file in `manifest` has been checked."""
+    """An opened bundle: `path` is its folder, every file in it has been checked.
+
+    Attributes:
+        manifest: of the variant that was chosen.
+        variants: all of them, in the order of the file.
+    """
 
     path: Path
     manifest: Manifest
+    variants: tuple[Manifest, ...] = ()
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
-        """Open a bundle and check size and sha256 of every file.
+    def open(
+        cls, path: Path, *, targets: Collection[str] | None = None, precision: str | None = None
+    ) -> Bundle:
+        """Open a bundle, check size and sha256 of every file, and choose the first variant that fits.
+
+        Args:
+            targets: what the device runs; where no variant is for one of them, the first is chosen, and a device
+                refuses it in words. None: any.
+            precision: no other will do; None: any.
 
         Raises:
-            BundleError: no bundle there, an unknown format, a file missing, changed, or no regular file.
+            BundleError: no bundle there, an unknown format, a file missing, changed, or not a regular file; or no
+                variant of that precision.
         """
-        manifest = _read_manifest(path)
-        for entry in manifest.files:
+        variants = _read_variants(path)
+        for entry in variants[0].files:
             _check_file(path, entry)
-        bundle = cls(path, manifest)
-        listed = {entry.path for entry in manifest.files}
-        for name in (*(graph.file for graph in manifest.graphs), TOKENIZER_NAME, GOLDENS_NAME, COST_NAME):
-            if name not in listed:
-                raise BundleError(f"{path}: {name} is used by the manifest but not in its list of files")
-        if manifest.graphs[-1].max_length != manifest.max_seq_length:
-            raise BundleError(f"{path}: no graph takes max_seq_length {manifest.max_seq_length}")
-        if (manifest.target == "magicmind") != (manifest.magicmind is not None):
-            raise BundleError(f"{path}: target {manifest.target} and the manifest's magicmind part disagree")
-        return bundle
+        return cls(path, _chosen(path, variants, targets, precision), variants)
 
     @property
     def tokenizer_path(self) -> Path:
@@ -73,7 +75,7 @@ class Bundle:
             BundleError: the file does not hold any.
         """
         try:
-            return read_goldens(self.path / GOLDENS_NAME)
+            return read_goldens(self.path / self.manifest.goldens)
         except ValueError as error:
             raise BundleError(f"{self.path}: {error}") from None
 
@@ -84,24 +86,29 @@ class Bundle:
             BundleError: the file is no cost table.
         """
         try:
-            return CostTable.read(self.path / COST_NAME)
+            return CostTable.read(self.path / self.manifest.cost_table)
         except ValueError as error:
             raise BundleError(f"{self.path}: {error}") from None
 
 
 def write_bundle(
-    path: Path, files: Mapping[str, Path | str], manifest: Manifest, *, replace: bool = False
+    path: Path,
+    files: Mapping[str, Path | str],
+    *variants: Manifest,
+    replace: bool = False,
+    older: bool = False,
 ) -> Bundle:
     """Write a bundle so that `path` holds either all of it or what was there before.
 
     Args:
         path: folder to create.
         files: name in the bundle -> file to copy, or text to write.
-        manifest: everything but `files`, which is filled in here.
+        variants: everything but `files`, which is filled in here. What variants have in common is the first one's.
         replace: whether an existing bundle at `path` may be replaced.
+        older: write format 1, which has one variant only, for workers of releases before format 2.
 
     Raises:
-        BundleError: `path` exists and is not to be replaced, or is no bundle.
+        BundleError: `path` exists and is not to be replaced, or is not a bundle; or format 1 cannot hold this one.
     """
     if path.exists() and not (replace and (path / MANIFEST_NAME).is_file()):
         hint = "use --force to replace it" if (path / MANIFEST_NAME).is_file() else "it is no bundle"
@@ -109,19 +116,30 @@ def write_bundle(
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        entries = [_place(staging, name, content) for name, content in sorted(files.items())]
-        complete = manifest.model_copy(update={"files": tuple(entries)})
-        text = json.dumps(complete.model_dump(mode="json"), indent=1) + "\n"
+        entries = tuple(_place(staging, name, content) for name, content in sorted(files.items()))
+        complete = tuple(manifest.model_copy(update={"files": entries}) for manifest in variants)
+        text = json.dumps(_content(path, complete, older=older), indent=1) + "\n"
         _place(staging, MANIFEST_NAME, text)
         staging.chmod(0o755)
         _swap_in(staging, path)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    return Bundle(path, complete)
+    return Bundle(path, complete[0], complete)
 
 
-def _read_manifest(path: Path) -> Manifest:
+def _content(path: Path, variants: tuple[Manifest, ...], *, older: bool) -> dict[str, Any]:
+    if not older:
+        return format2.write(variants)
+    if len(variants) > 1:
+        raise BundleError(f"{path}: format 1 holds one variant, not {len(variants)}")
+    try:
+        return format1.write(variants[0])
+    except ValueError as error:
+        raise BundleError(f"{path}: {_first(error)}") from None
+
+
+def _read_variants(path: Path) -> tuple[Manifest, ...]:
     file = path / MANIFEST_NAME
     try:
         if file.stat().st_size > _MAX_MANIFEST_BYTES:
@@ -132,14 +150,32 @@ def _read_manifest(path: Path) -> Manifest:
     except (OSError, ValueError) as error:
         raise BundleError(f"{file} cannot be read: {error}") from None
     found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise BundleError(f"{file}: format {found!r} is not the format {FORMAT} that this version reads")
+    if found not in _READERS:
+        known = " or ".join(map(str, _READERS))
+        raise BundleError(f"{file}: format {found!r} is not a format that this version reads: {known}")
     try:
-        return Manifest.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{file}: {where}: {first['msg']}") from None
+        return _READERS[found](content)
+    except ValueError as error:
+        raise BundleError(f"{file}: {_first(error)}") from None
+
+
+def _first(error: ValueError) -> str:
+    """What is wrong, and where if that is known."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+def _chosen(
+    path: Path, variants: tuple[Manifest, ...], targets: Collection[str] | None, precision: str | None
+) -> Manifest:
+    right = [manifest for manifest in variants if precision in (None, manifest.precision)]
+    if not right:
+        known = ", ".join(dict.fromkeys(manifest.precision for manifest in variants))
+        raise BundleError(f"{path}: no variant has precision {precision!r}, only {known}")
+    fitting = (manifest for manifest in right if targets is None or manifest.target in targets)
+    return next(fitting, right[0])
 
 
 def _check_file(folder: Path, entry: FileEntry) -> None:

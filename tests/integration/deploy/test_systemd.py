@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import DRAIN_SLACK_S
 from tests.kit.deployed import DEPLOY, UNFORESEEN_S
 
@@ -91,7 +91,7 @@ def test_supervisor() -> None:
     assert int(lines["TimeoutStopSec"]) > 5 + 20 + DRAIN_SLACK_S
     text = (FOLDER / "spanserve-up.service").read_text("utf-8")
     (devices, listen) = (re.findall(rf"Environment={name}=(.+)", text)[0] for name in (DEVICES, LISTEN))
-    cards = [f"/dev/cambricon_dev{place.spec.index}" for place in parse_places(devices, listen)]
+    cards = [f"/dev/cambricon_dev{placement.spec.index}" for placement in parse_placements(devices, listen)]
     assert cards == re.findall(r"DeviceAllow=(/dev/cambricon_dev\d+) rw", text)
 
 

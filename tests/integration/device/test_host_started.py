@@ -41,7 +41,17 @@ def test_private_name() -> None:
     found = json.loads(probe.stdout)
     assert not [name for name in found["modules"] if name.split(".")[0] == "spanserve"]
     private = {name.partition(".")[2] for name in found["modules"] if name.startswith("_spanserve_device")}
-    parts = ["backend", "cards", "channel", "driver_codes", "ring", "sdk_calls", "serve", "simulated"]
+    parts = [
+        "backend",
+        "backends",
+        "cards",
+        "channel",
+        "driver_codes",
+        "ring",
+        "sdk_calls",
+        "serve",
+        "simulated",
+    ]
     assert {"", "host", "sdk", "sdk.results", *("host." + part for part in parts)} == private
     assert not {"serve", "ring", "channel", "backend", "simulated"} & set(found["modules"])
     assert not found["on_path"]

@@ -13,7 +13,7 @@ from spanserve.builder.build import NOT_RUN
 from spanserve.builder.errors import BuildError
 from spanserve.builder.prior import prior_cost
 from spanserve.builder.targets import MagicMindOptions, MagicMindTarget
-from spanserve.bundle import Graph, MagicMindInfo, Manifest, ModelInfo, Runtime, TokenizerInfo
+from spanserve.bundle import Arch, Graph, Manifest, ModelInfo, Runtime, TokenizerInfo
 from spanserve.contract.errors import SpanserveError
 
 
@@ -138,7 +138,7 @@ def manifest(*lengths: int, dynamic: bool, precision: str = "force_float16") -> 
         builder="0",
         target="magicmind",
         precision=precision,
-        max_seq_length=lengths[-1],
+        arch=(Arch(name="mtp_372", clusters=(6, 8)),),
         max_batch_size=8,
         length_multiple=16,
         runtime=Runtime(name="magicmind", version="1.7.0", accepts=("1.7", "1.8")),
@@ -151,16 +151,9 @@ def manifest(*lengths: int, dynamic: bool, precision: str = "force_float16") -> 
             hidden_size=768,
         ),
         tokenizer=TokenizerInfo(lower_case=True, cls_id=2, sep_id=3, pad_id=0),
-        graphs=tuple(Graph(max_length=length, file=f"m{length}") for length in lengths),
+        graphs=tuple(Graph(max_length=length, file=f"m{length}", dynamic=dynamic) for length in lengths),
+        graph_files=tuple(f"m{length}" for length in lengths),
         verification=NOT_RUN,
-        files=(),
-        magicmind=MagicMindInfo(
-            sdk_version="1.7.0",
-            archs=(("mtp_372", (6, 8)),),
-            dynamic=dynamic,
-            precision_mode=precision,
-            input_dtypes=("INT32",) * 3,
-        ),
     )
 
 

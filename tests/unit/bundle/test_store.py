@@ -50,7 +50,7 @@ def link(path: Path) -> None:
 
 
 def renumber(path: Path) -> None:
-    edit(path, format=2)
+    edit(path, format=3)
 
 
 def escape(path: Path) -> None:
@@ -70,7 +70,7 @@ DAMAGES = [
     pytest.param(lose, "missing", id="file-missing"),
     pytest.param(cut, "truncated", id="file-truncated"),
     pytest.param(link, "not a regular file", id="symlink"),
-    pytest.param(renumber, "format 2", id="format-2"),
+    pytest.param(renumber, "format 3 is not a format that this version reads: 1 or 2", id="format-3"),
     pytest.param(escape, "files.0.path", id="path-escapes"),
     pytest.param(unlist, "not in its list", id="unlisted"),
     pytest.param(spoil, "cannot be read", id="manifest-damaged"),

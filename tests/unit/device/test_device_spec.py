@@ -9,32 +9,35 @@ from spanserve.device.host.cards import CARDS
 
 
 @pytest.mark.parametrize(
-    ("text", "backend", "options"),
+    ("text", "kind", "options"),
     [
         pytest.param("cpu", "cpu", {}, id="cpu"),
         pytest.param("cpu?threads=4", "cpu", {"threads": 4.0}, id="cpu-threads"),
         pytest.param("mlu:0", "mlu", {}, id="mlu"),
-        pytest.param("sim:fixed", "sim", {}, id="sim"),
-        pytest.param("sim:fixed?latency_ms=0.5", "sim", {"latency_ms": 0.5}, id="sim-fraction"),
+        pytest.param("sim:fixed", "sim:fixed", {}, id="sim"),
+        pytest.param("sim:fixed?latency_ms=0.5", "sim:fixed", {"latency_ms": 0.5}, id="sim-fraction"),
         pytest.param(
             "sim:fixed?latency_ms=5&fail_id=1&hang_id=2&abort_id=3",
-            "sim",
+            "sim:fixed",
             {"latency_ms": 5.0, "fail_id": 1.0, "hang_id": 2.0, "abort_id": 3.0},
             id="sim-all",
         ),
-        pytest.param("sim:fixed?fail_id=1&", "sim", {"fail_id": 1.0}, id="empty-pair"),
-        pytest.param("sim:fixed?fail_id=1&fail_id=2", "sim", {"fail_id": 2.0}, id="the-last-one-counts"),
+        pytest.param("sim:fixed?fail_id=1&", "sim:fixed", {"fail_id": 1.0}, id="empty-pair"),
+        pytest.param(
+            "sim:fixed?fail_id=1&fail_id=2", "sim:fixed", {"fail_id": 2.0}, id="the-last-one-counts"
+        ),
     ],
 )
-def test_parse(text: str, backend: str, options: dict[str, float]) -> None:
+def test_parse(text: str, kind: str, options: dict[str, float]) -> None:
     """A device name is a kind and numbers behind a question mark; it is kept as given."""
-    assert DeviceSpec(text, backend, options) == DeviceSpec.parse(text)
+    spec = DeviceSpec.parse(text)
+    assert (text, kind, options) == (spec.text, spec.kind.name, spec.options)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        pytest.param("", "device '' is not known: use cpu, mlu:N, or sim:fixed", id="empty"),
+        pytest.param("", "device '' is not known: use cpu, mlu:N, sim:fixed, ", id="empty"),
         pytest.param("gpu", "device 'gpu' is not known", id="unknown"),
         pytest.param("CPU", "device 'CPU' is not known", id="capitals"),
         pytest.param("cpu ", "device 'cpu ' is not known", id="space"),
@@ -49,7 +52,9 @@ def test_parse(text: str, backend: str, options: dict[str, float]) -> None:
             "sim:fixed?x=1", "no option 'x', only abort_id, fail_id, hang_id, latency_ms", id="unknown-option"
         ),
         pytest.param(
-            "sim:mlu370-x9", "use cpu, mlu:N, or sim:fixed, sim:mlu370-x8, sim:mlu370-x4", id="card"
+            "sim:mlu370-x9",
+            "use cpu, mlu:N, sim:fixed, sim:mlu370-x8, sim:mlu370-x4 or sim:mlu370-s4",
+            id="card",
         ),
         pytest.param("sim:mlu370-x8?latency_ms=1", "no option 'latency_ms'", id="latency-of-a-card"),
         pytest.param("sim:fixed?precision=fp16", "no option 'precision'", id="precision-of-no-card"),
@@ -92,15 +97,25 @@ def test_index() -> None:
     ],
 )
 def test_simulated_card(text: str, card: tuple[str, str], options: dict[str, float]) -> None:
-    """A simulated card has a name and a precision, float16 unless said otherwise, and figures."""
+    """A simulated card has a name and a precision, float16 unless said otherwise; its cost is the published one."""
     spec = DeviceSpec.parse(text)
-    assert DeviceSpec(text, "sim", options, card=card) == spec
-    assert CARDS[card[0]][card[1]] == spec.figures
+    assert (card[0], options) == (spec.unit, spec.options)
+    assert spec.kind.known_cost is not None
+    expected = CARDS[card[0]][card[1]].seconds(8, 128) * options.get("time_scale", 1)
+    assert pytest.approx(expected) == spec.kind.known_cost(spec, 8, 384).estimate(8, 128)
 
 
-def test_no_figures() -> None:
-    """Other devices have none."""
-    assert [None] * 3 == [DeviceSpec.parse(text).figures for text in ("cpu", "mlu:0", "sim:fixed")]
+def test_nothing_known() -> None:
+    """What other devices take has to be measured."""
+    kinds = [DeviceSpec.parse(text).kind for text in ("cpu", "mlu:0", "sim:fixed")]
+    assert [None] * 3 == [kind.known_cost for kind in kinds]
+
+
+def test_meant_for() -> None:
+    """Where only a bundle is known, its target tells the device."""
+    assert ["cpu", "mlu:0"] == [DeviceSpec.meant_for(target).text for target in ("cpu", "magicmind")]
+    with pytest.raises(DeviceError, match="no device is known for bundles of target 'abacus'"):
+        DeviceSpec.meant_for("abacus")
 
 
 def test_interpreter() -> None:

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.bundle import MagicMindInfo
+from spanserve.bundle import Arch
 from spanserve.doctor.bundle import check_architecture
 
 
-def built(arch: str, *clusters: int) -> MagicMindInfo:
-    """Of a bundle for one architecture."""
-    return MagicMindInfo(
-        sdk_version="1.7.0",
-        archs=((arch, clusters),),
-        dynamic=True,
-        precision_mode="force_float32",
-        input_dtypes=("INT32",) * 3,
-    )
+def built(arch: str, *clusters: int) -> list[Arch]:
+    """What a bundle for one architecture says."""
+    return [Arch(name=arch, clusters=clusters)]
 
 
 @pytest.mark.parametrize(
-    ("info", "models", "verdict", "advice"),
+    ("archs", "models", "verdict", "advice"),
     [
         pytest.param(built("mtp_372", 2, 6, 8), {"MLU370-X8"}, "ok", "", id="fits"),
         pytest.param(built("mtp_372", 6), {"MLU370-S4"}, "ok", "", id="just-fits"),
@@ -40,8 +34,8 @@ def built(arch: str, *clusters: int) -> MagicMindInfo:
         ),
     ],
 )
-def test_architecture(info: MagicMindInfo, models: set[str], verdict: str, advice: str) -> None:
+def test_architecture(archs: list[Arch], models: set[str], verdict: str, advice: str) -> None:
     """A card of another architecture or with too few clusters fails, one that is not known is left to people."""
-    finding = check_architecture(info, models)
+    finding = check_architecture(archs, models)
     assert (verdict, True) == (finding.verdict.value, finding.advice.endswith(advice))
     assert all(model in finding.found for model in models)

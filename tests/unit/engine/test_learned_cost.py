@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -27,10 +27,10 @@ class Timed:
     max_batch: int = 16
     runs: list[tuple[int, int]] = field(default_factory=list)
 
-    def timed(self, ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[float, None, None]:
-        batch, length = ids.shape
+    def timed(self, inputs: Mapping[str, np.ndarray]) -> tuple[float, None]:
+        batch, length = inputs["input_ids"].shape
         self.runs.append((batch, length))
-        return self.seconds(batch, length), None, None
+        return self.seconds(batch, length), None
 
 
 def measured(device: Timed) -> CostTable:

@@ -9,7 +9,7 @@ import pytest
 
 from spanserve.device.cpus import format_cpus
 from spanserve.fleet.cores import divide
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.placements import parse_placements
 
 
 def write(root: Path, path: str, text: str) -> None:
@@ -36,16 +36,16 @@ def host(root: Path, *, driver: bool = True, nodes: str = "0011") -> Path:
 
 
 def shares(devices: str, root: Path, allowed: Iterable[int] = range(16), **environment: str) -> list[str]:
-    places = parse_places(devices, "h:1")
+    placements = parse_placements(devices, "h:1")
     return [
         format_cpus(cores.cpus)
-        for cores in divide(places, allowed=allowed, environment=environment, root=root)
+        for cores in divide(placements, allowed=allowed, environment=environment, root=root)
     ]
 
 
 def reason(devices: str, root: Path, allowed: Iterable[int] = range(16), **environment: str) -> str:
-    places = parse_places(devices, "h:1")
-    return divide(places, allowed=allowed, environment=environment, root=root)[0].reason
+    placements = parse_placements(devices, "h:1")
+    return divide(placements, allowed=allowed, environment=environment, root=root)[0].reason
 
 
 @pytest.mark.parametrize("driver", [True, False], ids=["driver", "bus"])

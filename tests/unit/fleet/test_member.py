@@ -15,12 +15,12 @@ from spanserve.fleet import member as module
 from spanserve.fleet.child import Child
 from spanserve.fleet.cores import Cores
 from spanserve.fleet.member import GIVEN_UP, READY, SILENT, STARTING, STOPPED, WAITING, Launch, Member
-from spanserve.fleet.pinned_bundle import Release
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.pinned_bundle import PinnedBundle
+from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.watch import attend
 from tests.kit.processes import PATIENCE_S
 
-RELEASE = Release(Path("/bundle"), "b", "digest", "manifest")
+PINNED = PinnedBundle(Path("/bundle"), "b", {"cpu": "digest"}, "manifest")
 FULL = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
@@ -64,10 +64,10 @@ class Ground:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         launch = Launch(arguments=(), folder=folder, watchdog_s=30.0, drain_s=5.0, deaths=3, period_s=600.0)
-        (place,) = parse_places("cpu", "h:1")
+        (placement,) = parse_placements("cpu", "h:1")
         self.failures: list[Exception] = []
         self._started: asyncio.Queue[FakeChild] = asyncio.Queue()
-        self.member = Member(place, Cores(frozenset({0}), "all"), launch, self._note)
+        self.member = Member(placement, Cores(frozenset({0}), "all"), launch, self._note)
         self.states: asyncio.Queue[str] = asyncio.Queue()
         monkeypatch.setattr(Child, "start", self._start)
         monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.01)
@@ -103,7 +103,7 @@ def ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ground:
 async def test_a_start_that_fails_is_tried_again(ground: Ground) -> None:
     """While the system has nothing to start a worker with, that counts as a death, and is tried again."""
     ground.failures = [FULL, BlockingIOError(errno.EAGAIN, "fork")]
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     await ground.until(WAITING)
     await ground.until(STARTING)
     assert (3, 2) == (ground.member.starts, ground.member.deaths)
@@ -114,7 +114,7 @@ async def test_a_start_that_fails_is_tried_again(ground: Ground) -> None:
 async def test_starts_that_fail_for_ever(ground: Ground) -> None:
     """A device whose workers cannot be started is given up after as many tries as deaths, with the error."""
     ground.failures = [FULL] * 3
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     await ground.until(GIVEN_UP)
     assert "Too many open files" in ground.member.reason
     assert "died 3 times within 600 s" in ground.member.reason
@@ -128,7 +128,7 @@ async def test_an_error_of_our_own(ground: Ground, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("stumbled")
 
     monkeypatch.setattr(module, "attend", stumble)
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     await ground.until(WAITING)
     assert (await ground.worker()).closed
     assert "ended with RuntimeError: stumbled" == ground.member.reason
@@ -139,7 +139,7 @@ async def test_an_error_of_our_own(ground: Ground, monkeypatch: pytest.MonkeyPat
 
 async def test_silent(ground: Ground) -> None:
     """A worker that misses signs of life does not count as serving, until it gives one again."""
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     child = await ground.worker()
     child.say(READY)
     child.silent_s = 3.5
@@ -152,7 +152,7 @@ async def test_silent(ground: Ground) -> None:
 
 async def test_last_words(ground: Ground) -> None:
     """Why a worker gave its device up is told with its end, and with no later one."""
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     child = await ground.worker()
     child.say("failed: wrong answers: 3 of 8")
     child.end(70)
@@ -166,12 +166,12 @@ async def test_last_words(ground: Ground) -> None:
 
 async def test_a_drain_cut_short_is_of_one_worker(ground: Ground) -> None:
     """What one worker left undone is forgotten when the next one is started in its place."""
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     (await ground.worker()).drained = 1
     await ground.until(STARTING)
     await ground.member.stop()
     found = [ground.member.cut_short]
-    ground.member.start(RELEASE)
+    ground.member.start(PINNED)
     await ground.worker()
     assert [True, False] == [*found, ground.member.cut_short]
     await ground.member.stop()

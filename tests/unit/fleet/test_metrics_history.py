@@ -32,7 +32,7 @@ def samples(*members: tuple[History, str, str]) -> dict[str, float]:
 
 
 def test_device_label() -> None:
-    """Every sample carries the device in the fleet, in place of the name that the worker has for it."""
+    """Every sample carries the device in the fleet, in placement of the name that the worker has for it."""
     found = samples((History(), text_of(3, "answer"), "mlu:0"), (History(), text_of(5, "answer"), "mlu:1"))
     assert 3 == found['spanserve_questions_total{device="mlu:0",outcome="answer"}']
     assert 5 == found['spanserve_questions_total{device="mlu:1",outcome="answer"}']

@@ -1,4 +1,4 @@
-"""Places: which devices and addresses the options of `spanserve up` name."""
+"""Placements: which devices and addresses the options of `spanserve up` name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from spanserve.contract.errors import SpanserveError
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.placements import parse_placements
 
 NAMED = {
     "one": ("cpu", "h:1", [("cpu", "cpu", "h:1")]),
@@ -37,8 +37,8 @@ NAMED = {
 @pytest.mark.parametrize(("devices", "listen", "expected"), NAMED.values(), ids=NAMED)
 def test_named(devices: str, listen: str, expected: list[tuple[str, str, str]]) -> None:
     """Every device gets a name of its own and a port of its own, in the order given."""
-    places = parse_places(devices, listen)
-    assert expected == [(place.name, place.spec.text, place.address) for place in places]
+    placements = parse_placements(devices, listen)
+    assert expected == [(placement.name, placement.spec.text, placement.address) for placement in placements]
 
 
 REFUSED = {
@@ -47,7 +47,7 @@ REFUSED = {
     "too-many": ("sim:fixed*65", "h:1", "65 devices"),
     "a-card-twice": ("mlu:0-3,mlu:2", "h:1", "mlu:2 is named 2 times"),
     "a-card-in-other-digits": ("mlu:07,mlu:7", "h:1", "mlu:7 is named 2 times"),
-    "a-card-times": ("mlu:0*2", "h:1", "'mlu:0*2' is not known"),
+    "a-card-times": ("mlu:0*2", "h:1", "mlu:0 is named 2 times"),
     "unknown-device": ("gpu:0", "h:1", "'gpu:0' is not known"),
     "too-few-ports": ("mlu:0-7", "h:1-7", "7 ports for 8 devices"),
     "ports-backwards": ("cpu", "h:7-1", "not between"),
@@ -62,4 +62,4 @@ REFUSED = {
 def test_refused(devices: str, listen: str, message: str) -> None:
     """What cannot work is refused with what was found."""
     with pytest.raises(SpanserveError, match=re.escape(message)):
-        parse_places(devices, listen)
+        parse_placements(devices, listen)

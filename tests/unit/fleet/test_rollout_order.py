@@ -12,21 +12,21 @@ import pytest
 
 from spanserve.engine.waiting import Changes
 from spanserve.fleet.member import GIVEN_UP, READY, WAITING, Member
-from spanserve.fleet.pinned_bundle import Release
-from spanserve.fleet.placements import Place, parse_places
+from spanserve.fleet.pinned_bundle import PinnedBundle
+from spanserve.fleet.placements import Placement, parse_placements
 from spanserve.fleet.rollout import RolloutStatus, roll_out
 
-OLD, NEW = (Release(Path(f"/{name}"), name, name, name) for name in ("old", "new"))
+OLD, NEW = (PinnedBundle(Path(f"/{name}"), name, {"cpu": name}, name) for name in ("old", "new"))
 
 
 @dataclass
 class FakeMember:
     """A member that is ready at once after a start; `then` is its state from its renewal on."""
 
-    place: Place
+    placement: Placement
     state: str = READY
     then: str = READY
-    release: Release | None = OLD
+    pinned: PinnedBundle | None = OLD
     reason: str = ""
     order: list[str] = field(default_factory=list)
     started: asyncio.Event = field(default_factory=asyncio.Event)
@@ -36,10 +36,10 @@ class FakeMember:
         return self.state == READY
 
     async def stop(self) -> None:
-        self.order.append(self.place.name)
+        self.order.append(self.placement.name)
 
-    def start(self, release: Release, *, trial: bool = False) -> None:
-        self.release, self.state = release, self.then
+    def start(self, pinned: PinnedBundle, *, trial: bool = False) -> None:
+        self.pinned, self.state = pinned, self.then
         self.started.set()
 
     async def proven(self, timeout_s: float) -> bool:
@@ -51,9 +51,10 @@ class Ground:
 
     def __init__(self, *states: str) -> None:
         self.order: list[str] = []
-        places = parse_places(f"mlu:0-{len(states) - 1}", "h:1")
+        placements = parse_placements(f"mlu:0-{len(states) - 1}", "h:1")
         self.members = [
-            FakeMember(place, state, order=self.order) for place, state in zip(places, states, strict=True)
+            FakeMember(placement, state, order=self.order)
+            for placement, state in zip(placements, states, strict=True)
         ]
         self.status = RolloutStatus()
         self.changes = Changes()
@@ -85,7 +86,7 @@ async def test_order(states: tuple[str, ...], expected: list[str]) -> None:
     ground = Ground(*states)
     assert await ground.roll_out()
     assert expected == ground.order
-    assert [NEW] * 3 == [member.release for member in ground.members]
+    assert [NEW] * 3 == [member.pinned for member in ground.members]
 
 
 async def test_the_wait_ends(monkeypatch: pytest.MonkeyPatch) -> None:

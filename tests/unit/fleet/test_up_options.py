@@ -63,7 +63,7 @@ def test_told_to_renew_too_early(capsys: pytest.CaptureFixture[str], monkeypatch
         raise BundleError("still here")
 
     before = signal.getsignal(signal.SIGHUP)
-    monkeypatch.setattr(run, "read_release", told)
+    monkeypatch.setattr(run, "read_pinned", told)
     try:
         with pytest.raises(SystemExit):
             main(["up", "--devices", "sim:fixed"])

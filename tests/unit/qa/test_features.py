@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spanserve.bundle import Bundle, BundleError, Tensor
+from spanserve.bundle.manifest import INPUTS, OUTPUTS
+from spanserve.bundle.parts import Pieces
 from spanserve.contract import ErrorCode, Options, Question, Refusal, Task
 from spanserve.qa import EncodedQuestion, Encoder
 from spanserve.qa.features import CACHED_CONTEXTS
@@ -190,3 +193,40 @@ def test_id_outside_the_vocabulary(make_encoder: MakeEncoder, context: str, ques
         encoder.encode(task(context, question))
     assert ErrorCode.INTERNAL == caught.value.code
     assert 1 == make_encoder(vocab_size=VOCABULARY["a"] + 1).encode(task(context, question)).windows
+
+
+UNKNOWN = {
+    "input": (
+        {"inputs": (*INPUTS, Tensor(name="position_ids", dtype="int32"))},
+        "no use is known .*position_ids",
+    ),
+    "type": ({"inputs": (Tensor(name="input_ids", dtype="int64"),)}, "no use is known .*int64"),
+    "no-ids": ({"inputs": INPUTS[1:]}, "the model has no tensor input_ids"),
+    "no-end": ({"outputs": OUTPUTS[:1]}, "the model has no tensor end_logits"),
+}
+
+
+@pytest.mark.parametrize(("changes", "message"), UNKNOWN.values(), ids=UNKNOWN)
+def test_unknown_tensors(sim_bundle: Bundle, changes: dict[str, object], message: str) -> None:
+    """A model that takes or gives what nobody here knows is refused before it is loaded."""
+    other = Bundle(sim_bundle.path, sim_bundle.manifest.model_copy(update=changes))
+    with pytest.raises(BundleError, match=message):
+        Encoder.of(other)
+
+
+def test_fewer_inputs(sim_bundle: Bundle) -> None:
+    """One that takes no token types is not."""
+    Encoder.of(Bundle(sim_bundle.path, sim_bundle.manifest.model_copy(update={"inputs": INPUTS[:2]})))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"pieces": Pieces(mark="Ġ", marked="begin")}, {"template": ()}],
+    ids=["pieces", "template"],
+)
+def test_another_tokenizer(sim_bundle: Bundle, changes: dict[str, object]) -> None:
+    """A tokenizer that puts pairs or words together in another way is refused, not taken for BERT's."""
+    tokenizer = sim_bundle.manifest.tokenizer.model_copy(update=changes)
+    other = Bundle(sim_bundle.path, sim_bundle.manifest.model_copy(update={"tokenizer": tokenizer}))
+    with pytest.raises(BundleError, match="are not BERT's"):
+        Encoder.of(other)

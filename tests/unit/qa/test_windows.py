@@ -112,9 +112,13 @@ def window(question: list[int], context: list[int], part: Cut | None = None) -> 
     return Window(np.array(question, np.int32), ids, part or Cut(0, len(ids), None))
 
 
+NAMES = ("input_ids", "attention_mask", "token_type_ids")
+
+
 def filled(windows: list[Window], rows: int, length: int) -> tuple[Ints, Ints, Ints]:
-    ids, mask, types = (np.full((rows, length), -9, np.int32) for _ in range(3))
-    fill(windows, ids, mask, types, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    inputs = {name: np.full((rows, length), -9, np.int32) for name in NAMES}
+    fill(windows, inputs, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    ids, mask, types = inputs.values()
     return ids, mask, types
 
 
@@ -160,8 +164,20 @@ def test_fill_to_the_last_column() -> None:
 def test_fill_into_part_of_a_larger_area() -> None:
     """Nothing is written outside the arrays that were given."""
     area = np.full(3 * 2 * 8 + 5, -9, np.int32)
-    ids, mask, types = (area[index * 16 : index * 16 + 16].reshape(2, 8) for index in range(3))
+    parts = (area[index * 16 : index * 16 + 16].reshape(2, 8) for index in range(3))
     info = TokenizerInfo(lower_case=True, cls_id=1, sep_id=2, pad_id=0)
-    fill([window([11], [21])] * 2, ids, mask, types, info)
+    fill([window([11], [21])] * 2, dict(zip(NAMES, parts, strict=True)), info)
     assert [-9] * 5 == area[48:].tolist()
     assert -9 not in area[:48]
+
+
+def test_fill_what_the_model_takes() -> None:
+    """A model without token types, or without a mask, gets the inputs that it has."""
+    rows = [window([11], [21, 22])]
+    ids, mask, _ = filled(rows, 2, 8)
+    alone = {"input_ids": np.full((2, 8), -9, np.int32)}
+    fill(rows, alone, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    assert ids.tolist() == alone["input_ids"].tolist()
+    both = {**alone, "attention_mask": np.full((2, 8), -9, np.int32)}
+    fill(rows, both, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    assert mask.tolist() == both["attention_mask"].tolist()

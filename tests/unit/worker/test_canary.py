@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -14,7 +15,7 @@ from spanserve.bundle.golden import goldens_to_json
 from spanserve.contract import Question, Task
 from spanserve.device import Device, DeviceSpec
 from spanserve.device.errors import CanaryFailed
-from spanserve.device.host.simulated import logits
+from spanserve.device.host.simulated import answers
 from spanserve.qa import Encoder
 from spanserve.qa.direct import Run, ask
 from spanserve.worker.canary import check_goldens
@@ -32,32 +33,26 @@ class Fake:
     rule: Run
     spec: DeviceSpec
 
-    def compute(
-        self, ids: np.ndarray, mask: np.ndarray, types: np.ndarray, *, timeout_s: float
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return self.rule(ids, mask, types)
+    def compute(self, inputs: Mapping[str, np.ndarray], *, timeout_s: float) -> Mapping[str, np.ndarray]:
+        return self.rule(inputs)
 
 
-def right(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rule of the simulated device."""
-    return logits(ids)
+right = answers
 
 
-def shifted(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def shifted(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Every logit one place too far to the right."""
-    start, end = logits(ids)
-    return np.roll(start, 1, axis=1), np.roll(end, 1, axis=1)
+    return {name: np.roll(logits, 1, axis=1) for name, logits in right(inputs).items()}
 
 
-def louder(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def louder(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The right spans with scores half as high again."""
-    start, end = logits(ids)
-    return start * np.float32(1.5), end * np.float32(1.5)
+    return {name: logits * np.float32(1.5) for name, logits in right(inputs).items()}
 
 
-def nothing(ids: np.ndarray, mask: np.ndarray, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def nothing(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """No numbers at all."""
-    return (np.full(ids.shape, np.nan, np.float32),) * 2
+    return {name: np.full_like(logits, np.nan) for name, logits in right(inputs).items()}
 
 
 def fake(bundle: Bundle, rule: Run, device: str) -> Device:
@@ -70,10 +65,10 @@ def bundle(tmp_path: Path) -> Bundle:
     """A bundle whose two goldens are what the simulated rule gives."""
     bundle = make_sim_bundle(tmp_path / "b")
     task = Task(id="t", context=CONTEXT, questions=tuple(Question(text, text) for text in QUESTIONS))
-    answers = ask(Encoder.of(bundle), task, right, length_multiple=16)
+    found = ask(Encoder.of(bundle), task, right, bundle.manifest)
     goldens = [
         Golden(CONTEXT, text, answer.best.start, answer.best.end, answer.best.score)
-        for text, answer in zip(QUESTIONS, answers, strict=True)
+        for text, answer in zip(QUESTIONS, found, strict=True)
     ]
     (bundle.path / "goldens.json").write_text(goldens_to_json(goldens), encoding="utf-8")
     return bundle

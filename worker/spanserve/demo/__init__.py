@@ -4,5 +4,7 @@ from pathlib import Path
 
 #: Folder of the built-in bundle.
 BUNDLE = Path(__file__).parent / "bundle"
+#: What it was built for.
+TARGET = "cpu"
 #: The built-in data set, SQuAD v1.1 JSON.
 QUESTIONS = Path(__file__).parent / "questions.json"

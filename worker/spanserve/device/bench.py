@@ -11,10 +11,13 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spanserve.bundle import Manifest
+from spanserve.bundle.manifest import ATTENTION_MASK, INPUT_IDS
 from spanserve.device.errors import DeviceError
 from spanserve.device.handle import Device, Slot
 
@@ -84,8 +87,8 @@ def time_shape(device: Device, batch: int, length: int) -> float:
     Raises:
         DeviceError: the device failed.
     """
-    ids = np.full((batch, length), device.bundle.manifest.tokenizer.cls_id, np.int32)
-    return device.timed(ids, np.ones_like(ids), np.zeros_like(ids))[0]
+    ids = np.full((batch, length), device.bundle.manifest.tokenizer.cls_id)
+    return device.timed(_inputs(device.bundle.manifest, ids))[0]
 
 
 def measure_device(
@@ -117,10 +120,10 @@ def measure_device(
         )
     generator = np.random.default_rng(0)
     known = (0, manifest.model.vocab_size) if token_id is None else (token_id, token_id + 1)
-    ids = generator.integers(*known, (batch, length), np.int32)
-    _pump(device, ids, warmup_s, 1, _Times())
+    inputs = _inputs(manifest, generator.integers(*known, (batch, length)))
+    _pump(device, inputs, (batch, length), warmup_s, 1, _Times())
     times = _Times()
-    wall_s = _pump(device, ids, duration_s, iterations, times)
+    wall_s = _pump(device, inputs, (batch, length), duration_s, iterations, times)
     return Measured(
         batch=batch,
         length=length,
@@ -134,9 +137,27 @@ def measure_device(
     )
 
 
-def _pump(device: Device, ids: NDArray[np.int32], duration_s: float, iterations: int, times: _Times) -> float:
+def _inputs(manifest: Manifest, ids: NDArray[np.integer[Any]]) -> dict[str, NDArray[Any]]:
+    """A batch of whole windows with these token ids, [B, S], for every input of the graph; what it is not: 0."""
+    values: dict[str, Any] = {INPUT_IDS: ids, ATTENTION_MASK: 1}
+    sizes = dict(zip(("batch", "length"), ids.shape, strict=True))
+    found = {}
+    for tensor in manifest.inputs:
+        shape = [size if isinstance(size, int) else sizes[size] for size in tensor.shape]
+        found[tensor.name] = np.full(shape, values.get(tensor.name, 0), tensor.dtype)
+    return found
+
+
+def _pump(
+    device: Device,
+    inputs: Mapping[str, NDArray[Any]],
+    shape: tuple[int, int],
+    duration_s: float,
+    iterations: int,
+    times: _Times,
+) -> float:
     """Keep the device busy. Returns the seconds it took until nothing was in flight any more."""
-    batch, length = ids.shape
+    batch, length = shape
     flying: deque[tuple[Slot, Future[float], float]] = deque()
     began = time.perf_counter()
     try:
@@ -145,15 +166,13 @@ def _pump(device: Device, ids: NDArray[np.int32], duration_s: float, iterations:
             slot = None if enough else device.acquire()
             if slot is not None:
                 before = time.perf_counter()
-                arrays = slot.arrays(batch, length)
-                arrays.ids[:] = ids
-                arrays.mask[:] = 1
-                arrays.types[:] = 0
+                for name, area in slot.inputs(batch, length).items():
+                    area[:] = inputs[name]
                 now = time.perf_counter()
                 times.copy_in.append(now - before)
                 flying.append((slot, slot.submit(batch, length, _TIMEOUT_S), now))
             elif flying:
-                _land(*flying.popleft(), (batch, length), times)
+                _land(*flying.popleft(), shape, times)
             else:
                 return time.perf_counter() - began
     finally:
@@ -170,8 +189,7 @@ def _land(slot: Slot, future: Future[float], submitted: float, shape: tuple[int,
         times.round_trip.append(ended - submitted)
         for name, seconds in slot.parts.items():
             times.parts.setdefault(name, []).append(seconds)
-        arrays = slot.arrays(*shape)
-        _ = arrays.start.copy(), arrays.end.copy()
+        slot.outputs(*shape)
         times.copy_out.append(time.perf_counter() - ended)
     finally:
         slot.release()

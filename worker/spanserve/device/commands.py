@@ -80,9 +80,9 @@ def bench_device(
     No text, no tokens, no network: what a worker can at best give on this device.
     """
     for path in bundles or [demo.BUNDLE]:
-        bundle = Bundle.open(path)
-        name = device or {"cpu": "cpu", "magicmind": "mlu:0"}[bundle.manifest.target]
-        spec = DeviceSpec.parse(name)
+        given = DeviceSpec.parse(device) if device else None
+        bundle = Bundle.open(path, targets=given.kind.targets if given else None)
+        spec = given or DeviceSpec.meant_for(bundle.manifest.target)
         handle = Device(
             bundle,
             spec,
@@ -97,13 +97,13 @@ def bench_device(
                 measured = measure_device(
                     handle, batch, tokens, warmup_s=warmup, duration_s=duration, iterations=iterations
                 )
-                (_print_json if json_output else _print)(bundle, name, slots, measured)
+                (_print_json if json_output else _print)(bundle, spec.text, slots, measured)
 
 
 def _batches(bundle: Bundle) -> list[int]:
     """Those of the public sample that the bundle takes; a graph of a fixed batch has that one only."""
     manifest = bundle.manifest
-    if manifest.magicmind is not None and not manifest.magicmind.dynamic:
+    if not manifest.dynamic:
         return [manifest.max_batch_size]
     return [batch for batch in _BATCHES if batch <= manifest.max_batch_size]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import mmap
 import os
 import sys
@@ -14,14 +13,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from spanserve.bundle import Bundle, Manifest, grid_of
-from spanserve.device.attendant import Attendant
 from spanserve.device.cpus import cpu_share
 from spanserve.device.errors import DeviceError
 from spanserve.device.host.ring import Arrays, Ring
+from spanserve.device.host_monitor import HostMonitor
 from spanserve.device.process import HostProcess
 from spanserve.device.spec import DeviceSpec
 
@@ -37,18 +35,10 @@ SINGLE_TIMEOUT_S = 60.0
 _MFD_CLOEXEC = 1
 
 #: Parts of the manifest that the host reads.
-_FOR_THE_HOST = {
-    "precision",
-    "graphs",
-    "max_seq_length",
-    "max_batch_size",
-    "runtime",
-    "model",
-    "magicmind",
-}
+_FOR_THE_HOST = {"precision", "graphs", "max_batch_size", "runtime", "model", "arch", "inputs", "outputs"}
 
-Ints = NDArray[np.int32]
-Floats = NDArray[np.float32]
+#: Arrays by the names that the manifest gives them.
+Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(slots=True, eq=False)
@@ -67,15 +57,13 @@ class Slot:
         """
         return self._device.ring.arrays(self.index, batch, length)
 
-    def inputs(self, batch: int, length: int) -> dict[str, Ints]:
-        """The inputs of `arrays` by the names that the graphs give them: int32 [batch, length] each."""
-        arrays = self.arrays(batch, length)
-        return {"input_ids": arrays.ids, "attention_mask": arrays.mask, "token_type_ids": arrays.types}
+    def inputs(self, batch: int, length: int) -> dict[str, NDArray[Any]]:
+        """The inputs of `arrays`."""
+        return self.arrays(batch, length).inputs
 
-    def outputs(self, batch: int, length: int) -> dict[str, Floats]:
-        """Copies of the logits in `arrays` by name, which outlive the slot: float32 [batch, length] each."""
-        arrays = self.arrays(batch, length)
-        return {"start_logits": arrays.start.copy(), "end_logits": arrays.end.copy()}
+    def outputs(self, batch: int, length: int) -> dict[str, NDArray[Any]]:
+        """Copies of the outputs in `arrays`, which outlive the slot."""
+        return {name: area.copy() for name, area in self.arrays(batch, length).outputs.items()}
 
     def submit(self, batch: int, length: int, timeout_s: float) -> Future[float]:
         """Run the batch that was filled in.
@@ -132,19 +120,20 @@ class Device:
         self._environment = dict(environment or {})
         self._log = log
         self._ring_fd = _memory_file("spanserve-ring")
-        size = Ring.size(slots, self.max_batch, manifest.max_seq_length)
-        os.ftruncate(self._ring_fd, size)
-        self.ring = Ring(mmap.mmap(self._ring_fd, size), slots, self.max_batch, manifest.max_seq_length)
+        told = manifest.model_dump(mode="json", include=_FOR_THE_HOST)
+        shape = (slots, self.max_batch, manifest.max_seq_length, (told["inputs"], told["outputs"]))
+        os.ftruncate(self._ring_fd, Ring.size(*shape))
+        self.ring = Ring(mmap.mmap(self._ring_fd, Ring.size(*shape)), *shape)
         share = cpu_share()
         threads = int(spec.options.get("threads", share.threads))
         self.threads_reason = "as given" if "threads" in spec.options else share.reason
         self._config: dict[str, Any] = {
-            "backend": spec.backend,
-            "options": spec.options,
-            "index": spec.index,
-            "card": spec.card,
+            "backend": spec.kind.backend,
+            "sdk_python": spec.kind.sdk_python,
+            "options": {**spec.options, **spec.words},
+            "unit": spec.unit,
             "bundle": str(bundle.path.resolve()),
-            "manifest": json.loads(manifest.model_dump_json(include=_FOR_THE_HOST)),
+            "manifest": told,
             "threads": threads,
             "lanes": slots,
             "slots": slots,
@@ -154,7 +143,7 @@ class Device:
         }
         self._lock = threading.Lock()
         self._free = [Slot(index, self) for index in reversed(range(slots))]
-        self._attendant: Attendant | None = None
+        self._monitor: HostMonitor | None = None
         self._closed = False
         self._first_start_s: float | None = None
         #: Facts the host reported when it came up.
@@ -181,9 +170,14 @@ class Device:
             self._config["lanes"] = count
 
     @property
+    def closed(self) -> bool:
+        """Whether it was given back for good."""
+        return self._closed
+
+    @property
     def host_pid(self) -> int | None:
         """Process id of the host, None while there is none."""
-        return self._attendant.host_pid if self._attendant else None
+        return self._monitor.host_pid if self._monitor else None
 
     def start(self) -> None:
         """Start a host and wait until it has loaded the model.
@@ -199,9 +193,9 @@ class Device:
         with self._lock:
             if self._closed:
                 raise DeviceError(f"{self.spec.text} was closed")
-            if self._attendant is not None and self._attendant.stuck:
-                raise DeviceError(self._attendant.stuck)
-            attendant = self._attendant = Attendant(
+            if self._monitor is not None and self._monitor.stuck:
+                raise DeviceError(self._monitor.stuck)
+            monitor = self._monitor = HostMonitor(
                 self.spec.text,
                 self.ring,
                 self._make_host,
@@ -209,7 +203,7 @@ class Device:
                 log=self._log,
                 died=lambda: self.on_death(),
             )
-        self.info = attendant.ready.result()
+        self.info = monitor.ready.result()
         self.starts += 1
         if self._first_start_s is None:
             self._first_start_s = time.monotonic() - began
@@ -217,9 +211,9 @@ class Device:
     def stop(self) -> None:
         """End the host; batches in flight fail with HostDied. Does nothing when there is none."""
         with self._lock:
-            attendant = self._attendant
-        if attendant is not None:
-            attendant.stop()
+            monitor = self._monitor
+        if monitor is not None:
+            monitor.stop()
 
     def close(self) -> None:
         """Stop for good, a start that is under way included; give the shared memory back."""
@@ -236,16 +230,16 @@ class Device:
             return self._free.pop() if self._free else None
 
     def timed(
-        self, ids: Ints, mask: Ints, types: Ints, *, timeout_s: float = SINGLE_TIMEOUT_S
-    ) -> tuple[float, Floats, Floats]:
+        self, inputs: Tensors, *, timeout_s: float = SINGLE_TIMEOUT_S
+    ) -> tuple[float, dict[str, NDArray[Any]]]:
         """Run one batch and wait for it.
 
         Args:
-            ids, mask, types: int32 [B, S].
+            inputs: every input of the graph, [B, S] or what its shape says.
             timeout_s: longest time it may run; then the host is killed.
 
         Returns:
-            Seconds on the device; start and end logits, float32 [B, S].
+            Seconds on the device, and every output.
 
         Raises:
             DeviceError: the batch failed, the host died, or every slot is in use.
@@ -254,28 +248,26 @@ class Device:
         if slot is None:
             raise DeviceError(f"every slot of {self.spec.text} is in use")
         try:
-            batch, length = ids.shape
-            arrays = slot.arrays(batch, length)
-            arrays.ids[:], arrays.mask[:], arrays.types[:] = ids, mask, types
+            batch, length = _shape_of(inputs, self.bundle.manifest)
+            for name, area in slot.inputs(batch, length).items():
+                area[:] = inputs[name]
             seconds = slot.submit(batch, length, timeout_s).result()
-            return seconds, arrays.start.copy(), arrays.end.copy()
+            return seconds, slot.outputs(batch, length)
         finally:
             slot.release()
 
-    def compute(
-        self, ids: Ints, mask: Ints, types: Ints, *, timeout_s: float = SINGLE_TIMEOUT_S
-    ) -> tuple[Floats, Floats]:
+    def compute(self, inputs: Tensors, *, timeout_s: float = SINGLE_TIMEOUT_S) -> dict[str, NDArray[Any]]:
         """`timed` without the time."""
-        return self.timed(ids, mask, types, timeout_s=timeout_s)[1:]
+        return self.timed(inputs, timeout_s=timeout_s)[1]
 
     def _release(self, slot: Slot) -> None:
         with self._lock:
             self._free.append(slot)
 
     def _submit(self, slot: Slot, batch: int, length: int, timeout_s: float) -> Future[float]:
-        if self._attendant is None:
+        if self._monitor is None:
             raise DeviceError(f"{self.spec.text} was never started")
-        return self._attendant.submit(slot, batch, length, timeout_s)
+        return self._monitor.submit(slot, batch, length, timeout_s)
 
     def _make_host(self, on_output: Callable[[str], None]) -> HostProcess:
         return HostProcess(
@@ -288,22 +280,29 @@ class Device:
 
 
 def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:
-    """Refuse what no host could do. A simulated device takes every bundle.
+    """Refuse what no host could do.
 
     Raises:
         DeviceError: the bundle is for another kind of device, or for smaller batches.
     """
-    needed = {"cpu": "cpu", "mlu": "magicmind"}.get(spec.backend, manifest.target)
-    if manifest.target != needed:
+    kind = spec.kind
+    if kind.targets is not None and not kind.runs(manifest.target):
         raise DeviceError(
             f"bundle {manifest.name!r} was built with --target {manifest.target}; "
-            f"{spec.text} needs one built with --target {needed}"
+            f"{spec.text} needs one built with --target {' or '.join(sorted(kind.targets))}"
         )
-    if spec.backend == "mlu" and max_batch is not None and max_batch > manifest.max_batch_size:
+    if kind.compiled_batch and max_batch is not None and max_batch > manifest.max_batch_size:
         raise DeviceError(
             f"max_batch_size is {max_batch}: the graph of bundle {manifest.name!r} takes at most "
             f"{manifest.max_batch_size} windows"
         )
+
+
+def _shape_of(inputs: Tensors, manifest: Manifest) -> tuple[int, int]:
+    """Batch and length of a batch, by an input that has both."""
+    tensor = next(tensor for tensor in manifest.inputs if {"batch", "length"} <= set(tensor.shape))
+    shape = inputs[tensor.name].shape
+    return shape[tensor.shape.index("batch")], shape[tensor.shape.index("length")]
 
 
 def _memory_file(name: str) -> int:

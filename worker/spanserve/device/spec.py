@@ -1,4 +1,4 @@
-"""Device names as users give them: `cpu`, `cpu?threads=4`, `mlu:0`, `sim:mlu370-x8`, `sim:fixed?latency_ms=5`."""
+"""A device as users name it: its kind, which one, and numbers and words behind a question mark."""
 
 from __future__ import annotations
 
@@ -6,23 +6,11 @@ import contextlib
 import math
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 
 from spanserve.device.errors import DeviceError
-from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION, Card
-
-#: What can stand behind `sim:`.
-_SIMULATED = ("fixed", *CARDS)
-_PATTERN = re.compile(
-    rf"(cpu|mlu:(?P<index>\d{{1,3}})|sim:(?P<simulated>{'|'.join(_SIMULATED)}))(?:\?(?P<options>.+))?"
-)
-_FAULTS = {"fail_id", "hang_id", "abort_id"}
-#: What each kind of device may be told.
-_OPTIONS: dict[str, set[str]] = {
-    "cpu": {"threads"},
-    "mlu": set(),
-    "fixed": {"latency_ms"} | _FAULTS,
-    **dict.fromkeys(CARDS, {"precision", "time_scale"} | _FAULTS),
-}
+from spanserve.device.kind import DeviceKind
+from spanserve.device.kinds import kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,63 +19,84 @@ class DeviceSpec:
 
     Attributes:
         text: as given.
-        backend: `cpu`, `mlu` or `sim`.
+        unit: which of its kind: the number of a card, or the card that is simulated; empty where there is one only.
         options: numbers behind the question mark.
-        index: of a card, among those that are visible.
-        card: name and precision of a simulated card.
+        words: options of other values.
     """
 
     text: str
-    backend: str
+    kind: DeviceKind
+    unit: str = ""
     options: dict[str, float] = field(default_factory=dict)
-    index: int = 0
-    card: tuple[str, str] | None = None
+    words: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> DeviceSpec:
-        """Parse a device name.
+        """Parse a device name: `cpu?threads=4`, `mlu:0`, `sim:mlu370-x8`.
 
         Raises:
-            DeviceError: unknown kind or option, or a value that is no number or too small.
+            DeviceError: unknown kind or option, or a value that is not a number or too small.
         """
-        match = _PATTERN.fullmatch(text)
-        if match is None:
-            raise DeviceError(
-                f"device {text!r} is not known: use cpu, mlu:N, or sim:{', sim:'.join(_SIMULATED)} "
-                "for a simulated one"
-            )
-        backend = match[1].split(":")[0]
-        simulated = match["simulated"] or ""
-        given = _given(text, match["options"] or "", _OPTIONS[simulated or backend])
-        precision = given.pop("precision", DEFAULT_PRECISION)
-        card = (simulated, precision) if simulated in CARDS else None
-        if card is not None and precision not in CARDS[simulated]:
-            known = ", ".join(CARDS[simulated])
-            raise DeviceError(f"device {text!r}: precision is {precision!r}, published are {known}")
-        options = {name: _number(text, name, value) for name, value in given.items()}
-        if options.get("time_scale", 1) <= 0:
-            raise DeviceError(f"device {text!r}: time_scale is {given['time_scale']}, must be above 0")
-        return cls(text, backend, options, int(match["index"] or 0), card)
+        name, mark, options = text.partition("?")
+        if options or not mark:
+            for kind in kinds():
+                match = re.fullmatch(kind.pattern, name)
+                if match is not None:
+                    return cls._of(kind, text, _unit(match), options)
+        *others, last = chain.from_iterable(kind.usage for kind in kinds())
+        raise DeviceError(f"device {text!r} is not known: use {', '.join(others)} or {last}")
+
+    @classmethod
+    def meant_for(cls, target: str) -> DeviceSpec:
+        """The device that is meant where only the target of a bundle is known.
+
+        Raises:
+            DeviceError: none is.
+        """
+        for kind in kinds():
+            if kind.standard and kind.runs(target):
+                return cls.parse(kind.standard)
+        raise DeviceError(f"no device is known for bundles of target {target!r}: name one by --device")
+
+    @classmethod
+    def _of(cls, kind: DeviceKind, text: str, unit: str, options: str) -> DeviceSpec:
+        given = _given(text, options, kind.numbers | kind.words)
+        words = {name: value for name, value in given.items() if name in kind.words}
+        numbers = {name: _number(text, name, value) for name, value in given.items() if name in kind.numbers}
+        spec = cls(text, kind, unit, numbers, words)
+        kind.check(spec)
+        return spec
 
     @property
-    def figures(self) -> Card | None:
-        """What is known of a simulated card."""
-        return CARDS[self.card[0]][self.card[1]] if self.card else None
+    def name(self) -> str:
+        """The text without options."""
+        return self.text.partition("?")[0]
 
-    def interpreter(self, magicmind_python: str | None) -> str | None:
+    @property
+    def index(self) -> int:
+        """The number of a card among those that are visible; 0 for what has none."""
+        return int(self.unit) if self.unit.isdecimal() else 0
+
+    def interpreter(self, sdk_python: str | None) -> str | None:
         """The Python that runs this device's host: for a card that of its SDK, else None, which is ours.
 
         Raises:
             DeviceError: a card, and no Python of the SDK.
         """
-        if self.backend != "mlu":
+        if not self.kind.sdk_python:
             return None
-        if not magicmind_python:
+        if not sdk_python:
             raise DeviceError(f"{self.text} needs --magicmind-python, the Python that has the MagicMind SDK")
-        return magicmind_python
+        return sdk_python
 
 
-def _given(text: str, options: str, known: set[str]) -> dict[str, str]:
+def _unit(match: re.Match[str]) -> str:
+    """Which of its kind a name means; a number without zeros in front."""
+    unit = match.groupdict().get("unit") or ""
+    return str(int(unit)) if unit.isdecimal() else unit
+
+
+def _given(text: str, options: str, known: frozenset[str]) -> dict[str, str]:
     """Names and values behind the question mark; of a name given twice the last value.
 
     Raises:
@@ -107,7 +116,7 @@ def _number(text: str, name: str, value: str) -> float:
     """The value of an option.
 
     Raises:
-        DeviceError: it is no finite number, or below 0.
+        DeviceError: it is not a finite number, or below 0.
     """
     with contextlib.suppress(ValueError):
         number = float(value)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from spanserve.bundle import Bundle, BundleError, MagicMindInfo, Manifest
+from spanserve.bundle import Arch, Bundle, BundleError, Manifest
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.architectures import CARD_CLUSTERS, card_architecture
 from spanserve.device.handle import check_fit
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
 
-def open_bundle(path: Path) -> tuple[Manifest | None, Finding]:
-    """Open a bundle as a worker does: size and sha256 of every file, goldens, cost table."""
+def open_bundle(path: Path, targets: Collection[str] | None = None) -> tuple[Manifest | None, Finding]:
+    """Open a bundle as a worker does: size and sha256 of every file, goldens, cost table.
+
+    Args:
+        targets: of bundles that the device runs; None: not known yet.
+    """
     name = "bundle"
     try:
-        bundle = Bundle.open(path)
+        bundle = Bundle.open(path, targets=targets)
         bundle.goldens()
         bundle.cost_table()
     except (BundleError, OSError) as error:
@@ -38,20 +43,23 @@ def check_target(manifest: Manifest, spec: DeviceSpec) -> Finding:
     return ok(name, f"{spec.text} runs bundles of target {manifest.target}")
 
 
-def check_architecture(info: MagicMindInfo, models: set[str]) -> Finding:
+def check_architecture(archs: Sequence[Arch], models: set[str]) -> Finding:
     """Does the SDK take the bundle's graphs on a card of this model?
 
     Args:
+        archs: that the bundle was built for.
         models: names that the card may have, as in `MLU370-X4`; more than one if it is not known which it is.
     """
     name, card = "bundle and card", " or ".join(sorted(models))
-    built = " or ".join(f"{arch} with {min(clusters)} clusters or more" for arch, clusters in info.archs)
+    built = " or ".join(
+        f"{arch.name} with {min(arch.clusters, default=1)} clusters or more" for arch in archs
+    )
     architectures = {card_architecture(model) for model in models}
     if "" in architectures or len(architectures) > 1:
         found = f"the bundle is for {built}; whether {card} is such a card is not known"
         return warning(name, found, "if it is not, build for it: --mlu-arch and --cluster-num")
     (architecture,) = architectures
-    needed = {arch: min(clusters) for arch, clusters in info.archs}.get(architecture)
+    needed = {arch.name: min(arch.clusters, default=1) for arch in archs}.get(architecture)
     found = f"the bundle is for {built}; {card} is {architecture}"
     if needed is None:
         return failed(name, found, f"build it for this card: --mlu-arch {architecture}")

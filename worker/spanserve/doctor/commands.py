@@ -67,7 +67,7 @@ def doctor(
     """
     spec = DeviceSpec.parse(device) if device else None
     examination = Examination(
-        bundle=bundle or (None if spec is not None and spec.backend == "mlu" else demo.BUNDLE),
+        bundle=bundle or (demo.BUNDLE if spec is None or spec.kind.runs(demo.TARGET) else None),
         device=spec,
         redis=login.to(redis),
         magicmind_python=sdk.magicmind_python or "",

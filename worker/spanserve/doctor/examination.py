@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
-from spanserve.bundle import Manifest
+from spanserve import demo
 from spanserve.device import DeviceSpec
-from spanserve.doctor.bundle import check_architecture, check_target, open_bundle
-from spanserve.doctor.cards import (
-    card_models,
-    cards_here,
-    check_driver,
-    check_nodes,
-    check_visible,
-    chosen_card,
-)
-from spanserve.doctor.cnmon import check_cnmon
-from spanserve.doctor.exporter import check_exporter
-from spanserve.doctor.finding import Finding, ok
+from spanserve.doctor.bundle import check_target, open_bundle
+from spanserve.doctor.finding import Finding
 from spanserve.doctor.processor import check_processor
 from spanserve.doctor.redis import check_redis
-from spanserve.doctor.runtime import check_runtime
-from spanserve.doctor.sdk import check_sdk
 from spanserve.queue import RedisSettings
 
 
@@ -48,34 +36,16 @@ class Examination:
 
     def findings(self) -> Iterator[Finding]:
         """Check one thing after another."""
-        manifest, opened = open_bundle(self.bundle) if self.bundle else (None, None)
-        spec = self.device or DeviceSpec.parse(
-            "mlu:0" if manifest is not None and manifest.target == "magicmind" else "cpu"
-        )
-        computed_here = manifest if spec.backend == "cpu" else None
-        yield from check_processor(self.root, computed_here)
-        if spec.backend == "cpu":
-            yield check_runtime(manifest)
+        targets = self.device.kind.targets if self.device else None
+        manifest, opened = open_bundle(self.bundle, targets) if self.bundle else (None, None)
+        spec = self.device or DeviceSpec.meant_for(manifest.target if manifest else demo.TARGET)
+        yield from check_processor(self.root, manifest if spec.kind.host_processor else None)
         if opened is not None:
             yield opened
         if manifest is not None:
             yield check_target(manifest, spec)
         if self.redis is not None:
             yield from check_redis(self.redis)
-        if spec.backend == "mlu":
-            yield from self._card(spec.index, manifest)
-        else:
-            yield ok("MLU cards", f"{cards_here(self.root) or 'none'} here, none needed for {spec.text}")
-
-    def _card(self, index: int, manifest: Manifest | None) -> Iterator[Finding]:
-        environment = {**os.environ, **self.device_env}
-        card = chosen_card(environment, index)
-        yield check_visible(environment, index)
-        yield check_driver(self.root)
-        models = card_models(self.root, card)
-        if manifest is not None and manifest.magicmind is not None and models:
-            yield check_architecture(manifest.magicmind, models)
-        yield check_nodes(self.root, index)
-        yield from check_cnmon(self.cnmon, card)
-        yield check_exporter(self.exporter, card)
-        yield from check_sdk(self.magicmind_python, self.device_env, index, manifest)
+        for look in spec.kind.looks:
+            module, _, name = look.partition(":")
+            yield from getattr(import_module(module), name)(self, spec, manifest)

@@ -98,7 +98,7 @@ def _package(found: Mapping[str, Any], manifest: Manifest | None) -> list[Findin
     if not version:
         text = "its version is not known: no magicmind-*.dist-info lies beside it"
         return [failed(name, text, "install the SDK's wheel by pip")]
-    if manifest is not None and manifest.magicmind is not None:
+    if manifest is not None:
         try:
             check_version("MagicMind", version, *manifest.runtime.accepts)
         except RuntimeError as error:

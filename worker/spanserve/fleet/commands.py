@@ -11,7 +11,7 @@ import typer
 from spanserve import demo
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.settings import GrpcSettings, check_address
-from spanserve.fleet.placements import parse_places
+from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import FleetSettings, run_fleet
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
@@ -100,11 +100,11 @@ def up(
     for name, address in (("metrics", metrics), ("health", health)):
         if address:
             check_address(name, address)
-    places = parse_places(devices, listen)
+    placements = parse_placements(devices, listen)
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
         grpc=GrpcSettings(
-            listen=places[0].address,
+            listen=placements[0].address,
             tls_cert=given["tls_cert"],
             tls_key=given["tls_key"],
             tls_client_ca=given["tls_client_ca"],
@@ -120,11 +120,11 @@ def up(
     )
     if health:
         worker.grpc.check_plaintext("health", health)
-    for place in places:
-        place.spec.interpreter(given["magicmind_python"])
+    for placement in placements:
+        placement.spec.interpreter(given["magicmind_python"])
     fleet = FleetSettings(
         bundle=worker.bundle,
-        places=places,
+        placements=placements,
         arguments=tuple(context.args),
         worker=worker,
         pages=metrics,

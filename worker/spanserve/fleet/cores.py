@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spanserve.device.cpus import format_cpus, parse_cpus
-from spanserve.device.host.visible import visible_devices
-from spanserve.fleet.placements import Place
-
-#: Of Cambricon, as the PCI subsystem names it.
-_VENDOR = "0xcabc"
+from spanserve.device.pci import NotLocated
+from spanserve.fleet.placements import Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +25,13 @@ class Cores:
 
 
 def divide(
-    places: Sequence[Place],
+    placements: Sequence[Placement],
     *,
     allowed: Iterable[int],
     environment: Mapping[str, str],
     root: Path = Path("/"),
 ) -> list[Cores]:
-    """Processors for each place, in the same order.
+    """Processors for each placement, in the same order.
 
     Args:
         allowed: processors that this process may use.
@@ -45,20 +42,20 @@ def divide(
     for cpu in sorted(allowed):
         threads.setdefault(_core(root, cpu), []).append(cpu)
     cores = [threads[core] for core in sorted(threads)]
-    nodes, why = _nodes(places, environment, root)
-    near = {node: _of_node(root, node) for node in set(nodes) if node is not None}
+    nodes, why = _nodes(placements, environment, root)
+    near = {node: _of_node(root, node) for node in set(nodes)}
     local = {node: [core for core in cores if not cpus.isdisjoint(core)] for node, cpus in near.items()}
     useless = [node for node, found in local.items() if not found]
     if useless:
         why = f"none of the processors of NUMA node {useless[0]} may be used"
     if why:
-        return _split(cores, len(places), why)
+        return _split(cores, len(placements), why)
     shares: dict[int, Cores] = {}
     for node, cpus in near.items():
         members = [index for index, other in enumerate(nodes) if other == node]
         reason = f"near its card: NUMA node {node} has {format_cpus(cpus)}"
         shares |= zip(members, _split(local[node], len(members), reason), strict=True)
-    return [shares[index] for index in range(len(places))]
+    return [shares[index] for index in range(len(placements))]
 
 
 def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
@@ -73,44 +70,19 @@ def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
 
 
 def _nodes(
-    places: Sequence[Place], environment: Mapping[str, str], root: Path
-) -> tuple[list[int | None], str]:
-    """The NUMA node of each place; and why they are of no use, where they are not.
-
-    Card N is taken to be the N-th in the order of PCI addresses: the order of `cnmon` and of Cambricon's own
-    checking scripts. No public page promises it for CNRT, so the log says which card was looked at.
-    """
-    if any(place.spec.backend != "mlu" for place in places):
-        return [], "divided evenly: these devices are near all processors"
-    visible = visible_devices(environment)
-    if visible.ids is not None and not all(name.isdigit() for name in visible.ids):
-        return [], f"divided evenly: {visible.why} does not tell where cards are"
-    cards = _cards(root)
-    nodes: list[int | None] = []
-    for place in places:
-        index = place.spec.index
-        if visible.ids is not None:
-            index = int(visible.ids[index]) if index < len(visible.ids) else len(cards)
-        if index >= len(cards):
-            return (
-                [],
-                f"divided evenly: the system shows {len(cards)} cards, and {place.name} is none of them",
-            )
-        node = int(_read(root / "sys/bus/pci/devices" / cards[index] / "numa_node") or -1)
-        if node < 0:
-            return [], f"divided evenly: the system does not tell the NUMA node of card {cards[index]}"
-        nodes.append(node)
+    placements: Sequence[Placement], environment: Mapping[str, str], root: Path
+) -> tuple[list[int], str]:
+    """The NUMA node of each placement; and why they are of no use, where they are not."""
+    nodes = []
+    locates = [placement.spec.kind.locate for placement in placements]
+    for placement, locate in zip(placements, locates, strict=True):
+        if locate is None or None in locates:
+            return [], "divided evenly: these devices are near all processors"
+        try:
+            nodes.append(locate(placement.spec, environment, root))
+        except NotLocated as error:
+            return [], f"divided evenly: {error}"
     return nodes, ""
-
-
-def _cards(root: Path) -> list[str]:
-    """PCI addresses of the cards, in order: those the driver has, or those on the bus where it does not show."""
-    known = root / "proc/driver/cambricon/mlus"
-    if known.is_dir():
-        return sorted(entry.name for entry in known.iterdir())
-    bus = root / "sys/bus/pci/devices"
-    devices = sorted(bus.iterdir()) if bus.is_dir() else []
-    return [device.name for device in devices if _read(device / "vendor") == _VENDOR]
 
 
 def _of_node(root: Path, node: int) -> frozenset[int]:

@@ -15,8 +15,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from spanserve.fleet.cores import Cores
 from spanserve.fleet.member import EXIT_SETTINGS, GIVEN_UP, Launch, Member
 from spanserve.fleet.metrics_history import exposition
-from spanserve.fleet.pinned_bundle import Release
-from spanserve.fleet.placements import Place
+from spanserve.fleet.pinned_bundle import PinnedBundle
+from spanserve.fleet.placements import Placement
 from spanserve.fleet.rollout import RolloutStatus
 from spanserve.worker.pages import Page
 from spanserve.worker.run import EXIT_CUT_SHORT, EXIT_DEVICE_FAILED, EXIT_OK
@@ -26,17 +26,22 @@ _READY = "spanserve_worker_ready"
 
 
 class Fleet:
-    """One member for each place.
+    """One member for each placement.
 
     Args:
         changed: called whenever a member does something else.
     """
 
     def __init__(
-        self, places: Sequence[Place], cores: Sequence[Cores], launch: Launch, changed: Callable[[], None]
+        self,
+        placements: Sequence[Placement],
+        cores: Sequence[Cores],
+        launch: Launch,
+        changed: Callable[[], None],
     ) -> None:
         self.members = [
-            Member(place, share, launch, changed) for place, share in zip(places, cores, strict=True)
+            Member(placement, share, launch, changed)
+            for placement, share in zip(placements, cores, strict=True)
         ]
         self.rollout = RolloutStatus()
 
@@ -50,9 +55,9 @@ class Fleet:
         """Whether no worker runs or will ever run again."""
         return all(member.state == GIVEN_UP for member in self.members)
 
-    def start(self, release: Release) -> None:
+    def start(self, pinned: PinnedBundle) -> None:
         for member in self.members:
-            member.start(release)
+            member.start(pinned)
 
     async def drain(self) -> None:
         """Drain every worker and wait for their ends."""
@@ -96,7 +101,7 @@ class Fleet:
             "spanserve_fleet_deaths", "Workers that ended without being told to.", labels=["device"]
         )
         for member in self.members:
-            name = member.place.name
+            name = member.placement.name
             starts.add_metric([name], member.starts)
             deaths.add_metric([name], member.deaths)
             text = member.child.metrics if member.child else ""
@@ -117,14 +122,14 @@ class Fleet:
 
 
 def _described(member: Member) -> dict[str, Any]:
-    release = member.release
+    pinned = member.pinned
     return {
-        "device": member.place.name,
-        "address": member.place.address,
+        "device": member.placement.name,
+        "address": member.placement.address,
         "state": member.state,
         "pid": member.child.pid if member.child else None,
-        "bundle": str(release.path) if release else None,
-        "model_digest": release.digest if release else None,
+        "bundle": str(pinned.path) if pinned else None,
+        "model_digest": pinned.digest(member.placement.spec.kind) if pinned else None,
         "starts": member.starts,
         "deaths": member.deaths,
         "reason": member.reason,

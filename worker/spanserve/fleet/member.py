@@ -21,8 +21,8 @@ from spanserve.engine.waiting import first
 from spanserve.fleet.child import Child
 from spanserve.fleet.cores import Cores
 from spanserve.fleet.metrics_history import History
-from spanserve.fleet.pinned_bundle import Release
-from spanserve.fleet.placements import Place
+from spanserve.fleet.pinned_bundle import PinnedBundle
+from spanserve.fleet.placements import Placement
 from spanserve.fleet.watch import attend, drain, life_s
 
 #: The first pause before a restart is at most this long, no pause is longer than that.
@@ -66,9 +66,11 @@ class Member:
         changed: called whenever `state` has changed.
     """
 
-    def __init__(self, place: Place, cores: Cores, launch: Launch, changed: Callable[[], None]) -> None:
-        self.place = place
-        self.release: Release | None = None
+    def __init__(
+        self, placement: Placement, cores: Cores, launch: Launch, changed: Callable[[], None]
+    ) -> None:
+        self.placement = placement
+        self.pinned: PinnedBundle | None = None
         self.state = STOPPED
         #: What happened last that should not have, in words.
         self.reason = ""
@@ -97,14 +99,14 @@ class Member:
     def serving(self) -> bool:
         return self.state == READY
 
-    def start(self, release: Release, *, trial: bool = False) -> None:
+    def start(self, pinned: PinnedBundle, *, trial: bool = False) -> None:
         """Start a worker; one that was given up gets another chance.
 
         Args:
             trial: until it has been ready once, it is not started again when it dies.
         """
         assert self._task is None or self._task.done(), "one worker at a time: they would share a port"
-        self.release = release
+        self.pinned = pinned
         self._trial = trial
         self.cut_short = False
         self._stop.clear()
@@ -134,7 +136,7 @@ class Member:
     def _new_budgets(self) -> None:
         self._backoff = Backoff(LONGEST_PAUSE_S, FIRST_PAUSE_S)
         launch = self._launch
-        self._budget = DeathBudget(launch.deaths - 1, launch.period_s, f"the worker of {self.place.name}")
+        self._budget = DeathBudget(launch.deaths - 1, launch.period_s, f"the worker of {self.placement.name}")
 
     async def _live(self) -> None:
         """One worker after the other."""
@@ -144,7 +146,7 @@ class Member:
                 status = await self._one_life()
                 how = _named(status)
             except Exception as error:  # whatever it is, the device is not forgotten
-                log.error("worker lost", device=self.place.name, exc_info=error)
+                log.error("worker lost", device=self.placement.name, exc_info=error)
                 how = f"{type(error).__name__}: {error}"
             if self._stop.is_set():
                 break
@@ -160,11 +162,11 @@ class Member:
         Raises:
             OSError: it cannot be started.
         """
-        assert self.release is not None
+        assert self.pinned is not None
         self._ready_at, self._why = None, ""
         self.starts += 1
         child = self.child = await Child.start(
-            self._arguments(self.release),
+            self._arguments(self.pinned),
             folder=self._launch.folder,
             life_s=life_s(self._launch.watchdog_s),
             on_state=self._heard,
@@ -173,23 +175,23 @@ class Member:
             self._set(STARTING)
             log.info(
                 "worker started",
-                device=self.place.name,
+                device=self.placement.name,
                 worker_pid=child.pid,
-                address=self.place.address,
-                bundle=str(self.release.path),
+                address=self.placement.address,
+                bundle=str(self.pinned.path),
                 cpus=format_cpus(self._cores.cpus),
                 cpus_reason=self._cores.reason,
             )
             await attend(
                 child,
-                self.place.name,
+                self.placement.name,
                 watchdog_s=self._launch.watchdog_s,
                 stop=self._stop,
                 on_silence=lambda: self._set(SILENT),
             )
             if not child.ended.done():
                 self._set(DRAINING)
-                await drain(child, self.place.name, limit_s=self._launch.drain_s, hurry=self._hurry)
+                await drain(child, self.placement.name, limit_s=self._launch.drain_s, hurry=self._hurry)
                 # One that had not said a word yet had nothing to finish, and no handler for our signal.
                 self.cut_short = child.heard and child.ended.result() != 0
         finally:
@@ -217,25 +219,25 @@ class Member:
             verdict = "it died before it was ready"
         if verdict:
             self.reason += f"; {verdict}"
-            log.error("worker given up", device=self.place.name, reason=self.reason)
+            log.error("worker given up", device=self.placement.name, reason=self.reason)
             self._set(GIVEN_UP)
             return None
         if self._ready_at is not None and now - self._ready_at > SETTLED_S:
             self._backoff.reset()
         pause_s = self._backoff.next_s()
-        log.error("worker ended", device=self.place.name, status=how, restart_in_s=pause_s)
+        log.error("worker ended", device=self.placement.name, status=how, restart_in_s=pause_s)
         self._set(WAITING)
         return pause_s
 
-    def _arguments(self, release: Release) -> Sequence[str]:
+    def _arguments(self, pinned: PinnedBundle) -> Sequence[str]:
         """What is ours to say comes last, and so counts."""
         return (
             *self._launch.arguments,
-            *("--bundle", str(release.path)),
-            *("--device", self.place.spec.text),
-            *("--listen", self.place.address),
+            *("--bundle", str(pinned.path)),
+            *("--device", self.placement.spec.text),
+            *("--listen", self.placement.address),
             *("--cpus", format_cpus(self._cores.cpus)),
-            *("--log-device", self.place.name),
+            *("--log-device", self.placement.name),
             *("--name", ""),  # every start has a name of its own, whatever the environment says
         )
 

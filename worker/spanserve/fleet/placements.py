@@ -11,12 +11,12 @@ from spanserve.device import DeviceSpec
 
 #: Devices of one host.
 MAX_DEVICES = 64
-_RANGE = re.compile(r"mlu:(\d{1,3})-(\d{1,3})")
-_TIMES = re.compile(r"(?!mlu)(.+)\*(\d{1,3})")
+_RANGE = re.compile(r"([^?]+):(\d{1,3})-(\d{1,3})")
+_TIMES = re.compile(r"(.+)\*(\d{1,3})")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """A device of a fleet, and the address of its worker.
 
     Attributes:
@@ -28,37 +28,38 @@ class Place:
     address: str
 
 
-def parse_places(devices: str, listen: str) -> tuple[Place, ...]:
-    """The places that options name, in their order.
+def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
+    """The placements that options name, in their order.
 
     Args:
-        devices: device names separated by commas; `mlu:A-B` is a range of cards, `NAME*N` is N devices alike.
+        devices: device names separated by commas; `mlu:A-B` is a range of cards, and so of whatever has numbers;
+            `NAME*N` is N devices alike.
         listen: HOST:FIRST-LAST, a port each; or HOST:FIRST, as many from there on as there are devices.
 
     Raises:
-        SettingsError: no device, too many, a card named twice, or not a port for each.
+        SettingsError: no device, too many, one named twice that is one worker's, or not a port for each.
         DeviceError: no such device.
     """
     specs = [DeviceSpec.parse(text) for item in devices.split(",") for text in _expand(item.strip())]
     if not 1 <= len(specs) <= MAX_DEVICES:
         raise SettingsError(f"devices is {devices!r}: {len(specs)} devices, a host has 1 to {MAX_DEVICES}")
-    cards = Counter(spec.index for spec in specs if spec.backend == "mlu")
-    for card, times in cards.items():
+    alone = Counter((spec.kind.name, spec.unit) for spec in specs if not spec.kind.shared)
+    for (kind, unit), times in alone.items():
         if times > 1:
-            raise SettingsError(f"devices is {devices!r}: mlu:{card} is named {times} times")
-    names = [spec.text.partition("?")[0] for spec in specs]
+            raise SettingsError(f"devices is {devices!r}: {kind}:{unit} is named {times} times")
+    names = [spec.name for spec in specs]
     alike = Counter(names)
     seen: Counter[str] = Counter()
-    places = []
+    placements = []
     for spec, name, address in zip(specs, names, _addresses(listen, len(specs)), strict=True):
-        places.append(Place(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address))
+        placements.append(Placement(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address))
         seen[name] += 1
-    return tuple(places)
+    return tuple(placements)
 
 
 def _expand(item: str) -> list[str]:
     if match := _RANGE.fullmatch(item):
-        return [f"mlu:{number}" for number in range(int(match[1]), int(match[2]) + 1)]
+        return [f"{match[1]}:{number}" for number in range(int(match[2]), int(match[3]) + 1)]
     if match := _TIMES.fullmatch(item):
         return [match[1]] * int(match[2])
     return [item] if item else []

@@ -15,7 +15,7 @@ import structlog
 
 from spanserve.engine.waiting import Changes, first
 from spanserve.fleet.member import GIVEN_UP, Member
-from spanserve.fleet.pinned_bundle import Release
+from spanserve.fleet.pinned_bundle import PinnedBundle
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +48,7 @@ class RolloutStatus:
 
 
 async def roll_out(
-    release: Release,
+    pinned: PinnedBundle,
     members: Sequence[Member],
     status: RolloutStatus,
     *,
@@ -65,17 +65,19 @@ async def roll_out(
     Returns:
         Whether every card that is not given up serves the new bundle.
     """
-    status.state, status.bundle, status.error = "running", str(release.path), ""
-    log.info("rollout began", bundle=status.bundle, model_digest=release.digest)
+    status.state, status.bundle, status.error = "running", str(pinned.path), ""
+    log.info(
+        "rollout began", bundle=status.bundle, model_digest=", ".join(dict.fromkeys(pinned.digests.values()))
+    )
     left = list(members)
     try:
         while left:
             member = await _next(left, members, ready_timeout_s, changes, newer)
             canary, given_up = len(left) == len(members), member.state == GIVEN_UP
             left.remove(member)
-            log.info("renewing worker", device=member.place.name, canary=canary)
+            log.info("renewing worker", device=member.placement.name, canary=canary)
             try:
-                await _renew(member, release, ready_timeout_s)
+                await _renew(member, pinned, ready_timeout_s)
             except RolloutFailed:
                 if canary or not given_up:
                     raise
@@ -106,7 +108,7 @@ async def _next(
         changed = changes.next
         member = min(left, key=lambda one: (one.state == GIVEN_UP, one.serving))
         missing = ", ".join(
-            other.place.name
+            other.placement.name
             for other in members
             if other is not member and not other.serving and other.state != GIVEN_UP
         )
@@ -115,26 +117,28 @@ async def _next(
         if newer.is_set():
             raise RolloutFailed(f"told to renew again while {missing} did not serve")
         if clock() >= deadline:
-            raise RolloutFailed(f"{missing} did not serve for {limit_s:g} s, so {member.place.name} had to")
+            raise RolloutFailed(
+                f"{missing} did not serve for {limit_s:g} s, so {member.placement.name} had to"
+            )
         if missing != told:
             told = missing
-            log.info("rollout waits", device=member.place.name, waits_for=missing)
+            log.info("rollout waits", device=member.placement.name, waits_for=missing)
         await first(changed, newer, timeout_s=deadline - clock())
 
 
-async def _renew(member: Member, release: Release, ready_timeout_s: float) -> None:
+async def _renew(member: Member, pinned: PinnedBundle, ready_timeout_s: float) -> None:
     """Drain a worker and start one on the new bundle in its place; or on the old one again.
 
     Raises:
         RolloutFailed: the new one did not become ready.
     """
-    old = member.release
+    old = member.pinned
     await member.stop()
     member.reason = ""
-    member.start(release, trial=True)
+    member.start(pinned, trial=True)
     if await member.proven(ready_timeout_s):
         return
-    failure = RolloutFailed(f"{member.place.name} on {release.path}: {member.reason}")
+    failure = RolloutFailed(f"{member.placement.name} on {pinned.path}: {member.reason}")
     await member.stop()
     if old is not None:
         member.start(old)

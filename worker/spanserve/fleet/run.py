@@ -20,8 +20,8 @@ from spanserve.fleet.cores import divide
 from spanserve.fleet.fleet import Fleet
 from spanserve.fleet.health import FleetHealth
 from spanserve.fleet.member import Launch
-from spanserve.fleet.pinned_bundle import Release, read_release
-from spanserve.fleet.placements import Place
+from spanserve.fleet.pinned_bundle import PinnedBundle, read_pinned
+from spanserve.fleet.placements import Placement
 from spanserve.fleet.ports import reserve
 from spanserve.fleet.rollout import roll_out
 from spanserve.worker.notify import Notifier
@@ -53,7 +53,7 @@ class FleetSettings:
     """
 
     bundle: Path
-    places: tuple[Place, ...]
+    placements: tuple[Placement, ...]
     arguments: tuple[str, ...]
     worker: Settings
     pages: str
@@ -71,23 +71,25 @@ def run_fleet(settings: FleetSettings) -> int:
         SpanserveError: it could not start.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway
-    release = read_release(settings.bundle)
+    pinned = read_pinned(settings.bundle)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spanserve-up-"))
         if len(os.fsencode(folder)) > MAX_FOLDER_BYTES:
             raise SettingsError(f"TMPDIR is {tempfile.gettempdir()}: too long a path for sockets below it")
-        reserve((place.address for place in settings.places), stack)
-        return asyncio.run(_Supervisor(settings, release, Path(folder)).run())
+        reserve((placement.address for placement in settings.placements), stack)
+        return asyncio.run(_Supervisor(settings, pinned, Path(folder)).run())
 
 
 class _Supervisor:
-    def __init__(self, settings: FleetSettings, release: Release, folder: Path) -> None:
+    def __init__(self, settings: FleetSettings, pinned: PinnedBundle, folder: Path) -> None:
         worker = settings.worker
         self.settings = settings
         #: What all workers serve, or served before the rollout that runs.
-        self.release = release
+        self.pinned = pinned
         hosts = read_environment(worker.device_env) if worker.device_env else {}
-        cores = divide(settings.places, allowed=os.sched_getaffinity(0), environment={**os.environ, **hosts})
+        cores = divide(
+            settings.placements, allowed=os.sched_getaffinity(0), environment={**os.environ, **hosts}
+        )
         launch = Launch(
             arguments=settings.arguments,
             folder=folder,
@@ -99,7 +101,7 @@ class _Supervisor:
         self.changes = Changes()
         self.stopping = asyncio.Event()
         self.renew = asyncio.Event()
-        self.fleet = Fleet(settings.places, cores, launch, self.changes.tell)
+        self.fleet = Fleet(settings.placements, cores, launch, self.changes.tell)
         self.notifier = Notifier(worker.notify_socket, worker.watchdog_usec)
 
     async def run(self) -> int:
@@ -128,7 +130,7 @@ class _Supervisor:
                 asyncio.create_task(self._tell(health)),
                 asyncio.create_task(self.notifier.keep_alive()),
             ]
-            self.fleet.start(self.release)
+            self.fleet.start(self.pinned)
             rolling = asyncio.create_task(self._renew_when_told())
             await self.stopping.wait()
             # A rollout that is cut off here leaves workers on both bundles; all of them end now.
@@ -178,19 +180,19 @@ class _Supervisor:
             self.renew.clear()
             status = self.fleet.rollout
             try:
-                release = await asyncio.to_thread(read_release, self.settings.bundle)
+                pinned = await asyncio.to_thread(read_pinned, self.settings.bundle)
             except (BundleError, OSError) as error:
                 status.fail(str(self.settings.bundle), str(error))
                 continue
-            if release.path == self.release.path and release.manifest != self.release.manifest:
+            if pinned.path == self.pinned.path and pinned.manifest != self.pinned.manifest:
                 status.fail(
-                    str(release.path),
+                    str(pinned.path),
                     "the bundle was replaced where it lay, so there is no way back: give --bundle a symbolic "
                     "link and switch it, or start anew",
                 )
                 continue
             whole = await roll_out(
-                release,
+                pinned,
                 self.fleet.members,
                 status,
                 ready_timeout_s=self.settings.ready_timeout_s,
@@ -198,4 +200,4 @@ class _Supervisor:
                 newer=self.renew,
             )
             if whole:
-                self.release = release
+                self.pinned = pinned

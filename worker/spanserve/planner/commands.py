@@ -18,6 +18,7 @@ from rich.table import Table
 from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
+from spanserve.device.kinds import published
 from spanserve.planner.card import Setup
 from spanserve.planner.chart import Line, Panel, draw
 from spanserve.planner.load import (
@@ -83,12 +84,9 @@ def plan(
     The worker's own batcher and credit run in virtual time, one question a task; the cards take as long as
     published. Tokenising, network and decoding take no time here: see docs/benchmarks.md for what they cost.
     """
-    if profile not in CARDS or precision not in CARDS[profile]:
-        known = ", ".join(f"{name} {kind}" for name in CARDS for kind in CARDS[name])
-        raise PlanError(f"profile {profile!r} with precision {precision!r} is not known, only {known}")
+    card = published(profile, precision)
     _check_positive("p99", p99)
     opened = Bundle.open(bundle or demo.BUNDLE)
-    card = CARDS[profile][precision]
     setup = Setup(
         card=card,
         max_batch=max_batch_size or card.batches[-1],

@@ -1,8 +1,8 @@
 """The two pure stages around a model: text to windows, logits to spans.
 
-    Task --Encoder.encode--> EncodedTask --fill--> ids, mask, types [B, S]
-                                                         |  (a device)
-    Answer <--answer-- Candidates <--decode-- start, end logits [B, S]
+    Task --Encoder.encode--> EncodedTask --fill--> inputs [B, S], those that the model's manifest names
+                                                      |  (a device)
+    Answer <--answer-- Candidates <--decode-- start and end logits [B, S]
 
 Nothing here knows a transport, a queue or a device. B is windows in a batch, S padded tokens, K candidates.
 """

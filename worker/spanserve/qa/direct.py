@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-import numpy as np
-
-from spanserve.bundle import padded_length
+from spanserve.bundle import Manifest
+from spanserve.bundle.manifest import END_LOGITS, START_LOGITS
 from spanserve.contract import Answer, Task
 from spanserve.qa.answers import Floats, answer, decode
 from spanserve.qa.features import Encoder
-from spanserve.qa.windows import Ints, fill
+from spanserve.qa.windows import Ints, empty_inputs, fill
 
-#: ids, mask, types int32 [B, S] -> start, end logits float32 [B, S].
-Run = Callable[[Ints, Ints, Ints], tuple[Floats, Floats]]
+#: Inputs int32 [B, S] -> outputs float32 [B, S], by name.
+Run = Callable[[Mapping[str, Ints]], Mapping[str, Floats]]
 
 
-def ask(encoder: Encoder, task: Task, run: Run, *, length_multiple: int) -> list[Answer]:
+def ask(encoder: Encoder, task: Task, run: Run, manifest: Manifest) -> list[Answer]:
     """Answer every question of a task, one batch per question.
+
+    Args:
+        manifest: of the model: its inputs, and how windows are padded.
 
     Raises:
         Refusal: the task or one of its questions is at fault.
@@ -28,12 +30,11 @@ def ask(encoder: Encoder, task: Task, run: Run, *, length_multiple: int) -> list
         if question.error is not None:
             raise question.error
         windows = question.windows
-        longest = max(window.tokens for window in windows)
-        length = padded_length(longest, length_multiple, encoder.max_seq_length)
-        ids, mask, types = (np.empty((len(windows), length), np.int32) for _ in range(3))
-        info = encoder.info
-        fill(windows, ids, mask, types, info)
-        found = decode(*run(ids, mask, types), windows, [task.options] * len(windows))
+        length = manifest.padded_length(max(window.tokens for window in windows))
+        inputs = empty_inputs(manifest.inputs, len(windows), length)
+        fill(windows, inputs, encoder.info)
+        outputs = run(inputs)
+        found = decode(outputs[START_LOGITS], outputs[END_LOGITS], windows, [task.options] * len(windows))
         answers.append(
             answer(
                 task.context,

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from spanserve.bundle import Bundle, TokenizerInfo
+from spanserve.bundle import Bundle, BundleError, Manifest, TokenizerInfo
+from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, INPUTS, OUTPUTS, START_LOGITS
 from spanserve.contract import ErrorCode, Question, Refusal, Task
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
 from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, cut, window_count
@@ -77,16 +78,20 @@ class Encoder:
         self._tokenizer.no_truncation()
         self._continues = np.zeros(vocab_size, np.bool_)  # ids of pieces that continue a word
         pieces = self._tokenizer.get_vocab().items()
-        self._continues[[number for piece, number in pieces if piece[:2] == "##" and number < vocab_size]] = (
-            True
-        )
+        inner = [number for piece, number in pieces if piece.startswith(info.pieces.mark)]
+        self._continues[[number for number in inner if number < vocab_size]] = True
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
     def of(cls, bundle: Bundle) -> Encoder:
-        """The encoder that a bundle was built with."""
+        """The encoder that a bundle was built with.
+
+        Raises:
+            BundleError: its model takes or gives other tensors, or another template, than we know of.
+        """
         manifest = bundle.manifest
+        _check(bundle.path, manifest)
         return cls(
             bundle.tokenizer_path,
             manifest.tokenizer,
@@ -169,6 +174,20 @@ class Encoder:
         if len(array) and int(array.max()) >= self._vocab_size:
             raise Refusal(ErrorCode.INTERNAL, "the tokenizer gave an id outside the model's vocabulary")
         return array
+
+
+def _check(path: Path, manifest: Manifest) -> None:
+    known = {tensor.name: tensor for tensor in (*INPUTS, *OUTPUTS)}
+    for tensor in (*manifest.inputs, *manifest.outputs):
+        if known.get(tensor.name) != tensor:
+            raise BundleError(f"{path}: no use is known for the tensor {tensor.model_dump_json()}")
+    missing = {INPUT_IDS, START_LOGITS, END_LOGITS} - {t.name for t in (*manifest.inputs, *manifest.outputs)}
+    if missing:
+        raise BundleError(f"{path}: the model has no tensor {' and '.join(sorted(missing))}")
+    if not manifest.tokenizer.is_bert:
+        raise BundleError(
+            f"{path}: its tokenizer's template or pieces are not BERT's, the only ones known here"
+        )
 
 
 def _whole_characters(text: str, ends: Ints) -> Ints:

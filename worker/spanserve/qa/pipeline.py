@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from spanserve.bundle.manifest import END_LOGITS, START_LOGITS
 from spanserve.contract import Answer, QuestionResult, Refusal, Task, TaskResult, Timing
 from spanserve.qa.answers import Candidates, Floats, answer, decode
 from spanserve.qa.features import EncodedTask, Encoder
@@ -77,19 +78,13 @@ class QaPipeline:
     def fill(self, rows: Sequence[_Row], inputs: Mapping[str, Ints]) -> None:
         """Write the windows of rows into a batch: int32 [B, S] by name."""
         windows: list[Window] = [row.window for row in rows]
-        fill(
-            windows,
-            inputs["input_ids"],
-            inputs["attention_mask"],
-            inputs["token_type_ids"],
-            self._encoder.info,
-        )
+        fill(windows, inputs, self._encoder.info)
 
     def decode(self, outputs: Mapping[str, Floats], rows: Sequence[_Row]) -> list[Candidates]:
         """The candidates of every row from the logits, float32 [B, S] by name."""
         options = [row.question.request.task.options for row in rows]
         windows: list[Window] = [row.window for row in rows]
-        return decode(outputs["start_logits"], outputs["end_logits"], windows, options)
+        return decode(outputs[START_LOGITS], outputs[END_LOGITS], windows, options)
 
     def answer(self, question: _Question) -> Answer:
         """The answer to a question from the candidates of all its windows.

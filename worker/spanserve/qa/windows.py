@@ -5,14 +5,15 @@ Source: `squad_convert_example_to_features` and `_new_check_is_max_context` of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spanserve.bundle import TokenizerInfo
+from spanserve.bundle import Tensor, TokenizerInfo
+from spanserve.bundle.manifest import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS
 
 Ints = NDArray[np.int32]
 
@@ -86,14 +87,16 @@ class Window:
         return len(self.question_ids) + 2
 
 
-def fill(windows: Sequence[Window], ids: Ints, mask: Ints, types: Ints, info: TokenizerInfo) -> None:
-    """Write windows into the three inputs of the model, row by row.
+def fill(windows: Sequence[Window], inputs: Mapping[str, Ints], info: TokenizerInfo) -> None:
+    """Write windows into the inputs that a model has, row by row.
 
     Args:
         windows: at most B of them; rows behind the last are filled as empty windows.
-        ids, mask, types: int32 [B, S], overwritten.
+        inputs: by name, int32 [B, S] each, overwritten: `input_ids`, and of `attention_mask` and `token_type_ids`
+            those that the model takes.
         info: ids of the special tokens.
     """
+    ids = inputs[INPUT_IDS]
     ids.fill(info.pad_id)
     questions = np.zeros(len(ids), np.int32)
     totals = np.ones(len(ids), np.int32)
@@ -108,6 +111,15 @@ def fill(windows: Sequence[Window], ids: Ints, mask: Ints, types: Ints, info: To
         questions[row] = asked + 2
         totals[row] = asked + part.length + SPECIAL_TOKENS
     column = np.arange(ids.shape[1], dtype=np.int32)
-    np.less(column, totals[:, None], out=mask, casting="unsafe")
-    np.multiply(column >= questions[:, None], mask, out=types, casting="unsafe")
-    types[len(windows) :] = 0
+    real = column < totals[:, None]
+    if ATTENTION_MASK in inputs:
+        inputs[ATTENTION_MASK][:] = real
+    if TOKEN_TYPE_IDS in inputs:
+        types = inputs[TOKEN_TYPE_IDS]
+        np.logical_and(column >= questions[:, None], real, out=types, casting="unsafe")
+        types[len(windows) :] = 0
+
+
+def empty_inputs(tensors: Iterable[Tensor], batch: int, length: int) -> dict[str, Ints]:
+    """Inputs to be filled, int32 [B, S] each."""
+    return {tensor.name: np.empty((batch, length), np.int32) for tensor in tensors}

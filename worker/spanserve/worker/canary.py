@@ -8,9 +8,8 @@ import math
 from spanserve.contract import Question, Refusal, Task
 from spanserve.device import Device
 from spanserve.device.errors import CanaryFailed
-from spanserve.device.host.simulated import logits as simulated_logits
 from spanserve.qa import Encoder
-from spanserve.qa.direct import Run, ask
+from spanserve.qa.direct import ask
 
 #: Seconds a golden may take on the device: tasks may be waiting for it to be proven.
 TIMEOUT_S = 20.0
@@ -21,24 +20,23 @@ SCORE_TOLERANCE = 0.1
 def check_goldens(device: Device, encoder: Encoder) -> None:
     """Ask every golden question on this device and compare span and score.
 
-    A simulated device knows no goldens; it must give the answers that its own rule implies.
+    A device that follows a rule of its own knows no goldens; it must give the answers that the rule implies.
 
     Raises:
         CanaryFailed: an answer differs.
         DeviceError: the device failed.
     """
     compute = functools.partial(device.compute, timeout_s=TIMEOUT_S)
-    multiple = device.bundle.manifest.length_multiple
-    rule: Run = lambda ids, mask, types: simulated_logits(ids)  # noqa: E731 - a name for its type
+    manifest, rule = device.bundle.manifest, device.spec.kind.rule
     for number, golden in enumerate(device.bundle.goldens()):
         task = Task(id="golden", context=golden.context, questions=(Question("golden", golden.question),))
         try:
-            best = ask(encoder, task, compute, length_multiple=multiple)[0].best
+            best = ask(encoder, task, compute, manifest)[0].best
         except Refusal as refusal:  # logits that are no numbers
             raise CanaryFailed(f"{device.spec.text} cannot answer golden {number}: {refusal}") from None
         expected = (golden.start, golden.end, golden.score)
-        if device.spec.backend == "sim":
-            implied = ask(encoder, task, rule, length_multiple=multiple)[0].best
+        if rule is not None:
+            implied = ask(encoder, task, rule, manifest)[0].best
             expected = (implied.start, implied.end, implied.score)
         close = math.isclose(best.score, expected[2], rel_tol=SCORE_TOLERANCE, abs_tol=SCORE_TOLERANCE)
         if (best.start, best.end) != expected[:2] or not close:

@@ -14,19 +14,35 @@ RUNS = 3
 LONG_S = 1.0
 
 
+def prior_cost(device: Device) -> CostTable:
+    """What batches cost before any is measured: the bundle's table, unless the kind of device has one."""
+    known = _known_cost(device)
+    return device.bundle.cost_table() if known is None else known
+
+
+def _known_cost(device: Device) -> CostTable | None:
+    known = device.spec.kind.known_cost
+    longest = device.bundle.manifest.max_seq_length
+    return None if known is None else known(device.spec, device.max_batch, longest)
+
+
 def measured_cost(device: Device, prior: CostTable) -> CostTable:
     """The cost of batches on a device that nothing else uses.
 
     A processor's table was timed when the bundle was built, and the one at hand differs by a factor: the largest
-    batch tells it. A card's may have only the proportions of published figures, so the whole grid is timed.
+    batch tells it. A card's may have only the proportions of published figures, so the whole grid is timed. What is
+    known of a device is not measured.
 
     Raises:
         DeviceError: the device failed.
     """
+    known = _known_cost(device)
+    if known is not None:
+        return known
     largest = device.max_batch, device.bundle.manifest.max_seq_length
     time_shape(device, *largest)  # a first run prepares the shape
     seconds = time_shape(device, *largest)
-    if device.spec.backend != "mlu" or seconds > LONG_S:
+    if not device.spec.kind.whole_grid or seconds > LONG_S:
         return prior.scaled(seconds / prior.estimate(*largest))
     return CostTable.of(
         *grid_of(device.bundle.manifest, device.max_batch),

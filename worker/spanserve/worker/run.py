@@ -23,7 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
-from spanserve.device import DeviceError
+from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
 from spanserve.doors.door import Inside
 from spanserve.engine.batcher import Batcher
@@ -81,20 +81,16 @@ class Worker(Observer):
 
     def __init__(self, settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> None:
         self.settings = settings
-        loop = asyncio.get_running_loop()
-        bundle = Bundle.open(settings.bundle)
+        bundle = Bundle.open(settings.bundle, targets=DeviceSpec.parse(settings.device).kind.targets)
         manifest, encoder = bundle.manifest, Encoder.of(bundle)
         name = settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.metrics = Metrics()
         self.metrics.info.labels(name, settings.device, manifest.digest).set(1)
         observers = Observers(self.metrics, self)
         self.lifecycle = Lifecycle(observers)
-        self.serving = ServingDevice(
-            bundle,
-            encoder,
-            settings,
-            restarted=partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted),
-        )
+        loop = asyncio.get_running_loop()
+        restarted = partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
+        self.serving = ServingDevice(bundle, encoder, settings, restarted)
         device = self.serving.device
         self.engine = Engine(
             pipeline=QaPipeline(encoder, worker=name, model_digest=manifest.digest),
@@ -151,7 +147,7 @@ class Worker(Observer):
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self.stopping.is_set():
-            await asyncio.to_thread(self.serving.close)  # ends the load as well, begun or not
+            await asyncio.to_thread(self.serving.device.close)  # ends the load as well, begun or not
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:
@@ -195,7 +191,7 @@ class Worker(Observer):
         """Leave: the doors in their order, then what they stand on; whatever fails, all steps are taken."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.notifier.close)
-            stack.push_async_callback(asyncio.to_thread, self.serving.close)
+            stack.push_async_callback(asyncio.to_thread, self.serving.device.close)
             stack.push_async_callback(self.engine.close)
             for door in reversed(self.doors):
                 stack.push_async_callback(door.close, reason)

@@ -9,8 +9,6 @@ from spanserve.device import Device
 from spanserve.device.bench import measure_device
 from spanserve.worker.cost import LONG_S
 
-#: Slots that are tried at most; each costs a card the memory of a context.
-MOST = 3
 #: Slots that are kept rather than one: with one the card would wait while the worker reads logits and fills the
 #: next batch, which a bare measurement hardly shows, and small batches feel.
 FEW = 2

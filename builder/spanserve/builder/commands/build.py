@@ -18,7 +18,7 @@ from rich.table import Table
 
 from spanserve.builder.commands.options import PANEL, MagicMindGroup
 from spanserve.builder.errors import BuildError
-from spanserve.builder.targets import CpuTarget, MagicMindTarget, Target
+from spanserve.builder.targets import TARGETS, Target
 from spanserve.bundle import Verification
 from spanserve.options import grouped
 
@@ -29,7 +29,7 @@ for _package in ("torch", "transformers"):
 
 app = typer.Typer(add_completion=False)
 
-_PRECISIONS = {target.name: target.precisions for target in (CpuTarget, MagicMindTarget)}
+_PRECISIONS = {name: target.precisions for name, target in TARGETS.items()}
 _EXAMPLES = """\b
 Examples:
   spanserve build ./bert-squad --precision float32 -o bert.bundle
@@ -99,6 +99,10 @@ def build(
         str | None, typer.Option(help="Name in the manifest. Default: checkpoint and precision.")
     ] = None,
     magicmind: MagicMindGroup,
+    older_format: Annotated[
+        bool,
+        typer.Option("--older-format", help="Write format 1, which workers of earlier releases read."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Result and errors as JSON.")] = False,
 ) -> None:
@@ -107,7 +111,7 @@ def build(
     The bundle is checked against the checkpoint on the very device before it is written.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    kind = magicmind.to_target() if target == MagicMindTarget.name else _cpu(target, context)
+    kind = _target(target, context, magicmind)
     began = time.monotonic()
     console = Console(stderr=True, quiet=json_output)
 
@@ -128,6 +132,7 @@ def build(
             lower_case=None if lower_case is LowerCase.AUTO else lower_case is LowerCase.TRUE,
             calibration=calibration,
             name=name,
+            older_format=older_format,
             force=force,
         ),
         show,
@@ -172,16 +177,18 @@ def _verified(found: Verification) -> dict[str, Any]:
     }
 
 
-def _cpu(target: str, context: typer.Context) -> Target:
-    """The target called `cpu`, once nothing was asked for that it does not have, and it has what it needs."""
-    if target != CpuTarget.name:
-        raise BuildError(f"target {target!r} is not known, only {', '.join(_PRECISIONS)}")
+def _target(name: str, context: typer.Context, options: MagicMindGroup) -> Target:
+    """The target, once nothing was asked for that it does not have, and it has what it needs."""
+    target = TARGETS.get(name)
+    if target is None:
+        raise BuildError(f"target {name!r} is not known, only {', '.join(TARGETS)}")
     for option in context.command.params:
         source = context.get_parameter_source(option.name or "")
         given = source is not None and source.name == "COMMANDLINE"
-        if given and getattr(option, "rich_help_panel", None) == PANEL:
-            raise BuildError(f"{option.name} is for --target {MagicMindTarget.name} only")
-    for package in ("openvino", "nncf"):
+        if given and not target.has_options and getattr(option, "rich_help_panel", None) == PANEL:
+            takers = ", ".join(other.name for other in TARGETS.values() if other.has_options)
+            raise BuildError(f"{option.name} is for --target {takers} only")
+    for package in target.packages:
         if importlib.util.find_spec(package) is None:
-            raise BuildError(f"target cpu needs the package {package}: pip install 'spanserve[builder]'")
-    return CpuTarget()
+            raise BuildError(f"target {name} needs the package {package}: pip install 'spanserve[builder]'")
+    return target.make(options.to_options)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from spanserve.builder.errors import BuildError
-from spanserve.builder.targets import MagicMindOptions, MagicMindTarget
+from spanserve.builder.targets import MagicMindOptions
 from spanserve.device import read_environment
 
 #: Heading of these options in --help.
@@ -100,29 +100,27 @@ class MagicMindGroup:
         ),
     ] = None
 
-    def to_target(self) -> MagicMindTarget:
-        """The target that is asked for.
+    def to_options(self) -> MagicMindOptions:
+        """What they ask of the target.
 
         Raises:
             BuildError: a value is not one of its option.
             DeviceError: the environment of the interpreter cannot be read.
         """
-        return MagicMindTarget(
-            MagicMindOptions(
-                python=self.magicmind_python,
-                environment=read_environment(self.device_env) if self.device_env else {},
-                device=self.device,
-                verify=self.verify,
-                parser=self.parser,
-                dynamic=self.dynamic_shape,
-                length_buckets=_numbers("length_buckets", self.length_buckets),
-                arch=self.mlu_arch,
-                clusters=_numbers("cluster_num", self.cluster_num) if self.cluster_num else None,
-                type64to32_conversion=self.type64to32_conversion,
-                computation_preference=self.computation_preference,
-                build_config=self.build_config,
-                calibration_remote=self.calibration_remote,
-            )
+        return MagicMindOptions(
+            python=self.magicmind_python,
+            environment=read_environment(self.device_env) if self.device_env else {},
+            device=self.device,
+            verify=self.verify,
+            parser=self.parser,
+            dynamic=self.dynamic_shape,
+            length_buckets=_numbers("length_buckets", self.length_buckets),
+            arch=self.mlu_arch,
+            clusters=_numbers("cluster_num", self.cluster_num) if self.cluster_num else None,
+            type64to32_conversion=self.type64to32_conversion,
+            computation_preference=self.computation_preference,
+            build_config=self.build_config,
+            calibration_remote=self.calibration_remote,
         )
 
 

@@ -14,15 +14,18 @@ import re
 import sys
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.samples import Inputs, as_inputs
-from spanserve.builder.targets.target import INPUTS, Compiled, Job
-from spanserve.bundle import Bundle, Graph, Runtime
+from spanserve.builder.targets.target import BuildRequest, Compiled
+from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
+
+if TYPE_CHECKING:
+    from spanserve.builder.targets.magicmind import MagicMindOptions
 
 #: Measured for all three precisions: logits are bit-equal at multiples of 16, not at multiples of 1 or 8.
 _MULTIPLE = 16
@@ -39,9 +42,17 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 class CpuTarget:
     """`--target cpu`."""
 
-    name: Literal["cpu"] = "cpu"
+    name = "cpu"
     precisions = ("float32", "bfloat16", "int8")
     calibrated = frozenset({"int8"})
+    without_device = ""
+    packages = ("openvino", "nncf")
+    has_options = False
+
+    @classmethod
+    def make(cls, options: Callable[[], MagicMindOptions]) -> CpuTarget:
+        """It has no options."""
+        return cls()
 
     def length_multiple(self, max_seq_length: int) -> int:
         return _MULTIPLE
@@ -59,26 +70,26 @@ class CpuTarget:
                 "timed here: build it on one that has (AVX512_BF16 or AMX), or take float32 or int8"
             )
 
-    def compile(self, job: Job) -> Compiled:
+    def compile(self, request: BuildRequest) -> Compiled:
         import openvino as ov
 
         from spanserve.builder.export import Spans, export_onnx
 
-        job.on_step("exporting to ONNX")
-        onnx = job.folder / "model.onnx"
-        export_onnx(Spans(job.model.module), onnx, opset=_OPSET)
-        job.on_step(f"compiling for the CPU, {job.precision}")
+        request.on_step("exporting to ONNX")
+        onnx = request.folder / "model.onnx"
+        export_onnx(Spans(request.model.module), onnx, opset=_OPSET)
+        request.on_step(f"compiling for the CPU, {request.precision}")
         try:
             graph = ov.convert_model(onnx)
-            if job.precision == "int8":
-                graph = _quantize(graph, _inputs(job))
+            if request.precision == "int8":
+                graph = _quantize(graph, _inputs(request))
         except RuntimeError as error:
             raise BuildError(f"OpenVINO cannot compile the graph: {error}") from None
-        file = job.folder / "model.xml"
+        file = request.folder / "model.xml"
         ov.save_model(graph, file, compress_to_fp16=False)
         _forget_origin(file)
         return Compiled(
-            graphs=(Graph(max_length=job.max_seq_length, file=file.name),),
+            graphs=(Graph(max_length=request.max_seq_length, file=file.name),),
             files=(file.name, "model.bin"),
             runtime=_runtime(),
         )
@@ -95,12 +106,12 @@ def _runtime() -> Runtime:
     return Runtime(name="openvino", version=release, accepts=(f"{year}.{month}", str(int(year) + 1)))
 
 
-def _inputs(job: Job) -> list[Inputs]:
+def _inputs(request: BuildRequest) -> list[Inputs]:
     """The calibration windows one by one, padded as a worker pads a window on its own."""
-    lengths = [-(-window.tokens // _MULTIPLE) * _MULTIPLE for window in job.calibration]
+    longest = request.max_seq_length
     return [
-        as_inputs([window], length, job.tokenizer)
-        for window, length in zip(job.calibration, lengths, strict=True)
+        as_inputs([window], padded_length(window.tokens, _MULTIPLE, longest), request.tokenizer)
+        for window in request.calibration
     ]
 
 
@@ -119,7 +130,7 @@ def _quantize(graph: Any, calibration: Sequence[Inputs]) -> Any:
         ]
         quantized = nncf.quantize(
             graph,
-            nncf.Dataset(list(calibration), lambda inputs: dict(zip(INPUTS, inputs, strict=True))),
+            nncf.Dataset(list(calibration), lambda inputs: inputs),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(calibration),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +20,9 @@ from spanserve.builder.errors import BuildError
 from spanserve.builder.json_file import read_object
 from spanserve.builder.samples import as_inputs
 from spanserve.builder.targets.compiler import compile_graphs
-from spanserve.builder.targets.target import INPUTS, Compiled, Job
-from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime
+from spanserve.builder.targets.target import BuildRequest, Compiled
+from spanserve.bundle import Arch, Bundle, Graph, Runtime
+from spanserve.bundle.manifest import INPUTS
 from spanserve.device import Device, DeviceSpec
 from spanserve.device.architectures import CLUSTERS
 from spanserve.qa import Window
@@ -29,7 +30,7 @@ from spanserve.qa import Window
 PARSERS = ("pytorch", "onnx")
 PREFERENCES = ("auto", "fast", "high_precision")
 #: Of the graph's inputs; nothing else is offered to a device.
-_DTYPES = ("INT32",) * len(INPUTS)
+_DTYPES = tuple(tensor.dtype.upper() for tensor in INPUTS)
 #: Lengths of a graph whose length may vary: a row's logits may depend on how far it is padded.
 _MULTIPLE = 16
 #: Settings that the manifest states, so that only the option that states both may make them.
@@ -76,7 +77,7 @@ class MagicMindOptions:
 class MagicMindTarget:
     """`--target magicmind`."""
 
-    name: Literal["magicmind"] = "magicmind"
+    name = "magicmind"
     precisions = (
         "force_float32",
         "force_float16",
@@ -86,9 +87,21 @@ class MagicMindTarget:
         "qint16_mixed_float32",
     )
     calibrated = frozenset(name for name in precisions if name.startswith("qint"))
+    without_device = "--no-verify builds without running it"
+    packages = ()
+    has_options = True
 
     def __init__(self, options: MagicMindOptions) -> None:
         self.options = options
+
+    @classmethod
+    def make(cls, options: Callable[[], MagicMindOptions]) -> MagicMindTarget:
+        """With the options of the command.
+
+        Raises:
+            BuildError, DeviceError: one is not fit.
+        """
+        return cls(options())
 
     def length_multiple(self, max_seq_length: int) -> int:
         if self.options.length_buckets:
@@ -121,43 +134,38 @@ class MagicMindTarget:
             raise BuildError(f"{precision} needs no calibration: leave --calibration-remote out")
         self._check_lengths(max_seq_length)
         self._extra()
-        if DeviceSpec.parse(options.device).backend != "mlu":
+        if not DeviceSpec.parse(options.device).kind.sdk_python:
             raise BuildError(f"device {options.device!r} is no card: target magicmind needs mlu:N")
 
-    def compile(self, job: Job) -> Compiled:
+    def compile(self, request: BuildRequest) -> Compiled:
         options = self.options
-        network = self._export(job)
-        lengths = options.length_buckets or (job.max_seq_length,)
-        graphs = [self._graph(job, length, several=len(lengths) > 1) for length in lengths]
+        network = self._export(request)
+        lengths = options.length_buckets or (request.max_seq_length,)
+        graphs = [self._graph(request, length, several=len(lengths) > 1) for length in lengths]
         assert options.python is not None
         done = compile_graphs(
             {
                 "parser": options.parser,
                 "network": str(network),
                 "input_dtypes": _DTYPES,
-                "config": self.config(job.precision),
-                "calibration": self._calibration(job.precision),
+                "config": self.config(request.precision),
+                "calibration": self._calibration(request.precision),
                 "graphs": graphs,
             },
             python=options.python,
             environment=options.environment,
-            folder=job.folder,
-            on_step=job.on_step,
+            folder=request.folder,
+            on_step=request.on_step,
         )
         files = tuple(Path(graph["output"]).name for graph in graphs)
         return Compiled(
             graphs=tuple(
-                Graph(max_length=length, file=file) for length, file in zip(lengths, files, strict=True)
+                Graph(max_length=length, file=file, dynamic=options.dynamic)
+                for length, file in zip(lengths, files, strict=True)
             ),
             files=files,
             runtime=_runtime(done["sdk_version"]),
-            magicmind=MagicMindInfo(
-                sdk_version=done["sdk_version"],
-                archs=((options.arch, self._clusters),),
-                dynamic=options.dynamic,
-                precision_mode=job.precision,
-                input_dtypes=_DTYPES,
-            ),
+            arch=(Arch(name=options.arch, clusters=self._clusters),),
         )
 
     def open(self, bundle: Bundle) -> Device | None:
@@ -227,29 +235,29 @@ class MagicMindTarget:
                 )
         return content
 
-    def _export(self, job: Job) -> Path:
+    def _export(self, request: BuildRequest) -> Path:
         from spanserve.builder.bert import plain_bert
         from spanserve.builder.export import export_onnx, export_trace
 
-        job.on_step(f"exporting for MagicMind's {self.options.parser} parser")
-        network = plain_bert(job.model.module)
+        request.on_step(f"exporting for MagicMind's {self.options.parser} parser")
+        network = plain_bert(request.model.module)
         if self.options.parser == "onnx":
-            path = job.folder / "network.onnx"
+            path = request.folder / "network.onnx"
             export_onnx(network, path, opset=_OPSET)
         else:
-            path = job.folder / "network.pt"
-            export_trace(network, path, length=job.max_seq_length)
+            path = request.folder / "network.pt"
+            export_trace(network, path, length=request.max_seq_length)
         return path
 
-    def _graph(self, job: Job, length: int, *, several: bool) -> dict[str, Any]:
+    def _graph(self, request: BuildRequest, length: int, *, several: bool) -> dict[str, Any]:
         """One graph of the request, with its calibration samples on disk."""
-        largest = [job.max_batch_size, length]
+        largest = [request.max_batch_size, length]
         shortest = length if self.options.length_buckets else _MULTIPLE
         return {
             "shape": largest,
             "dim_range": {"min": [1, shortest], "max": largest} if self.options.dynamic else None,
-            "output": str(job.folder / (f"model-{length}.mm" if several else "model.mm")),
-            "samples": _write_samples(job, length),
+            "output": str(request.folder / (f"model-{length}.mm" if several else "model.mm")),
+            "samples": _write_samples(request, length),
         }
 
     def _calibration(self, precision: str) -> dict[str, Any] | None:
@@ -259,19 +267,19 @@ class MagicMindTarget:
         return {"remote": self.options.calibration_remote, "device": index}
 
 
-def _write_samples(job: Job, length: int) -> list[str]:
+def _write_samples(request: BuildRequest, length: int) -> list[str]:
     """Calibration batches for a graph, int32 [N, B, S] per input; rows are repeated to fill the last batch."""
-    if not job.calibration:
+    if not request.calibration:
         return []
-    rows: Sequence[Window] = [window for window in job.calibration if window.tokens <= length]
+    rows: Sequence[Window] = [window for window in request.calibration if window.tokens <= length]
     if not rows:
         raise BuildError(f"no question of the calibration text fits a length of {length} tokens")
-    size = job.max_batch_size
+    size = request.max_batch_size
     count = -(-len(rows) // size)
     filled = [rows[index % len(rows)] for index in range(count * size)]
     files = []
-    for name, batch in zip(INPUTS, as_inputs(filled, length, job.tokenizer), strict=True):
-        file = job.folder / f"{name}-{length}.npy"
+    for name, batch in as_inputs(filled, length, request.tokenizer).items():
+        file = request.folder / f"{name}-{length}.npy"
         np.save(file, batch.reshape(count, size, length))
         files.append(str(file))
     return files

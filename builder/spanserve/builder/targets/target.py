@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from spanserve.bundle import Bundle, Graph, MagicMindInfo, Runtime, TokenizerInfo
+from spanserve.bundle import Arch, Bundle, Graph, Runtime, TokenizerInfo
 from spanserve.device import Device
 from spanserve.qa import Window
 
 if TYPE_CHECKING:  # torch and transformers take seconds, `spanserve build --help` needs neither
     from spanserve.builder.checkpoint import LoadedModel
 
-#: Inputs of every graph, int32 [B, S], in the order of the ring.
-INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-#: Outputs, float32 [B, S].
-OUTPUTS = ("start_logits", "end_logits")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class BuildRequest:
     """What to compile."""
 
     model: LoadedModel
@@ -42,19 +37,20 @@ class Job:
 class Compiled:
     """What came of it."""
 
-    #: Ascending by `max_length`; the last one takes the job's `max_seq_length`.
+    #: Ascending by `max_length`; the last one takes the request's `max_seq_length`.
     graphs: tuple[Graph, ...]
     #: Names of all files of the graphs.
     files: tuple[str, ...]
     runtime: Runtime
-    magicmind: MagicMindInfo | None = None
+    #: Architectures of cards that it was compiled for.
+    arch: tuple[Arch, ...] = ()
 
 
 class Target(Protocol):
     """A kind of device."""
 
     @property
-    def name(self) -> Literal["cpu", "magicmind"]:
+    def name(self) -> str:
         """As in `--target` and in the manifest."""
 
     @property
@@ -64,6 +60,10 @@ class Target(Protocol):
     @property
     def calibrated(self) -> frozenset[str]:
         """Precisions whose ranges are measured on text."""
+
+    @property
+    def without_device(self) -> str:
+        """How to build where its device cannot be had, for people; empty: not at all."""
 
     def length_multiple(self, max_seq_length: int) -> int:
         """Windows are padded to multiples of this: alone or in a batch, a row's logits are then the same."""
@@ -75,8 +75,8 @@ class Target(Protocol):
             BuildError: it cannot.
         """
 
-    def compile(self, job: Job) -> Compiled:
-        """Turn the model into graphs in the job's folder.
+    def compile(self, request: BuildRequest) -> Compiled:
+        """Turn the model into graphs in the request's folder.
 
         Raises:
             BuildError: the runtime's compiler refuses the model.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ class Backend:
     """A device with `lanes` batches in flight. One thread per lane calls `run`.
 
     Args:
-        config: what the worker passed: bundle, manifest, lanes, threads, options.
+        config: what the worker passed: bundle, manifest, lanes, threads, options, unit (which device of its kind).
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -40,7 +39,7 @@ class Backend:
         return {}
 
     def run(self, lane: int, arrays: Arrays) -> dict[str, int] | None:
-        """Compute `arrays.start` and `arrays.end` from ids, mask and types.
+        """Compute the arrays of `arrays.outputs` from those of `arrays.inputs`.
 
         Returns:
             Nanoseconds by part of the work, where the runtime lets them be told apart.
@@ -50,26 +49,3 @@ class Backend:
             Exception: this batch failed; the device still works.
         """
         raise NotImplementedError
-
-
-def make_backend(config: dict[str, Any]) -> Backend:
-    """The backend that `config["backend"]` names; its runtime is imported only now."""
-    name = config["backend"]
-    if name == "cpu":
-        from .cpu import CpuBackend
-
-        return CpuBackend(config)
-    if name == "sim":
-        from .simulated import SimulatedBackend
-
-        return SimulatedBackend(config)
-    if name == "mlu":
-        try:
-            from .magicmind import MagicMindBackend
-        except ImportError as error:
-            raise Refused(
-                f"{sys.executable}, Python {sys.version.split()[0]}, cannot import the SDK: {error}; "
-                "--magicmind-python has to be the SDK's own Python, --device-env may give its library paths"
-            ) from error
-        return MagicMindBackend(config)
-    raise ValueError(f"no backend is called {name!r}")

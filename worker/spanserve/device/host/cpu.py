@@ -57,8 +57,7 @@ class CpuBackend(Backend):
     def run(self, lane: int, arrays: Arrays) -> None:
         request = self._requests[lane]
         # The runtime reads and writes the ring itself; nothing is copied.
-        for index, array in enumerate((arrays.ids, arrays.mask, arrays.types)):
-            request.set_input_tensor(index, ov.Tensor(array, shared_memory=True))
-        for index, logits in enumerate((arrays.start, arrays.end)):
-            request.set_output_tensor(index, ov.Tensor(logits, shared_memory=True))
+        for tensors in arrays:
+            for name, array in tensors.items():
+                request.set_tensor(name, ov.Tensor(array, shared_memory=True))
         request.infer()

@@ -17,7 +17,7 @@ import magicmind.python.runtime as mm
 
 from ..sdk.wheel import wheel_version
 from .backend import Backend, Refused
-from .magicmind_lane import Graph, Lane
+from .magicmind_lane import MASK, Graph, Lane
 from .sdk_calls import done, made
 from .versions import check_version
 from .visible import visible_devices
@@ -25,28 +25,23 @@ from .visible import visible_devices
 if TYPE_CHECKING:
     from .ring import Arrays
 
-#: ids, mask, types; start, end.
-INPUTS, OUTPUTS = 3, 2
-
 
 class MagicMindBackend(Backend):
     """Runs the graphs of a `magicmind` bundle on `mlu:N`."""
 
     def open(self) -> dict[str, Any]:
         manifest = self.config["manifest"]
-        built = manifest["magicmind"]
         version = wheel_version(magicmind)
         if not version:
             raise Refused(
                 "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
             )
         check_version("MagicMind", version, *manifest["runtime"]["accepts"])
-        if list(built["input_dtypes"]) != ["INT32"] * INPUTS:
-            raise Refused(f"this bundle takes {built['input_dtypes']}, a worker sends INT32 only")
+        self._limits = _limits(manifest)
         models = [self._read(graph) for graph in manifest["graphs"]]
         self._held = ExitStack()  # for the life of the process: nothing may outlive the System
         system = self._held.enter_context(mm.System())
-        seen, index = visible_devices(os.environ), int(self.config["index"])
+        seen, index = visible_devices(os.environ), int(self.config["unit"])
         count = system.device_count()
         if not 0 <= index < count:
             raise Refused(
@@ -57,10 +52,10 @@ class MagicMindBackend(Backend):
         done(f"activating mlu:{index}", self._device.active)
         self._graphs = [
             Graph(
-                made("create_i_engine", model.create_i_engine, hint=_fit(built["archs"])),
+                made("create_i_engine", model.create_i_engine, hint=_fit(manifest["arch"])),
                 graph["max_length"],
                 int(manifest["max_batch_size"]),
-                built["dynamic"],
+                bool(graph["dynamic"]),
             )
             for model, graph in zip(models, manifest["graphs"])
         ]
@@ -72,15 +67,14 @@ class MagicMindBackend(Backend):
             "cards": count,
             "visible": seen.why,
             "graphs": [graph["max_length"] for graph in manifest["graphs"]],
-            "dynamic": built["dynamic"],
+            "dynamic": any(graph["dynamic"] for graph in manifest["graphs"]),
         }
 
     def open_lane(self, lane: int) -> dict[str, Any]:
         done(f"activating mlu:{self._device.id}", self._device.active)
-        model = self.config["manifest"]["model"]
-        limits = (int(model["vocab_size"]), 2, int(model["type_vocab_size"]))
+        outputs = len(self.config["manifest"]["outputs"])
         try:
-            self._lanes[lane] = Lane(self._device, self._graphs, limits)
+            self._lanes[lane] = Lane(self._device, self._graphs, self._limits, outputs)
             return self._lanes[lane].warm_up(self.config["shapes"])
         except Exception as error:
             if lane == 0:
@@ -96,16 +90,48 @@ class MagicMindBackend(Backend):
         path = os.path.join(self.config["bundle"], graph["file"])
         done("reading " + graph["file"], model.deserialize_from_file, path)
         found = (model.get_input_num(), model.get_output_num())
-        if found != (INPUTS, OUTPUTS):
+        manifest = self.config["manifest"]
+        needed = (len(manifest["inputs"]), len(manifest["outputs"]))
+        if found != needed:
             raise Refused(
-                f"{graph['file']} has {found[0]} inputs and {found[1]} outputs, needed are {INPUTS} and {OUTPUTS}"
+                f"{graph['file']} has {found[0]} inputs and {found[1]} outputs, needed are {needed[0]} and {needed[1]}"
             )
         return model
 
 
-def _fit(archs: list[Any]) -> str:
+def _limits(manifest: dict[str, Any]) -> dict[str, int]:
+    """What every input has to be below, in the order of the graphs.
+
+    Raises:
+        Refused: an input or output of another type or shape, or an input that nothing is known of.
+    """
+    model = manifest["model"]
+    known = {
+        "input_ids": int(model["vocab_size"]),
+        MASK: 2,
+        "token_type_ids": int(model["type_vocab_size"]),
+    }
+    for kind, dtype in (("inputs", "int32"), ("outputs", "float32")):
+        for tensor in manifest[kind]:
+            if tensor["dtype"] != dtype or tensor["shape"] != ["batch", "length"]:
+                raise Refused(
+                    f"{tensor['name']} is {tensor['dtype']} {tensor['shape']}: on a card {kind} of a bundle are "
+                    f"{dtype} ['batch', 'length']"
+                )
+    names = [tensor["name"] for tensor in manifest["inputs"]]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise Refused(
+            f"no limit is known of the input {unknown[0]!r}: a card is sent {', '.join(known)} only"
+        )
+    return {name: known[name] for name in names}
+
+
+def _fit(archs: list[dict[str, Any]]) -> str:
     """What a card has to be for a bundle. The SDK has no call that tells what the card at hand is."""
-    kinds = " or ".join(f"{arch} with {min(clusters)} clusters or more" for arch, clusters in archs)
+    kinds = " or ".join(
+        f"{arch['name']} with {min(arch['clusters'] or [1])} clusters or more" for arch in archs
+    )
     return (
         f"this bundle is for {kinds}: compare with cnmon and mm_run; for another card build it "
         "with its --mlu-arch and --cluster-num"

@@ -14,9 +14,14 @@ from .sdk_calls import done, made
 from .ticker import Ticker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from .ring import Arrays
+
+#: The input that says which tokens are real.
+MASK = "attention_mask"
 
 
 class Graph(NamedTuple):
@@ -37,13 +42,15 @@ class Lane:
     Args:
         device: the SDK's Device.
         graphs: ascending by `max_length`.
-        limits: ids, mask and types have to be below these.
+        limits: of every input, in the order of the graphs; what is in it has to be below.
+        outputs: how many the graphs have.
     """
 
-    def __init__(self, device: Any, graphs: list[Graph], limits: tuple[int, int, int]) -> None:
+    def __init__(self, device: Any, graphs: list[Graph], limits: dict[str, int], outputs: int) -> None:
         self._device = device
         self._graphs = graphs
         self._limits = limits
+        self._outputs = outputs
         self._contexts = [made("create_i_context", graph.engine.create_i_context) for graph in graphs]
         self._queue = made("create_queue", device.create_queue)
         self._inputs = [made("create_inputs", context.create_inputs) for context in self._contexts]
@@ -61,15 +68,15 @@ class Lane:
             Exception: it was refused before it reached the card.
         """
         laps = Laps()
-        batch, length = arrays.ids.shape
+        self._check_ids(arrays.inputs)
+        inputs = tuple(arrays.inputs[name] for name in self._limits)
+        batch, length = inputs[0].shape
         index = self._fitting(batch, length)
-        inputs: tuple[NDArray[np.int32], ...] = (arrays.ids, arrays.mask, arrays.types)
-        self._check_ids(inputs)
         graph = self._graphs[index]
         if not graph.dynamic:
             inputs = tuple(_padded(array, graph.max_batch, graph.max_length) for array in inputs)
         outputs = self._sync(self._enqueue(index, inputs, laps), inputs[0].shape, laps)
-        for logits, found in zip((arrays.start, arrays.end), outputs):
+        for logits, found in zip(arrays.outputs.values(), outputs):
             logits[:] = found[:batch, :length]
         laps.end("device_to_host")
         return laps.ns
@@ -95,9 +102,9 @@ class Lane:
         index = self._fitting(batch, length)
         graph = self._graphs[index]
         shape = (batch, length) if graph.dynamic else (graph.max_batch, graph.max_length)
-        zeros, ones = np.zeros(shape, np.int32), np.ones(shape, np.int32)
+        inputs = [np.full(shape, name == MASK, np.int32) for name in self._limits]
         laps = Laps()
-        self._sync(self._enqueue(index, (zeros, ones, zeros), laps), shape, laps, watch)
+        self._sync(self._enqueue(index, inputs, laps), shape, laps, watch)
 
     def _fitting(self, batch: int, length: int) -> int:
         """The smallest graph that takes a batch."""
@@ -108,15 +115,15 @@ class Lane:
             f"a batch of {batch} x {length} is over the graph's {graph.max_batch} x {graph.max_length}"
         )
 
-    def _check_ids(self, inputs: tuple[NDArray[np.int32], ...]) -> None:
+    def _check_ids(self, inputs: dict[str, NDArray[Any]]) -> None:
         """What is outside its table would be read outside the card's memory, and end the process."""
-        for name, array, limit in zip(("token id", "mask", "token type"), inputs, self._limits):
-            lowest, highest = int(array.min()), int(array.max())
+        for name, limit in self._limits.items():
+            lowest, highest = int(inputs[name].min()), int(inputs[name].max())
             if lowest < 0 or highest >= limit:
                 wrong = lowest if lowest < 0 else highest
                 raise ValueError(f"{name} {wrong} is outside 0 to {limit - 1}")
 
-    def _enqueue(self, index: int, inputs: tuple[Any, ...], laps: Laps) -> list[Any]:
+    def _enqueue(self, index: int, inputs: Sequence[Any], laps: Laps) -> list[Any]:
         """Start a batch; returns the tensors that will hold its logits."""
         outputs: list[Any] = []  # a fresh one: the SDK would use those of another shape again
         try:
@@ -139,7 +146,7 @@ class Lane:
         return given if isinstance(given, type(tensor)) else tensor
 
     def _sync(self, outputs: list[Any], shape: tuple[int, ...], laps: Laps, watch: Any = None) -> list[Any]:
-        """Wait for a batch, `watch` entered meanwhile; returns start and end logits."""
+        """Wait for a batch, `watch` entered meanwhile; returns its outputs."""
         lost = f"a batch of {shape[0]} x {shape[1]} was lost"
         try:
             with watch or nullcontext():
@@ -149,8 +156,8 @@ class Lane:
         except Exception as error:
             raise DeviceLost(f"{lost}: {error}") from error
         found = [(array.dtype.name, array.shape) for array in logits]
-        if found != [("float32", shape)] * 2:
-            raise DeviceLost(f"the graph gave {found} instead of two float32 outputs of {shape}")
+        if found != [("float32", shape)] * self._outputs:
+            raise DeviceLost(f"the graph gave {found} instead of {self._outputs} float32 outputs of {shape}")
         return logits
 
 

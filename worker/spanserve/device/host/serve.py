@@ -19,7 +19,8 @@ import traceback
 from concurrent.futures import Future
 from typing import Any
 
-from .backend import Backend, DeviceLost, Refused, make_backend
+from .backend import Backend, DeviceLost, Refused
+from .backends import make_backend
 from .channel import Channel
 from .ring import BEGAN, IDLE, RUNNING, STATE, Ring
 
@@ -120,10 +121,11 @@ def _start(target: Any, *args: Any) -> None:
 
 def _map_ring(config: dict[str, Any]) -> Ring:
     slots, batch, length = int(config["slots"]), int(config["batch"]), int(config["length"])
+    tensors = (config["manifest"]["inputs"], config["manifest"]["outputs"])
     descriptor = int(config["ring_fd"])
-    memory = mmap.mmap(descriptor, Ring.size(slots, batch, length))
+    memory = mmap.mmap(descriptor, Ring.size(slots, batch, length, tensors))
     os.close(descriptor)
-    return Ring(memory, slots, batch, length)
+    return Ring(memory, slots, batch, length, tensors)
 
 
 def _die_with(parent: int) -> None:

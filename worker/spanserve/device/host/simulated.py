@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backend import Backend
-from .cards import CARDS
+from .cards import CARDS, DEFAULT_PRECISION
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from .ring import Arrays
@@ -38,20 +40,22 @@ class SimulatedBackend(Backend):
         self._scale = float(options.get("time_scale", 1))
         self._card = None
         facts = {"runtime": "simulated", "faults": self._faults}
-        if self.config["card"] is None:
+        name, precision = self.config["unit"], options.get("precision", DEFAULT_PRECISION)
+        if name not in CARDS:
             return {**facts, "latency_ms": self._latency_s * 1000}
-        name, precision = self.config["card"]
         self._card = CARDS[name][precision]
         # Batches beyond that wait, as they do in a card's queue.
         self.lanes = min(self.lanes, self._card.lanes)
         return {**facts, "card": name, "precision": precision, "lanes": self.lanes, "time_scale": self._scale}
 
     def run(self, lane: int, arrays: Arrays) -> None:
-        due = time.monotonic() + self._seconds(*arrays.ids.shape)
+        ids = arrays.inputs[INPUT_IDS]
+        due = time.monotonic() + self._seconds(*ids.shape)
         for fault, token in self._faults.items():
-            if (arrays.ids == token).any():
+            if (ids == token).any():
                 self._fail(fault, token)
-        arrays.start[:], arrays.end[:] = logits(arrays.ids)
+        for name, array in answers(arrays.inputs).items():
+            arrays.outputs[name][:] = array
         time.sleep(max(0.0, due - time.monotonic()))
 
     def _seconds(self, batch: int, length: int) -> float:
@@ -69,6 +73,15 @@ class SimulatedBackend(Backend):
 
 
 _FAULTS = ("fail", "hang", "abort")
+
+
+#: Names of the tensors that the rule is about.
+INPUT_IDS, START_LOGITS, END_LOGITS = "input_ids", "start_logits", "end_logits"
+
+
+def answers(inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+    """The outputs for inputs, float32 [B, S] each: `logits` by name."""
+    return dict(zip((START_LOGITS, END_LOGITS), logits(inputs[INPUT_IDS])))
 
 
 def logits(ids: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""The attendant of one host process: starts it, carries batches to it, and ends it when it hangs."""
+"""Monitors one host process: starts it, carries batches to it, and ends it when it hangs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SILENCE_TIMEOUT_S = 20.0
 WATCH_INTERVAL_S = 0.25
 
 
-class Place(Protocol):
+class RingSlot(Protocol):
     """Where a batch lies in the ring: a slot."""
 
     @property
@@ -36,17 +36,17 @@ class Place(Protocol):
 class _Run:
     """A batch that is with the host."""
 
-    place: Place
+    slot: RingSlot
     timeout_s: float
     future: Future[float] = field(default_factory=Future)
 
 
-class Attendant:
-    """Attends one host from its start to its end, in a thread of its own.
+class HostMonitor:
+    """Monitors one host from its start to its end, in a thread of its own.
 
     Args:
         name: of the device, for messages.
-        make: starts the host process; called with what takes its output.
+        make: starts the host process; called with a function that takes its output.
         timeout_s: how long the host may take to come up.
         log: called with a sentence and facts about the host's life.
         died: called in this thread when a host that was up has ended untold, behind the batches that it held.
@@ -76,7 +76,7 @@ class Attendant:
         self.ready: Future[dict[str, Any]] = Future()
         #: Why the host is still there though it was killed; empty if it is gone.
         self.stuck = ""
-        self._thread = threading.Thread(target=self._attend, name="device-attendant", daemon=True)
+        self._thread = threading.Thread(target=self._monitor, name="device-host-monitor", daemon=True)
         self._thread.start()
 
     @property
@@ -94,22 +94,22 @@ class Attendant:
             host.kill()
         self._thread.join()
 
-    def submit(self, place: Place, batch: int, length: int, timeout_s: float) -> Future[float]:
-        """Run the batch at a place; see `Slot.submit`."""
-        run = _Run(place, timeout_s)
+    def submit(self, slot: RingSlot, batch: int, length: int, timeout_s: float) -> Future[float]:
+        """Run the batch at a slot; see `Slot.submit`."""
+        run = _Run(slot, timeout_s)
         with self._lock:
             host = self._host
             if host is None:
                 run.future.set_exception(HostDied("the device host is not running", ran=False))
                 return run.future
-            self._ring.header(place.index)[STATE] = IDLE
-            self._runs[place.index] = run
+            self._ring.header(slot.index)[STATE] = IDLE
+            self._runs[slot.index] = run
             # If the host has just died, the thread fails this run with the others.
             with contextlib.suppress(OSError):
-                host.send({"op": "run", "slot": place.index, "batch": batch, "length": length})
+                host.send({"op": "run", "slot": slot.index, "batch": batch, "length": length})
         return run.future
 
-    def _attend(self) -> None:
+    def _monitor(self) -> None:
         try:
             host = self._make(lambda line: self._log("device host says", line=line))
         except Exception as error:  # whoever waits for `ready` must hear of it
@@ -183,7 +183,7 @@ class Attendant:
             with self._lock:
                 run = self._runs.pop(event["slot"])
             if op == "done":
-                run.place.parts = {name: ns / 1e9 for name, ns in event.get("parts", {}).items()}
+                run.slot.parts = {name: ns / 1e9 for name, ns in event.get("parts", {}).items()}
                 run.future.set_result(event["ns"] / 1e9)
             else:
                 run.future.set_exception(BatchFailed(event["error"]))

@@ -1,0 +1,77 @@
+"""What the rest of the program asks of a kind of device, in place of what the device is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from spanserve.bundle import CostTable
+
+if TYPE_CHECKING:
+    from spanserve.device.host.cards import Card
+    from spanserve.device.spec import DeviceSpec
+
+#: Tensors by name.
+Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKind:
+    """A kind of device. What is left out is as for a simulated one: nothing to find, to pin, or to be careful of.
+
+    Attributes:
+        name: of the kind.
+        pattern: of a device's name without options, a regular expression; the group `unit` is what tells it from
+            others of its kind: the number of a card, or which card is simulated.
+        usage: how such devices are written, for people.
+        backend: what runs batches in the device host: MODULE:CLASS of the host program, or FILE.py:CLASS. Such a file
+            is loaded into the host's package (`from .backend import Backend`), and runs under the host's Python.
+        targets: of the bundles that it runs; None: of all.
+        standard: the device that is meant for such a bundle where none is named; empty: none is.
+        numbers, words: names of its options, by what their values are.
+        check: refuses values of options by a DeviceError.
+        sdk_python: whether its host runs under the Python of an SDK.
+        compiled_batch: whether its graphs take no more windows than they were compiled for.
+        whole_grid: whether a worker times every shape of the grid; if not, the largest one scales the bundle's table.
+        known_cost: what batches cost, by the device, the largest batch and the largest length; None: it is timed.
+        slots: batches that it has at a time, unless that is told or measured.
+        most_slots: up to so many are tried when a worker starts; up to `slots`: none are.
+        rule: the outputs that it gives for inputs, which then stand for the goldens; None: it gives the real ones.
+        shared: whether several workers may share one.
+        locate: the NUMA node that it is near, by the device, the variables of its host and the root of the file
+            system; raises NotLocated. None: it is near all processors.
+        host_processor: whether it is this machine's processor that computes.
+        looks: MODULE:FUNCTION of what `spanserve doctor` looks at; called with the examination, the device and the
+            bundle's manifest or None, it gives findings.
+        figures: published speed, by unit and precision, for `spanserve plan --profile UNIT`.
+    """
+
+    name: str
+    pattern: str
+    usage: tuple[str, ...]
+    backend: str
+    targets: frozenset[str] | None = None
+    standard: str = ""
+    numbers: frozenset[str] = frozenset()
+    words: frozenset[str] = frozenset()
+    check: Callable[[DeviceSpec], None] = lambda spec: None
+    sdk_python: bool = False
+    compiled_batch: bool = False
+    whole_grid: bool = False
+    known_cost: Callable[[DeviceSpec, int, int], CostTable] | None = None
+    slots: int = 2
+    most_slots: int = 2
+    rule: Callable[[Tensors], Tensors] | None = None
+    shared: bool = True
+    locate: Callable[[DeviceSpec, Mapping[str, str], Path], int] | None = None
+    host_processor: bool = False
+    looks: tuple[str, ...] = ()
+    figures: Mapping[str, Mapping[str, Card]] = field(default_factory=dict)
+
+    def runs(self, target: str) -> bool:
+        """Whether it runs bundles of a target."""
+        return self.targets is None or target in self.targets
