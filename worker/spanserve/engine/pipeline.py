@@ -3,8 +3,8 @@
     task --encode--> windows --fill--> inputs --(device)--> outputs --decode--> findings --answer, finish--> result
 
 The engine decides when and with whom a window runs, and sees to it that every question ends once. What a window
-is, and what the numbers mean, it never looks at. `spanserve.qa.pipeline` is the one that serves; the planner's and
-the tests' are a few lines each.
+is, and what the numbers mean, it never looks at. `spanserve.qa.pipeline` is the one that serves; that of the
+tests adds numbers.
 """
 
 from __future__ import annotations
