@@ -1,22 +1,32 @@
 # Every command of the project has one name. `make help` lists them.
-PYTHON ?= python3.11
+# The newest Python from 3.11 on that is on PATH and can make an environment; looked for only when one is made.
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+    "$$python" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Tests wait more than they compute: more of them than processors at a time.
+PARALLEL ?= --numprocesses 3 --dist worksteal
 TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types arrows stubs py37 proto bench chaos clean
+.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto bench chaos clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Start a worker on the built-in model, score the built-in data set over gRPC
 	@rm -rf demo-out
 	$(BIN)/spanserve eval -o demo-out
 
 test: $(VENV)/.dev ## Run every test that needs no card
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
+
+test-unit: $(VENV)/.dev ## Run the tests that start no process: under a minute of processor time
+	$(BIN)/python -m pytest tests/unit
+
+test-more: $(VENV)/.dev ## Run the property tests with twenty times the examples: long, and not part of `test`
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile more --timeout 3600
 
 check: lint types arrows stubs py37 ## Everything but the tests: lint, types, arrows, stub drift, Python 3.7
 
@@ -58,7 +68,9 @@ clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/pip:
-	$(PYTHON) -m venv $(VENV)
+	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "No Python 3.11 or newer that can make an environment was found \
+	on PATH; install one with its venv module, or name one: make PYTHON=/path/to/python3" | tr -s '\t ' ' ' >&2; exit 1; }; \
+	"$$python" -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[worker,client,cpu]'

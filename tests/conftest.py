@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from spanserve.bundle import Bundle
 from tests.kit.bundles import make_sim_bundle
@@ -14,6 +17,15 @@ from tests.kit.fleets import UpProcess
 from tests.kit.processes import WorkerProcess
 from tests.kit.python37 import NUMPY, ONNXRUNTIME, make_python37
 from tests.kit.redis_server import Executable, RedisServer, servers
+
+# No deadline: how long an example takes says how busy the machine is.
+settings.register_profile("default", deadline=None)
+settings.register_profile("more", deadline=None, max_examples=2000)
+settings.load_profile("default")
+# A parent that ignores Ctrl-C, as nohup does, leaves that to its children; tests send it to some of them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+# Without this package OpenVINO, loaded here, reports nothing to its maker.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,10 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from spanserve.bundle import Bundle
-from spanserve.client.squad import load_dataset
 from spanserve.contract import Options
 from spanserve.device import Device, DeviceSpec, Slot
 from spanserve.qa import Encoder, fill
+from spanserve.squad import load_dataset
 from tests.benchmarks.setup import DEMO_BUNDLE, evaluate, interleaved, median, sample, squad_file
 from tests.kit.processes import WorkerProcess
 

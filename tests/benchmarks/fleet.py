@@ -11,13 +11,13 @@ from pathlib import Path
 
 import psutil
 
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.door import Door
-from spanserve.client.queue.door import QueueDoor
-from spanserve.client.squad import load_dataset
-from spanserve.client.workers import WorkersDoor
+from spanserve.client.grpc.channel import PLAINTEXT
+from spanserve.client.grpc.transport import GrpcTransport
+from spanserve.client.redis.transport import RedisTransport
+from spanserve.client.transport import Transport
 from spanserve.contract import Options, Task
 from spanserve.queue import RedisSettings
+from spanserve.squad import load_dataset
 from tests.benchmarks.setup import DEMO_BUNDLE
 from tests.kit.processes import WorkerProcess
 from tests.kit.redis_server import free_port
@@ -93,11 +93,11 @@ def work_for(workers: Sequence[Worker], dataset: Path, batches: int) -> list[Tas
     return found
 
 
-def door_to(addresses: Sequence[str], redis: tuple[str, str] | None) -> Door:
+def transport_to(addresses: Sequence[str], redis: tuple[str, str] | None) -> Transport:
     """The way to a fleet: its queue if it has one, else its addresses."""
     if redis is None:
-        return WorkersDoor(addresses, PLAINTEXT, WAIT_S)
-    return QueueDoor(RedisSettings(url=redis[0]), redis[1], WAIT_S)
+        return GrpcTransport(addresses, PLAINTEXT, WAIT_S)
+    return RedisTransport(RedisSettings(url=redis[0]), redis[1], WAIT_S)
 
 
 async def measure(
@@ -105,12 +105,12 @@ async def measure(
 ) -> Measured:
     """Send tasks through a fleet, which has done nothing yet."""
     addresses = [endpoint.address for endpoint in endpoints]
-    door, direct = door_to(addresses, redis), WorkersDoor(addresses, PLAINTEXT, WAIT_S)
+    transport, direct = transport_to(addresses, redis), GrpcTransport(addresses, PLAINTEXT, WAIT_S)
     done: list[tuple[float, int]] = []  # seconds, questions in all
     answered = 0
     try:
         psutil.cpu_percent()
-        async with contextlib.aclosing(door.stream().run(tasks)) as arriving:
+        async with contextlib.aclosing(transport.stream().run(tasks)) as arriving:
             async for results in arriving:
                 answered += sum(len(result.questions) for result in results)
                 assert not any(question.error for result in results for question in result.questions)
@@ -118,7 +118,7 @@ async def measure(
         host = psutil.cpu_percent() / 100
         described = await direct.describe()
     finally:
-        await door.close()
+        await transport.close()
         await direct.close()
     (began, first), (ended, last) = (
         next(entry for entry in done if entry[1] >= part * answered) for part in (EDGE, 1 - EDGE)

@@ -23,17 +23,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spanserve.bundle import Bundle
-from spanserve.client.addresses import Endpoint as Target
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.connection import Connection, PinnedModel
-from spanserve.client.pending import Pending
-from spanserve.client.squad import load_dataset
+from spanserve.client.grpc.addresses import Endpoint as Target
+from spanserve.client.grpc.call import dial_over_grpc
+from spanserve.client.grpc.channel import PLAINTEXT
+from spanserve.client.grpc.connection import Connection, PinnedModel
+from spanserve.client.grpc.pending import Pending
 from spanserve.contract import Options, Priority, Task, TaskResult
 from spanserve.device.host.cards import CARDS
 from spanserve.planner.card import Setup
 from spanserve.planner.fleet import EDGE, Arrival, Figures, Fleet
 from spanserve.planner.load import Windows, poisson
 from spanserve.qa import Encoder
+from spanserve.squad import load_dataset
 from tests.benchmarks.fleet import Endpoint, Worker, fleet
 from tests.benchmarks.setup import DEMO_BUNDLE, squad_file
 from tests.kit.waiting import eventually
@@ -172,7 +173,7 @@ async def play(
     connections = [
         Connection(
             Target(endpoint.address),
-            tls=PLAINTEXT,
+            dial=dial_over_grpc(PLAINTEXT),
             pending=pending,
             deliver=deliver,
             model=model,

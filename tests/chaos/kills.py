@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import score_run
-from spanserve.client.squad import Dataset, load_dataset
 from spanserve.contract import Options
 from spanserve.queue import JobState
+from spanserve.squad import Dataset, load_dataset
 from tests.chaos.ground import Ground
 from tests.faults.faulty_worker import CRASH_POINTS, Faults
 from tests.faults.oracle import Classes, Ledger

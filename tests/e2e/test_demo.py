@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from spanserve.client import Client
-from spanserve.client.squad import load_dataset
 from spanserve.contract import Options
+from spanserve.squad import load_dataset
 from tests.kit.processes import PATIENCE_S, WorkerProcess
 
 ROOT = Path(__file__).parent.parent.parent

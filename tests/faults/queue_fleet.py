@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from spanserve.bundle import Bundle
-from spanserve.client.queue.connection import QueueConnection
-from spanserve.client.queue.dispatch import QueueDispatcher
+from spanserve.client.redis.connection import QueueConnection
+from spanserve.client.redis.dispatch import QueueDispatcher
 from spanserve.contract import Question, Refusal, Task
 from spanserve.queue import (
     Producer,

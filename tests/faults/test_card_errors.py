@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.client import Dispatcher
-from spanserve.client.dispatch import NoWorker
+from spanserve.client import Dispatcher, NoWorker
 from spanserve.contract import Answer, Task, TaskResult
 from spanserve.device.host.simulated import answers
 from spanserve.engine import engine as engine_module

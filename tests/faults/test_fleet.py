@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from spanserve.client import Dispatcher
-from spanserve.client.connection import Connection
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
+from spanserve.client.grpc.connection import Connection
 from spanserve.contract import Task
 from tests.kit.fleets import HOST, UpProcess, free_ports
 from tests.kit.netns import Host, Network

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from spanserve.client import Dispatcher
-from spanserve.client.results import Results
-from spanserve.client.squad import load_dataset
+from spanserve.client.evaluation.results import Results
 from spanserve.contract import Options, Task, TaskResult
+from spanserve.squad import load_dataset
 from tests.kit.processes import WorkerProcess
 from tests.kit.wire import make_task
 

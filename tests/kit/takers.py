@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from spanserve.client.pending import Pending
+from spanserve.client.grpc.pending import Pending
 from spanserve.contract import Question, Task
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -19,6 +18,7 @@ from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.limits import MAX_QUESTIONS
 from spanserve.qa import Encoder, Window, fill
 from spanserve.qa.windows import empty_inputs
+from spanserve.squad import Dataset, SquadError, load_dataset
 
 Ints = NDArray[np.int32]
 #: Of BERT's graphs by name, int32 [B, S] each.
@@ -27,34 +27,29 @@ Inputs = dict[str, Ints]
 
 def demo_tasks() -> list[Task]:
     """The English passages that come with the package, with their questions."""
-    return _parse(demo.QUESTIONS.read_text(encoding="utf-8"))
+    return _tasks(load_dataset(demo.QUESTIONS))
 
 
 def read_tasks(path: Path) -> list[Task]:
-    """The passages of a file in SQuAD format, with their first questions.
+    """The passages of a data set, with their first questions; it needs no answers.
 
     Raises:
-        BuildError: it cannot be read, or is not in that format.
+        BuildError: it cannot be read, or a question in it cannot be asked.
     """
     try:
-        return _parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BuildError(f"{path} cannot be read: {error}") from None
-    except (KeyError, TypeError):
-        raise BuildError(f"{path} is not in SQuAD format: data, paragraphs, context, qas") from None
+        return _tasks(load_dataset(path, answers=False))
+    except SquadError as error:
+        raise BuildError(str(error)) from None
     except Refusal as refusal:
         raise BuildError(f"{path}: {refusal}") from None
 
 
-def _parse(text: str) -> list[Task]:
+def _tasks(dataset: Dataset) -> list[Task]:
     tasks: list[Task] = []
-    for article in json.loads(text)["data"]:
-        for paragraph in article["paragraphs"]:
-            asked = [Question(str(qa["id"]), qa["question"]) for qa in paragraph["qas"]][:MAX_QUESTIONS]
-            if asked:
-                tasks.append(
-                    Task(id=f"sample-{len(tasks)}", context=paragraph["context"], questions=tuple(asked))
-                )
+    for passage in dataset.passages:
+        asked = [Question(question.id, question.text) for question in passage.questions][:MAX_QUESTIONS]
+        if asked:
+            tasks.append(Task(id=f"sample-{len(tasks)}", context=passage.context, questions=tuple(asked)))
     return tasks
 
 

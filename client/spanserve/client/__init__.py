@@ -1,11 +1,48 @@
 """The client: ask, evaluate, score.
 
-squad -> tasks -> dispatch (one deque, a connection per worker) -> ledger, results -> scores, report
+squad -> tasks -> Transport (grpc: one deque, a connection per worker; redis: a queue) -> results -> scores, report
+
+The names here are the Python API, see docs/api.md.
 """
 
-from spanserve.client.channel import Tls
-from spanserve.client.client import AsyncClient, Client
-from spanserve.client.dispatch import Dispatcher, NoWorker, OtherModel
-from spanserve.client.errors import ClientError
+from spanserve.client.async_client import AsyncClient
+from spanserve.client.client import Client
+from spanserve.client.errors import AddressError, ClientError, NoWorker, OtherModel
+from spanserve.client.grpc import Dispatcher, Tls
+from spanserve.client.transport import Described, Stream, Transport
+from spanserve.contract import (
+    Answer,
+    ErrorCode,
+    Options,
+    Priority,
+    Question,
+    QuestionResult,
+    Refusal,
+    Task,
+    TaskResult,
+    WorkerStatus,
+)
 
-__all__ = ["AsyncClient", "Client", "ClientError", "Dispatcher", "NoWorker", "OtherModel", "Tls"]
+__all__ = [
+    "AddressError",
+    "Answer",
+    "AsyncClient",
+    "Client",
+    "ClientError",
+    "Described",
+    "Dispatcher",
+    "ErrorCode",
+    "NoWorker",
+    "Options",
+    "OtherModel",
+    "Priority",
+    "Question",
+    "QuestionResult",
+    "Refusal",
+    "Stream",
+    "Task",
+    "TaskResult",
+    "Tls",
+    "Transport",
+    "WorkerStatus",
+]

@@ -1,8 +1,9 @@
 """Why the client cannot go on, in words for the person at the prompt.
 
 ClientError
+├── NoWorker       no worker could be reached in time
+│   └── OtherModel all workers serve another model than the run has begun with
 ├── AddressError   what should be the address of a worker is none
-├── SquadError     a data set is no SQuAD JSON, or a shard of it is misnamed
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
 └── OutputError    the output folder cannot be written
@@ -17,12 +18,16 @@ class ClientError(SpanserveError):
     """The client cannot go on. What concerns one question is a `Refusal` instead."""
 
 
+class NoWorker(ClientError):
+    """No worker could be reached for as long as the client was willing to wait."""
+
+
+class OtherModel(NoWorker):
+    """All workers serve another model than the one that a run has begun with."""
+
+
 class AddressError(ClientError):
     """What should be the address of a worker is none. Names it, and the forms there are."""
-
-
-class SquadError(ClientError):
-    """A data set is no SQuAD JSON. Names the file, the place in it, what was found and expected."""
 
 
 class LedgerError(ClientError):

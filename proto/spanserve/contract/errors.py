@@ -4,6 +4,7 @@ SpanserveError
 ├── Refusal           one item is at fault; its neighbours are not    (contract)
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
+├── SquadError        a data set cannot be read, or a shard of it      (squad)
 ├── DeviceError       the device host cannot compute                  (device)
 ├── SettingsError     a worker or a fleet cannot run like that        (contract)
 ├── PlanError         a plan cannot be made                           (planner)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from spanserve.client import ClientError, NoWorker
-from spanserve.client.queue import QueueConnection, QueueDispatcher
+from spanserve.client.redis import QueueConnection, QueueDispatcher
 from spanserve.contract import ErrorCode, Task, TaskResult
 from spanserve.queue import JobId, JobState, Producer, QueueError, RedisSettings
 from tests.kit.queue_rig import QueueRig, queue_rig, queued_task

@@ -7,17 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher
-from spanserve.client.addresses import REFRESH_S, AddressBook, Endpoint, look_up
-from spanserve.client.channel import PLAINTEXT
-from spanserve.client.connection import Connection
 from spanserve.client.errors import AddressError
-from spanserve.client.workers import WorkersDoor
-from spanserve.contract import TaskResult
-from tests.kit.serving import serving
+from spanserve.client.grpc.addresses import REFRESH_S, AddressBook, Endpoint, look_up
+from spanserve.client.grpc.connection import Connection
+from spanserve.contract import State, TaskResult
+from tests.kit.frame_worker import FrameWorker, dial_to
 from tests.kit.waiting import eventually
-from tests.kit.wire import make_task, make_tasks
+from tests.kit.wire import make_tasks
 
 
 class Records:
@@ -158,96 +155,73 @@ async def test_the_system_is_asked() -> None:
     assert [] == await look_up("x..y")
 
 
-async def test_a_run_over_a_name(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def looked_up_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are looked up many times a second."""
+    for module in ("addresses", "dispatch"):
+        monkeypatch.setattr(f"spanserve.client.grpc.{module}.REFRESH_S", 0.02)
+
+
+@pytest.mark.usefixtures("looked_up_often")
+async def test_a_run_over_a_name() -> None:
     """A run goes over the records of a name, and over one that is added while it runs."""
-    for module in ("addresses", "dispatch"):
-        monkeypatch.setattr(f"spanserve.client.{module}.REFRESH_S", 0.05)
-    found = Records(fleet=["127.0.0.2"])
-    device = "sim:fixed?latency_ms=5"
-    async with serving(sim_bundle, device, listen="127.0.0.2:0") as one:
-        port = one.address.rpartition(":")[2]
-        async with serving(sim_bundle, device, listen=f"127.0.0.3:{port}") as other:
-            dispatcher = Dispatcher([f"dns:fleet:{port}"], lookup=found)
-            results = []
-            async for arrived in dispatcher.run(make_tasks(2000)):
-                results += arrived
-                found.names["fleet"] = ["127.0.0.2", "127.0.0.3"]
-            answered = [connection.answered for connection in dispatcher.connections]
-        assert 2000 == len(results) == sum(answered)
-        assert [one.address, other.address] == [c.endpoint.address for c in dispatcher.connections]
-        assert min(answered) > 0
+    found = Records(fleet=["10.0.0.1"])
+    workers = {"10.0.0.1:1": FrameWorker(credit=1), "10.0.0.2:1": FrameWorker()}
+    one, other = workers.values()
+    dispatcher = Dispatcher(["dns:fleet:1"], lookup=found, dial=dial_to(workers))
+    results = []
+    async for arrived in dispatcher.run(make_tasks(300)):
+        results += arrived
+        if found.names["fleet"] == ["10.0.0.1"]:
+            one.stuck = True
+            found.names["fleet"] = ["10.0.0.1", "10.0.0.2"]
+        if other.delivered:
+            one.go()
+    answered = [connection.answered for connection in dispatcher.connections]
+    assert 300 == len(results) == sum(answered)
+    assert list(workers) == [connection.endpoint.address for connection in dispatcher.connections]
+    assert min(answered) > 0
 
 
-async def test_a_run_while_records_go(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("looked_up_often")
+async def test_a_run_while_records_go() -> None:
     """Connections to records that are gone end with their streams, and are made again when the records are back."""
-    for module in ("addresses", "dispatch"):
-        monkeypatch.setattr(f"spanserve.client.{module}.REFRESH_S", 0.05)
     found = Records()
-    device = "sim:fixed?latency_ms=20"
-    async with serving(sim_bundle, device, listen="127.0.0.2:0") as staying:
-        slots = staying.rig.block()  # so that the run goes on until the other one is back
-        port = staying.address.rpartition(":")[2]
-        dispatcher = Dispatcher([f"fleet:{port}"], lookup=found)
-        tasks = make_tasks(6000)
-        results: list[TaskResult] = []
-
-        async def consume() -> None:
-            async for arrived in dispatcher.run(tasks):
-                results.extend(arrived)
-
-        def running() -> dict[str, Connection]:
-            return {connection.endpoint.address: connection for connection in dispatcher._running}
-
-        run = asyncio.create_task(consume())
-        await eventually(lambda: set(running()) == {f"fleet:{port}"})
-        found.names["fleet"] = ["127.0.0.2", "127.0.0.3"]
-        await eventually(lambda: set(running()) == {staying.address, f"127.0.0.3:{port}"})
-        going = running()[f"127.0.0.3:{port}"]
-        async with serving(sim_bundle, device, listen=f"127.0.0.3:{port}"):
-            await eventually(lambda: going.answered > 0)
-            found.names["fleet"] = ["127.0.0.2"]
-            before = len(found.asked)
-            await eventually(lambda: len(found.asked) > before + 1)
-            assert going.connected
-        await eventually(lambda: set(running()) == {staying.address})
-        found.names["fleet"] = ["127.0.0.2", "127.0.0.3"]
-        async with serving(sim_bundle, device, listen=f"127.0.0.3:{port}"):
-            before = going.answered
-            await eventually(lambda: going.answered > before)
-            await run
-        for slot in slots:
-            slot.release()
-        await staying.rig.run(make_task("next"))  # makes the engine look; it was told to drop the others
-        assert [f"fleet:{port}", staying.address, f"127.0.0.3:{port}"] == [
-            connection.endpoint.address for connection in dispatcher.connections
-        ]
-    assert len(tasks) == len({result.id for result in results}) == len(results)
-
-
-async def test_no_proxy_holds_for_names(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is to be reached without the proxy is, though its worker is called by its number."""
-    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there
-    monkeypatch.setenv("no_proxy", "fleet")
-    async with serving(sim_bundle, listen="127.0.0.2:0") as served:
-        port = served.address.rpartition(":")[2]
-        dispatcher = Dispatcher([f"fleet:{port}"], lookup=Records(fleet=["127.0.0.2"]), wait_s=10.0)
-        found = [result.id async for results in dispatcher.run(make_tasks(3)) for result in results]
-    assert ["t0", "t1", "t2"] == sorted(found)
-
-
-async def test_calls_over_a_name(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Single questions go to the records of a name, too, and each is described."""
-    found = Records(fleet=["127.0.0.2", "127.0.0.3"])
-    monkeypatch.setattr(
-        "spanserve.client.workers.AddressBook", lambda addresses: AddressBook(addresses, lookup=found)
+    staying, going = FrameWorker(), FrameWorker()
+    staying.stuck = going.stuck = True  # so that the run goes on until the other one is back
+    dispatcher = Dispatcher(
+        ["fleet:1"], lookup=found, dial=dial_to({"10.0.0.1:1": staying, "10.0.0.2:1": going})
     )
-    async with serving(sim_bundle, listen="127.0.0.2:0") as one:
-        port = one.address.rpartition(":")[2]
-        async with serving(sim_bundle, listen=f"127.0.0.3:{port}") as other:
-            door = WorkersDoor([f"fleet:{port}"], PLAINTEXT, 10.0)
-            try:
-                assert {one.address, other.address} == set(await door.wait_ready())
-                (task,) = make_tasks(1)
-                assert task.id == (await door.answer(task)).id
-            finally:
-                await door.close()
+    results: list[TaskResult] = []
+
+    async def consume() -> None:
+        async for arrived in dispatcher.run(make_tasks(600)):
+            results.extend(arrived)
+
+    def running() -> dict[str, Connection]:
+        return {connection.endpoint.address: connection for connection in dispatcher._running}
+
+    run = asyncio.create_task(consume())
+    await eventually(lambda: set(running()) == {"fleet:1"})
+    found.names["fleet"] = ["10.0.0.1", "10.0.0.2"]
+    await eventually(lambda: set(running()) == {"10.0.0.1:1", "10.0.0.2:1"})
+    connection = running()["10.0.0.2:1"]
+    await going.until(lambda: len(going.held) > 0)
+    found.names["fleet"] = ["10.0.0.1"]
+    before = len(found.asked)
+    await eventually(lambda: len(found.asked) > before + 1)
+    assert connection.connected  # its stream lasts
+    going.state = None
+    going.cut()
+    await eventually(lambda: set(running()) == {"10.0.0.1:1"})
+    found.names["fleet"] = ["10.0.0.1", "10.0.0.2"]
+    going.state = State.READY
+    await going.until(lambda: len(going.held) > 0)
+    going.go()
+    staying.go()
+    await run
+    assert ["fleet:1", "10.0.0.1:1", "10.0.0.2:1"] == [
+        connection.endpoint.address for connection in dispatcher.connections
+    ]
+    assert connection.answered > 0
+    assert 600 == len({result.id for result in results}) == len(results)

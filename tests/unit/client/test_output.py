@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from spanserve.client.errors import MergeError, OutputError, SquadError
-from spanserve.client.ledger import LEDGER_NAME, Ledger, LedgerHeader
-from spanserve.client.output import make_folder, merge, softmax, write_output, write_text
-from spanserve.client.results import Results
-from spanserve.client.squad import Dataset, load_dataset
+from spanserve.client.errors import MergeError, OutputError
+from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
+from spanserve.client.evaluation.merge import merge
+from spanserve.client.evaluation.output import make_folder, softmax, write_output, write_text
+from spanserve.client.evaluation.results import Results
 from spanserve.contract import Answer, NBest, Options, Question, QuestionResult, Span, Task, TaskResult
+from spanserve.squad import Dataset, SquadError, load_dataset
 
 CONTEXT = "北京 is the 🏙 capital."
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanserve.client.pending import Pending
+from spanserve.client.grpc.pending import Pending
 from spanserve.contract import Task
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from tests.kit.takers import Clock, Worker, pending_of, taken, task

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.client.pending import LATE_FACTOR, LATE_S, LEAST_SHARE, VERY_LATE_S, Pending
+from spanserve.client.grpc.pending import LATE_FACTOR, LATE_S, LEAST_SHARE, VERY_LATE_S, Pending
 from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.engine.engine import BATCH_TIMEOUT_S
 from tests.kit.takers import Clock, Worker, pending_of, task

@@ -10,12 +10,12 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanserve.client.queue import QueueConnection, QueueDispatcher
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
+from spanserve.client.redis import QueueConnection, QueueDispatcher
 from spanserve.client.scores import score_run
-from spanserve.client.squad import Dataset, DatasetQuestion, Passage
 from spanserve.contract import Answer, NBest, Options, QuestionResult, Span, Task, TaskResult
 from spanserve.queue import Event, JobState, QueueUnavailable, Submitted
+from spanserve.squad import Dataset, DatasetQuestion, Passage
 
 WORDS = ("anna", "holm", "said", "harbour", "froze")
 DATASET = Dataset(

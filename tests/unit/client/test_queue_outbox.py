@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.client.queue.outbox import PROBE_INTERVAL_S, Outbox
+from spanserve.client.redis.outbox import PROBE_INTERVAL_S, Outbox
 from spanserve.contract import Question, Task
 from spanserve.queue.calls import MAX_PIPELINE
 

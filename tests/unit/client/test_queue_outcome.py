@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from spanserve.client.queue.outcome import checked, without_result
+from spanserve.client.redis.outcome import checked, without_result
 from spanserve.contract import ErrorCode, Question, QuestionResult, Refusal, Task, TaskResult
 from spanserve.queue import JobState
 

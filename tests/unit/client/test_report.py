@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from spanserve.client.duration import duration, microseconds
+from spanserve.client.evaluation.results import Results
 from spanserve.client.report import (
     Padding,
     RunSummary,
-    duration,
-    microseconds,
     render_report,
     write_report,
 )
@@ -28,9 +28,7 @@ from spanserve.client.report.breakdown import (
 )
 from spanserve.client.report.charts import histogram, score_bar, stacked_bar
 from spanserve.client.report.failures import Piece, marked, worst_answers
-from spanserve.client.results import Results
 from spanserve.client.scores import score_run
-from spanserve.client.squad import Dataset, DatasetQuestion, Passage
 from spanserve.contract import (
     Answer,
     ErrorCode,
@@ -43,6 +41,7 @@ from spanserve.contract import (
     Timing,
     WorkerStatus,
 )
+from spanserve.squad import Dataset, DatasetQuestion, Passage
 
 HOSTILE = "<script>alert(1)</script>"
 CONTEXT = f"The cat sat on the mat. {HOSTILE} גם חתול & 猫."

@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.contract import Answer, ErrorCode, NBest, QuestionResult, Refusal, Span, TaskResult, Timing
 
 

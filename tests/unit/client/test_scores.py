@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spanserve.client.scores import QuestionScore, normalize_answer, score_answer, score_run
-from spanserve.client.squad import Dataset, DatasetQuestion, Passage, load_dataset
+from spanserve.squad import Dataset, DatasetQuestion, Passage, load_dataset
 
 
 def dataset(**golds: tuple[str, ...]) -> Dataset:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from typing import Any
 
 import pytest
@@ -30,20 +28,6 @@ def test_specification(compose: dict[str, Any]) -> None:
     specification = pytest.importorskip("compose_spec")
     parsed = specification.PyCompose.from_json(json.dumps(compose))
     assert {"redis", "worker", "client", "admin"} == set(parsed.service_names())
-
-
-def test_docker_compose() -> None:
-    """`docker compose config` takes the file."""
-    docker = shutil.which("docker")
-    if (
-        docker is None
-        or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode
-    ):
-        pytest.skip("docker compose is not installed")
-    ran = subprocess.run(
-        [docker, "compose", "-f", FILE, "config"], check=False, capture_output=True, text=True
-    )
-    assert 0 == ran.returncode, ran.stderr
 
 
 def test_variables(compose: dict[str, Any]) -> None:

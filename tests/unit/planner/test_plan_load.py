@@ -46,9 +46,13 @@ def test_windows(sim_bundle: Bundle, tmp_path: Path) -> None:
 
 NO_SQUAD = {
     "no-file": (None, "cannot be read"),
-    "no-json": ("{", "cannot be read"),
-    "other-json": ('{"data": 3}', "is not in SQuAD format"),
-    "no-questions": ('{"data": []}', "holds no question"),
+    "no-json": ("{", "is not JSON"),
+    "other-json": ('{"data": 3}', "data: found the number 3, expected a list"),
+    "no-articles": ('{"data": []}', "expected at least one article"),
+    "no-questions": (
+        '{"data": [{"paragraphs": [{"context": "c", "qas": [{"question": " "}]}]}]}',
+        "holds no question that could be asked",
+    ),
 }
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.bundle import Bundle
-from spanserve.worker.cost import LONG_S
-from spanserve.worker.slots import enough_slots, measure_slots
-from tests.kit.serving import rig
+from spanserve.worker.slots import enough_slots
 
 
 @pytest.mark.parametrize(
@@ -26,18 +23,3 @@ from tests.kit.serving import rig
 def test_enough(rates: dict[int, float], slots: int) -> None:
     """The fewest within 3 % of the best are kept, but two rather than one."""
     assert slots == enough_slots(rates)
-
-
-async def test_measured_by_rate(sim_bundle: Bundle) -> None:
-    """Each number of slots is tried on the device itself, unless batches are long; then it is told how many to use."""
-    async with rig(sim_bundle, "sim:fixed?latency_ms=20", slots=3) as made:
-        rates = measure_slots(made.device, 0.02)
-        assert [1, 2, 3] == list(rates)
-        # 16 windows in 20 ms at the most, times the slots
-        assert all(0 < rate <= 800 * slots for slots, rate in rates.items())
-        assert {} == measure_slots(made.device, LONG_S + 1)
-        made.device.use_slots(2)
-        held = made.block()
-        assert 2 == len(held) == made.device.slots
-        for slot in held:
-            slot.release()

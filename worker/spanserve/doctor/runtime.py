@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from spanserve.doctor.examination import Examination
 
 #: Loaded in a process of its own, as the device host does: its libraries may end the process that loads them.
-_PROBE = "import openvino; print(openvino.__version__)"
+#: Without openvino_telemetry it reports nothing to its maker.
+_PROBE = """
+import sys
+sys.modules["openvino_telemetry"] = None
+import openvino
+print(openvino.__version__)
+"""
 
 
 def look(examination: Examination, spec: DeviceSpec, manifest: Manifest | None) -> Iterator[Finding]:

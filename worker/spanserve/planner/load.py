@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from spanserve.engine.pipeline import Window
 from spanserve.planner.card import PlannedWindow
 from spanserve.planner.fleet import Arrival
 from spanserve.qa import Encoder
+from spanserve.squad import SquadError, load_dataset
 
 #: Questions without which the slowest in a hundred say little.
 MIN_QUESTIONS = 1000
@@ -29,25 +29,20 @@ class PlanError(SpanserveError):
 
 
 def read_windows(path: Path, bundle: Bundle) -> list[Windows]:
-    """The windows of every question of a SQuAD file, as a worker cuts them; what it refuses is left out.
+    """The windows of every question of a data set, as a worker cuts them; what it refuses is left out.
 
     Raises:
-        PlanError: no such file, or no question in it that could be asked.
+        PlanError: it cannot be read, or no question in it could be asked.
     """
     try:
-        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-        passages = [
-            (paragraph["context"], [qa["question"] for qa in paragraph["qas"]])
-            for article in articles
-            for paragraph in article["paragraphs"]
-        ]
-    except (OSError, ValueError) as error:
-        raise PlanError(f"{path} cannot be read: {error}") from None
-    except (KeyError, TypeError):
-        raise PlanError(f"{path} is not in SQuAD format: data, paragraphs, context, qas") from None
+        passages = load_dataset(path, answers=False).passages
+    except SquadError as error:
+        raise PlanError(str(error)) from None
     encoder = Encoder.of(bundle)
     found: list[Windows] = [
-        windows for context, texts in passages for windows in _cut(encoder, context, texts)
+        windows
+        for passage in passages
+        for windows in _cut(encoder, passage.context, [question.text for question in passage.questions])
     ]
     if not found:
         raise PlanError(f"{path} holds no question that could be asked")

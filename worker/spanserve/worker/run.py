@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
-import functools
 import os
 import secrets
 import signal
 import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -89,7 +89,7 @@ class Worker(Observer):
         observers = Observers(self.metrics, self)
         self.lifecycle = Lifecycle(observers)
         loop = asyncio.get_running_loop()
-        restarted = functools.partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
+        restarted = partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
         self.serving = ServingDevice(bundle, encoder, settings, restarted)
         device = self.serving.device
         self.engine = Engine(
@@ -147,7 +147,7 @@ class Worker(Observer):
         await asyncio.wait((loading, stopping), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if self.stopping.is_set():
-            await asyncio.to_thread(device.close)  # ends the load as well, begun or not
+            await asyncio.to_thread(self.serving.device.close)  # ends the load as well, begun or not
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:

@@ -11,6 +11,7 @@ import contextlib
 import io
 import logging
 import re
+import sys
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Sequence
@@ -34,6 +35,8 @@ _OPSET = 17
 _COUNTED = re.compile(r"\w+_\d+")
 
 # openvino, nncf and torch are imported where they are used: `spanserve build --help` needs none of them.
+# Without this package openvino and nncf report nothing to their maker.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 
 class CpuTarget:

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from spanserve.client.client import AsyncClient, Client
+from spanserve.client import AsyncClient, Client
 from spanserve.client.commands.options import Json, Workers
-from spanserve.client.commands.way import WayOptions
+from spanserve.client.commands.transports import TransportOptions
+from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import ClientError
-from spanserve.client.ledger import error_to_json
 from spanserve.contract import QuestionResult
 from spanserve.options import grouped
 
@@ -46,14 +46,14 @@ def ask(
         str, typer.Option("--context", "-c", help="The text, @FILE, or - for standard input.")
     ],
     worker: Workers = None,
-    way: WayOptions,
+    transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
     """Ask questions about a text and see the answers in it."""
     text = _read_context(context)
     with contextlib.ExitStack() as stack:
-        connect = way.door(typed, worker, stack)
-        client = stack.enter_context(Client(connect=lambda: AsyncClient(door=connect())))
+        connect = transport.maker(typed, worker, stack)
+        client = stack.enter_context(Client(connect=lambda: AsyncClient(transport=connect())))
         client.wait_ready()
         results = client.ask(text, questions)
     if json_output:

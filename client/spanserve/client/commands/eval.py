@@ -14,11 +14,11 @@ from rich.table import Table
 
 from spanserve import demo
 from spanserve.client.commands.options import AnswerOptions, Json, Workers
-from spanserve.client.commands.way import WayOptions
-from spanserve.client.evaluation import Evaluation
+from spanserve.client.commands.transports import TransportOptions
+from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
-from spanserve.client.squad import load_dataset, parse_shard
 from spanserve.options import grouped
+from spanserve.squad import load_dataset, parse_shard
 
 app = typer.Typer(add_completion=False)
 
@@ -57,7 +57,7 @@ def evaluate(
         float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
     ] = 0.0,
     answers: AnswerOptions,
-    way: WayOptions,
+    transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
     """Score a data set in SQuAD format.
@@ -72,7 +72,7 @@ def evaluate(
         dataset = load_dataset(file or demo.QUESTIONS)
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
-            connect=way.door(context, worker, stack),
+            connect=transport.maker(context, worker, stack),
             folder=output,
             options=answers.checked(),
             resume=resume,

@@ -9,7 +9,7 @@ import typer
 
 from spanserve.client.commands.eval import EXIT_INCOMPLETE, show
 from spanserve.client.commands.options import Json
-from spanserve.client.output import merge as merge_folders
+from spanserve.client.evaluation.merge import merge as merge_folders
 from spanserve.client.report import RunSummary, write_report
 
 app = typer.Typer(add_completion=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.channel import Tls
+from spanserve.client.grpc.channel import Tls
 from spanserve.contract import Options
 
 Workers = Annotated[

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass
 from typing import Final
 
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import Average, QuestionScore, Scores, normalize_answer
-from spanserve.client.squad import Dataset, DatasetQuestion
 from spanserve.contract import Timing
+from spanserve.squad import Dataset, DatasetQuestion
 
 #: Question types in the order shown.
 QUESTION_TYPES: Final = ("what", "who", "when", "where", "why", "how many", "how", "which", "other")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from spanserve.client.results import Results
+from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import Scores
-from spanserve.client.squad import Dataset
 from spanserve.contract import Options, WorkerStatus
+from spanserve.squad import Dataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
-import openvino as ov
+# With this package OpenVINO reports its own import to a server of its maker's, from a fork of this process.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino as ov  # noqa: E402
 
-from .backend import Backend, Refused
-from .versions import check_version
+from .backend import Backend, Refused  # noqa: E402
+from .versions import check_version  # noqa: E402
 
 if TYPE_CHECKING:
     from .ring import Arrays

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, table
-from spanserve.client.report import duration
+from spanserve.client.duration import duration
 from spanserve.queue import Overview, WorkerSeen, overview
 
 

@@ -10,8 +10,8 @@ import typer
 from redis.asyncio import Redis
 
 from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces, table
+from spanserve.client.duration import duration
 from spanserve.client.errors import ClientError
-from spanserve.client.report import duration
 from spanserve.queue import JobId, Keys, Producer, live_jobs, pending
 
 

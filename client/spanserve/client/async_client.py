@@ -1,0 +1,157 @@
+"""The Python API for asyncio."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from spanserve.client.grpc import PLAINTEXT, GrpcTransport, Tls
+from spanserve.client.redis import RedisTransport
+from spanserve.client.transport import Described, Transport
+from spanserve.contract import Options, Priority, Question, QuestionResult, Task, TaskResult
+from spanserve.queue import RedisSettings
+
+_DEFAULTS = Options()
+
+
+class AsyncClient:
+    """Talks to workers, from asyncio.
+
+    Args:
+        addresses: HOST:PORT or unix:PATH of each worker.
+        tls: files of a TLS connection.
+        wait_s: how long to wait for a worker that is not there (yet).
+        transport: to workers, in place of all these; the client closes it.
+    """
+
+    def __init__(
+        self, *addresses: str, tls: Tls = PLAINTEXT, wait_s: float = 60.0, transport: Transport | None = None
+    ) -> None:
+        self._transport = transport or GrpcTransport(addresses or ("localhost:50051",), tls, wait_s)
+
+    @classmethod
+    def from_redis(
+        cls,
+        url: str,
+        queue: str = "default",
+        *,
+        username: str = "",
+        password_file: Path | None = None,
+        tls_ca: Path | None = None,
+        tls_cert: Path | None = None,
+        tls_key: Path | None = None,
+        wait_s: float = 60.0,
+    ) -> Self:
+        """A client of the workers that pull from a queue in Redis.
+
+        Args:
+            url: redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH.
+            queue: its name.
+            username, password_file: of a Redis user; the file holds the password and nothing else.
+            tls_ca, tls_cert, tls_key: files of a TLS connection.
+            wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
+
+        Raises:
+            QueueError: the URL is not one, or a file cannot be read.
+        """
+        settings = RedisSettings(
+            url=url,
+            username=username,
+            password_file=password_file,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
+        )
+        return cls(transport=RedisTransport(settings, queue, wait_s))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Cut the connections. Calling it again does nothing."""
+        await self._transport.close()
+
+    async def ask(
+        self,
+        context: str,
+        questions: Sequence[str],
+        *,
+        options: Options = _DEFAULTS,
+        timeout_ms: int = 30_000,
+    ) -> tuple[QuestionResult, ...]:
+        """Ask questions about a context; one result each, in order.
+
+        Raises:
+            Refusal: the task was refused.
+            NoWorker: no worker could be reached.
+        """
+        numbered = tuple(Question(str(number), text) for number, text in enumerate(questions))
+        task = Task(
+            id="ask",
+            context=context,
+            questions=numbered,
+            options=options,
+            timeout_ms=timeout_ms,
+            priority=Priority.INTERACTIVE,
+        )
+        return (await self.answer(task)).questions
+
+    async def answer(self, task: Task) -> TaskResult:
+        """Have one task answered, by whichever worker takes it first.
+
+        Raises:
+            Refusal: the task was refused.
+            NoWorker: no worker could be reached.
+        """
+        return await self._transport.answer(task)
+
+    async def answer_all(self, tasks: Iterable[Task]) -> AsyncGenerator[TaskResult]:
+        """Stream tasks to all workers; yields one result per task, in any order.
+
+        Leaving the loop early withdraws what has no result yet. In a queue, tasks with a `run_id` are known by
+        it: whoever streams them again within the time that results are kept gets the results there are.
+
+        Raises:
+            NoWorker: no worker could be reached for `wait_s`.
+            ClientError: two tasks have the same id; or, in a queue, they are not of one run.
+        """
+        async with contextlib.aclosing(self._transport.stream().run(tasks)) as arriving:
+            async for results in arriving:
+                for result in results:
+                    yield result
+
+    async def cancel(self, task_ids: Iterable[str], *, run_id: str = "", tenant: str = "") -> dict[str, str]:
+        """Withdraw tasks from a queue. Each ends once all the same: CANCELLED, or as it would if that was faster.
+
+        Args:
+            task_ids: of tasks.
+            run_id, tenant: of their run. Without one, of what `answer_all` of this client is waiting for.
+
+        Returns:
+            For each id `cancelled`, `flagged` (a worker has it, and is told), `ended` or `unknown`.
+
+        Raises:
+            ClientError: this client has no queue.
+            QueueError: Redis cannot be asked.
+        """
+        return await self._transport.cancel(task_ids, run_id, tenant)
+
+    async def describe(self) -> Described:
+        """What each worker that can be reached serves, by address or, in a queue, by consumer name."""
+        return await self._transport.describe()
+
+    async def wait_ready(self) -> Described:
+        """Wait until a worker is ready; returns what `describe` says then.
+
+        Raises:
+            NoWorker: none was within `wait_s`.
+        """
+        return await self._transport.wait_ready()

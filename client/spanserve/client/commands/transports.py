@@ -1,0 +1,62 @@
+"""The transport that a command line asks for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from spanserve.client.commands.options import Queue, Redis, TlsOptions
+from spanserve.client.commands.private import private_worker
+from spanserve.client.errors import ClientError
+from spanserve.client.grpc.channel import PLAINTEXT
+from spanserve.client.grpc.transport import GrpcTransport
+from spanserve.client.redis import RedisTransport
+from spanserve.client.transport import Transport
+from spanserve.queue.options import RedisLogin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportOptions:
+    """How to reach workers, those of --worker or those of a queue."""
+
+    wait: Annotated[
+        float,
+        typer.Option(envvar="SPANSERVE_WAIT", help="Seconds to wait for a worker to be ready.", min=0),
+    ] = 60.0
+    tls: TlsOptions
+    redis: Redis = None
+    queue: Queue = "default"
+    login: RedisLogin
+
+    def maker(
+        self, context: typer.Context, worker: list[str] | None, stack: contextlib.ExitStack
+    ) -> Callable[[], Transport]:
+        """A function that makes the transport to a queue or to workers.
+
+        Without either it goes to a private worker, which ends with the stack. What is on the command line beats
+        the environment.
+
+        Raises:
+            ClientError: both ways were asked for.
+            QueueError: the Redis cannot be one.
+        """
+        ways = {name for name, value in (("worker", worker), ("redis", self.redis)) if value}
+        if len(ways) == 2:
+            ways = {name for name in ways if _is_typed(context, name)}
+            if len(ways) != 1:
+                raise ClientError("--worker and --redis exclude each other: tasks go one way")
+        if "redis" in ways and (settings := self.login.to(self.redis)):
+            return partial(RedisTransport, settings, self.queue, self.wait)
+        if "worker" in ways and worker:
+            return partial(GrpcTransport, worker, self.tls.files(), self.wait)
+        return partial(GrpcTransport, [stack.enter_context(private_worker())], PLAINTEXT, self.wait)
+
+
+def _is_typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"

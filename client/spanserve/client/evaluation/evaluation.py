@@ -1,0 +1,156 @@
+"""An evaluation: a data set through workers into a ledger, and from there into scores and files."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
+from spanserve.client.evaluation.output import make_folder, write_output
+from spanserve.client.evaluation.progress import RunProgress
+from spanserve.client.evaluation.results import Results
+from spanserve.client.report import Padding, RunSummary, write_report
+from spanserve.client.transport import Described, Transport
+from spanserve.contract import Options, Task, WorkerStatus
+from spanserve.squad import Dataset
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """What to evaluate, where, and how."""
+
+    dataset: Dataset
+    #: Makes the way to workers, inside the event loop.
+    connect: Callable[[], Transport]
+    folder: Path
+    options: Options
+    resume: bool = False
+    no_answer_threshold: float = 0.0
+
+    def run(self, console: Console) -> RunSummary:
+        """Run to the end, write every file into the folder, and return what the report shows.
+
+        Raises:
+            ClientError: no worker, a ledger in the way, or a folder that cannot be written; the ledger keeps
+                what was answered.
+        """
+        make_folder(self.folder)
+        dataset = self.dataset
+        header = LedgerHeader(
+            dataset_name=dataset.name,
+            dataset_sha256=dataset.sha256,
+            shard=str(dataset.part),
+            options=self.options,
+            no_answer_threshold=self.no_answer_threshold,
+            run_id=secrets.token_hex(8),
+        )
+        results = Results(dataset.question_ids)
+        with Ledger.open(self.folder / LEDGER_NAME, header, resume=self.resume) as ledger:
+            tasks, refused = dataset.tasks(ledger.header.run_id, self.options)
+            results.refuse(refused)
+            for result in ledger.read():
+                results.add(result)
+            before = len(results)
+            # Longest first: like lengths meet in a batch, and no long text is left for the end.
+            todo = sorted((t for t in tasks if not results.has_task(t.id)), key=_length, reverse=True)
+            progress = RunProgress(len(dataset.question_ids), sum(map(_weight, tasks)), console)
+            progress.resume(before, sum(map(_weight, tasks)) - sum(map(_weight, todo)))
+            # Nothing is left of a run that was cut off between its last result and its report.
+            run = asyncio.run(self._stream(todo, ledger, results, progress)) if todo else _Run()
+        scores = write_output(self.folder, dataset, results, no_answer_threshold=self.no_answer_threshold)
+        summary = RunSummary(
+            dataset=dataset,
+            results=results,
+            scores=scores,
+            options=self.options,
+            no_answer_threshold=self.no_answer_threshold,
+            wall_seconds=run.seconds,
+            timed_questions=len(results) - before,
+            finished=datetime.now(UTC),
+            workers=run.workers,
+            padding=run.padding,
+            copies=run.copies,
+            warnings=_warnings(results),
+        )
+        write_report(self.folder / "report.html", summary)
+        return summary
+
+    async def _stream(
+        self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
+    ) -> _Run:
+        """Send the tasks and record the results.
+
+        What is in a queue stays there if this is cut off: a resumed run finds it.
+        """
+        weights = {task.id: _weight(task) for task in todo}
+        transport = self.connect()
+        try:
+            earlier = await transport.before()
+            stream = transport.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
+            began = time.monotonic()
+            with progress:
+                async with contextlib.aclosing(stream.run(todo)) as arriving:
+                    async for arrived in arriving:
+                        ledger.append_many(arrived)
+                        for result in arrived:
+                            finished = results.add(result)
+                            progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
+            seconds = time.monotonic() - began
+            later = await transport.after()
+        finally:
+            await transport.close()
+        padding = _padding(earlier, later, unique_names=transport.unique_names)
+        return _Run(seconds, tuple(later.values()), padding, stream.copies)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What is said of a stream of tasks besides its results; see `RunSummary`."""
+
+    seconds: float | None = None
+    workers: tuple[WorkerStatus, ...] = ()
+    padding: Padding | None = None
+    copies: int = 0
+
+
+def _length(task: Task) -> int:
+    """Characters of a task's context, which decide how long its windows are."""
+    return len(task.context)
+
+
+def _weight(task: Task) -> float:
+    """Text a task makes a device read: its context once per question."""
+    return float(len(task.context) * len(task.questions))
+
+
+def _warnings(results: Results) -> tuple[str, ...]:
+    warnings = []
+    if len(results.by_model) > 1:
+        warnings.append(f"the answers come from {len(results.by_model)} different models")
+    if results.conflicts:
+        warnings.append(f"{results.conflicts} questions were answered twice, differently; the first stands")
+    return tuple(warnings)
+
+
+def _padding(earlier: Described, later: Described, *, unique_names: bool) -> Padding | None:
+    """Tokens computed between two looks at the workers; None where one of them is not comparable.
+
+    Args:
+        unique_names: whether a worker that was not there earlier has started since.
+    """
+    useful = padded = 0
+    for name, now in later.items():
+        then = earlier.get(name, WorkerStatus(worker=now.worker) if unique_names else None)
+        if then is None or then.worker != now.worker:
+            return None  # started or restarted in between: its counts are not all of this run
+        useful += now.useful_tokens - then.useful_tokens
+        padded += now.padded_tokens - then.padded_tokens
+    return Padding(useful, padded) if padded else None

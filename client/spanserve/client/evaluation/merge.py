@@ -1,0 +1,114 @@
+"""The merge of the output folders of shards into one."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spanserve.client.errors import MergeError
+from spanserve.client.evaluation.ledger import LEDGER_NAME, LedgerHeader, read_ledger
+from spanserve.client.evaluation.output import write_output
+from spanserve.client.evaluation.results import Results
+from spanserve.client.scores import Scores
+from spanserve.contract import TaskResult
+from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """One run made of its shards."""
+
+    dataset: Dataset
+    #: That of the first folder.
+    header: LedgerHeader
+    results: Results
+    scores: Scores
+    #: What a reader of the scores should know, a sentence each.
+    warnings: tuple[str, ...]
+
+
+def merge(dataset_path: Path, folders: Sequence[Path], target: Path) -> Merged:
+    """Make one output folder of the folders of all shards.
+
+    Args:
+        dataset_path: the file that every shard was cut from.
+        folders: output folders with their ledgers, in any order.
+        target: folder to write.
+
+    Raises:
+        MergeError: another data set or other options, a shard given twice, missing or unfinished.
+        LedgerError: a ledger is missing, in use or damaged.
+        SquadError: the data set cannot be read.
+        OutputError: the folder cannot be written.
+    """
+    dataset = load_dataset(dataset_path)
+    ledgers = {folder: read_ledger(folder / LEDGER_NAME) for folder in folders}
+    if not ledgers:
+        raise MergeError("no folders to merge")
+    header = next(iter(ledgers.values()))[0]
+    for folder, (other, _) in ledgers.items():
+        _check_same_run(folder, other, header, dataset, dataset_path)
+    parts = {folder: parse_shard(other.shard) for folder, (other, _) in ledgers.items()}
+    _check_parts(parts)
+    results = Results(dataset.question_ids)
+    refused = dataset.tasks("", header.options)[1]
+    results.refuse(refused)
+    for folder, (_, found) in ledgers.items():
+        part = dataset.shard(parts[folder].index, parts[folder].count)
+        _check_finished(folder, part, refused, found)
+        for result in found:
+            results.add(result)
+    warnings = []
+    if len(results.by_model) > 1:
+        digests = ", ".join(
+            f"{digest[:12] or 'unnamed'} ({n} tasks)" for digest, n in results.by_model.items()
+        )
+        warnings.append(f"the answers come from {len(results.by_model)} different models: {digests}")
+    scores = write_output(target, dataset, results, no_answer_threshold=header.no_answer_threshold)
+    return Merged(dataset=dataset, header=header, results=results, scores=scores, warnings=tuple(warnings))
+
+
+def _check_same_run(
+    folder: Path, header: LedgerHeader, first: LedgerHeader, dataset: Dataset, dataset_path: Path
+) -> None:
+    if header.dataset_sha256 != dataset.sha256:
+        raise MergeError(
+            f"{folder}: its data set has sha256 {header.dataset_sha256[:12]}..., "
+            f"{dataset_path} has {dataset.sha256[:12]}..."
+        )
+    for name in ("options", "no_answer_threshold"):
+        mine, others = getattr(header, name), getattr(first, name)
+        if mine != others:
+            raise MergeError(f"{folder}: {name} is {mine}, the first shard has {others}")
+
+
+def _check_parts(parts: Mapping[Path, Shard]) -> None:
+    """Every shard of one division, each once."""
+    holders: dict[Shard, Path] = {}
+    for folder, part in parts.items():
+        if part in holders:
+            raise MergeError(f"{holders[part]} and {folder} both hold shard {part}")
+        holders[part] = folder
+    counts = {part.count for part in holders}
+    if len(counts) > 1:
+        found = ", ".join(f"{folder} is {part}" for part, folder in holders.items())
+        raise MergeError(f"the shards are of different divisions: {found}")
+    count = counts.pop()
+    missing = [str(Shard(i, count)) for i in range(1, count + 1) if Shard(i, count) not in holders]
+    if missing:
+        raise MergeError(f"missing: shard {', '.join(missing)}")
+
+
+def _check_finished(
+    folder: Path, part: Dataset, refused: Container[str], found: Sequence[TaskResult]
+) -> None:
+    """Every question of the shard has a result, or could not be sent."""
+    finished = {question.id for result in found for question in result.questions}
+    missing = [name for name in part.question_ids if name not in finished and name not in refused]
+    if missing:
+        some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+        raise MergeError(
+            f"{folder}: shard {part.part} is not finished, {len(missing)} of {len(part.question_ids)} "
+            f"questions have no result ({some}): finish it by `spanserve eval --resume`"
+        )

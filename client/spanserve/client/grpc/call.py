@@ -1,0 +1,108 @@
+"""The wire to one worker: its `Work` streams, as a connection uses them.
+
+Behind `Dial` there is a channel of gRPC, or whatever a test puts there: a connection speaks in frames and knows no
+status codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+import grpc
+from grpc import aio
+
+from spanserve.client.grpc.addresses import Endpoint
+from spanserve.client.grpc.channel import Tls, open_channel, stub_of
+from spanserve.v1 import worker_pb2 as pb
+
+
+class StreamBroken(Exception):
+    """The stream ended without a Bye, or never began. Says why, in a few words for people.
+
+    Attributes:
+        other_model: whether the worker serves another model than the Hello asked for.
+    """
+
+    def __init__(self, problem: str, *, other_model: bool = False) -> None:
+        super().__init__(problem)
+        self.other_model = other_model
+
+
+class WorkCall(Protocol):
+    """One `Work` stream."""
+
+    async def read(self) -> pb.ServerFrame:
+        """The next frame.
+
+        Raises:
+            StreamBroken: there is none.
+        """
+
+    async def write(self, frame: pb.ClientFrame) -> None:
+        """Write a frame. On a stream that has ended in order nothing happens: the reader learns why.
+
+        Raises:
+            StreamBroken: the stream has broken.
+        """
+
+    def cancel(self) -> None:
+        """Cut the stream, if it has not ended."""
+
+
+#: Begins a stream; it connects when it is first used.
+Begin = Callable[[], WorkCall]
+#: Opens the way to a worker for as long as the context lasts.
+Dial = Callable[[Endpoint], AbstractAsyncContextManager[Begin]]
+
+
+class GrpcWorkCall:
+    """A stream over gRPC; see `WorkCall`."""
+
+    def __init__(self, call: aio.StreamStreamCall[pb.ClientFrame, pb.ServerFrame]) -> None:
+        self._call = call
+
+    async def read(self) -> pb.ServerFrame:
+        """See `WorkCall`."""
+        try:
+            frame = await self._call.read()
+        except aio.AioRpcError as error:
+            raise _broken(error) from None
+        if isinstance(frame, pb.ServerFrame):
+            return frame
+        raise StreamBroken("the worker ended the stream without a good-bye")
+
+    async def write(self, frame: pb.ClientFrame) -> None:
+        """See `WorkCall`."""
+        try:
+            with contextlib.suppress(asyncio.InvalidStateError):
+                await self._call.write(frame)
+        except aio.AioRpcError as error:
+            raise _broken(error) from None
+
+    def cancel(self) -> None:
+        """See `WorkCall`."""
+        self._call.cancel()
+
+
+def dial_over_grpc(tls: Tls) -> Dial:
+    """Dials workers over gRPC.
+
+    The way to one cannot be opened (`ClientError`) where a file of `tls` cannot be read.
+    """
+
+    @asynccontextmanager
+    async def dial(endpoint: Endpoint) -> AsyncIterator[Begin]:
+        async with open_channel(endpoint, tls) as channel:
+            stub = stub_of(channel)
+            yield lambda: GrpcWorkCall(stub.Work())
+
+    return dial
+
+
+def _broken(error: aio.AioRpcError) -> StreamBroken:
+    other_model = error.code() is grpc.StatusCode.FAILED_PRECONDITION
+    return StreamBroken(f"{error.code().name}: {error.details()}", other_model=other_model)

@@ -1,0 +1,134 @@
+"""The transport to workers over gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import grpc
+from grpc import aio
+
+from spanserve.client.errors import ClientError, NoWorker
+from spanserve.client.grpc.addresses import AddressBook, Endpoint, Lookup, look_up
+from spanserve.client.grpc.channel import Tls, open_channel, stub_of
+from spanserve.client.grpc.dispatch import Dispatcher
+from spanserve.client.transport import Described
+from spanserve.contract import Refusal, Task, TaskResult, WorkerStatus
+from spanserve.contract.backoff import Backoff
+from spanserve.v1 import task_pb2, worker_pb2
+
+#: Seconds a worker gets to describe itself.
+DESCRIBE_TIMEOUT_S = 5.0
+_RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+class GrpcTransport:
+    """Workers that are called directly.
+
+    Args:
+        addresses: HOST:PORT or unix:PATH of each worker; a name with several records is several workers.
+        tls: files of a TLS connection.
+        wait_s: how long to wait for a worker that is not there (yet).
+        lookup: asks for the records of a name.
+    """
+
+    unique_names = False
+
+    def __init__(
+        self, addresses: Sequence[str], tls: Tls, wait_s: float, *, lookup: Lookup = look_up
+    ) -> None:
+        self._addresses = addresses
+        self._tls = tls
+        self._wait_s = wait_s
+        self._clock = time.monotonic
+        self._lookup = lookup
+        self._book = AddressBook(addresses, lookup=lookup)
+        self._channels = {endpoint: open_channel(endpoint, tls) for endpoint in self._book.fixed}
+
+    def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> Dispatcher:
+        """Nothing can be kept by workers, and nothing is told between results."""
+        return Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s, lookup=self._lookup)
+
+    async def answer(self, task: Task) -> TaskResult:
+        """Have one task answered, by whichever worker takes it first; see `Transport`."""
+        request = worker_pb2.AnswerRequest(task=task.to_proto())
+        backoff = self._backoff()
+        give_up = self._clock() + self._wait_s
+        tried = 0
+        while True:
+            channels = await self._reach()
+            endpoint = list(channels)[tried % len(channels)]
+            tried += 1
+            try:
+                timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
+                response = await stub_of(channels[endpoint]).Answer(request, timeout=timeout_s)
+                return TaskResult.from_proto(response.result)
+            except aio.AioRpcError as error:
+                refusal = _refusal(error)
+                # A server that stops cancels calls that it has received and not looked at: no answer of a worker.
+                unseen = error.code() is grpc.StatusCode.CANCELLED and refusal is None
+                if not (unseen or error.code() in _RETRYABLE) or self._clock() > give_up:
+                    if refusal is not None:
+                        raise refusal from None
+                    raise NoWorker(f"{endpoint}: {error.code().name}: {error.details()}") from None
+            await asyncio.sleep(backoff.next_s())
+
+    async def describe(self) -> Described:
+        """What each worker says, by address."""
+        found = {}
+        for endpoint, channel in (await self._reach()).items():
+            with contextlib.suppress(aio.AioRpcError):
+                request = worker_pb2.DescribeRequest()
+                response = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
+                found[str(endpoint)] = WorkerStatus.from_proto(response)
+        return found
+
+    async def wait_ready(self) -> Described:
+        """Wait until a worker is ready; see `Transport`."""
+        backoff = self._backoff()
+        give_up = self._clock() + self._wait_s
+        while True:
+            found = await self.describe()
+            if any(worker.ready for worker in found.values()):
+                return found
+            if self._clock() > give_up:
+                states = [f"{address}: {worker.state_name}" for address, worker in found.items()]
+                silent = [f"{name}: no answer" for name in map(str, await self._reach()) if name not in found]
+                raise NoWorker(
+                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"
+                )
+            await asyncio.sleep(backoff.next_s())
+
+    async def before(self) -> Described:
+        return await self.wait_ready()
+
+    async def after(self) -> Described:
+        return await self.describe()
+
+    async def cancel(self, task_ids: Iterable[str], run_id: str, tenant: str) -> dict[str, str]:
+        raise ClientError("only tasks in a queue are cancelled by id: leaving the loop withdraws the others")
+
+    async def close(self) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _reach(self) -> dict[Endpoint, aio.Channel]:
+        """Channels to the workers that the addresses stand for now."""
+        endpoints = await self._book.endpoints()
+        for endpoint in endpoints:
+            if endpoint not in self._channels:
+                self._channels[endpoint] = open_channel(endpoint, self._tls)
+        return {endpoint: self._channels[endpoint] for endpoint in endpoints}
+
+    def _backoff(self) -> Backoff:
+        return Backoff()
+
+
+def _refusal(error: aio.AioRpcError) -> Refusal | None:
+    """The typed error in the trailing metadata of a call."""
+    for key, value in error.trailing_metadata() or ():
+        if key == "spanserve-error-bin" and isinstance(value, bytes):
+            return Refusal.from_proto(task_pb2.Error.FromString(value))
+    return None

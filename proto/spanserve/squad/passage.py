@@ -1,0 +1,25 @@
+"""What a data set is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetQuestion:
+    """A question with its gold answers; none exactly when it is impossible, or answers were not asked for."""
+
+    id: str
+    text: str
+    answers: tuple[str, ...]
+    impossible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A context with its questions; `index` counts the passages of the whole file from 0."""
+
+    index: int
+    title: str
+    context: str
+    questions: tuple[DatasetQuestion, ...]
