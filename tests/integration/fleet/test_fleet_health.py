@@ -9,7 +9,8 @@ import pytest
 from spanserve.contract.errors import SettingsError
 from spanserve.fleet.health import FleetHealth
 from spanserve.worker.settings import Settings
-from tests.kit.fleets import HOST, free_ports
+from tests.kit.fleets import HOST
+from tests.kit.ports import free_ports
 
 
 async def test_one_fleet_a_port() -> None:
