@@ -19,8 +19,8 @@ from spanserve.contract import Options, Task
 from spanserve.queue import RedisSettings
 from spanserve.squad import load_dataset
 from tests.benchmarks.setup import DEMO_BUNDLE
+from tests.kit.ports import free_port
 from tests.kit.processes import WorkerProcess
-from tests.kit.redis_server import free_port
 
 #: Part of the questions, at the beginning and at the end of a run, that does not count.
 EDGE = 0.1

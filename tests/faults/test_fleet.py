@@ -16,8 +16,9 @@ from spanserve.client import Dispatcher
 from spanserve.client.evaluation.results import Results
 from spanserve.client.grpc.connection import Connection
 from spanserve.contract import Task
-from tests.kit.fleets import HOST, UpProcess, free_ports
+from tests.kit.fleets import HOST, UpProcess
 from tests.kit.netns import Host, Network
+from tests.kit.ports import free_ports
 from tests.kit.processes import PATIENCE_S, ROOT, WorkerProcess
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_task

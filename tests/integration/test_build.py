@@ -77,9 +77,13 @@ def test_what_is_in_it(float32: Bundle) -> None:
 
 
 def test_pickled_weights_give_the_same_bundle(float32: Bundle, tmp_path: Path) -> None:
-    """pytorch_model.bin and safetensors of the same weights give bundles of one digest."""
+    """pytorch_model.bin and safetensors of the same weights give bundles of one digest, in either format."""
     folder = make_checkpoint(tmp_path / "pickled", pickled=True)
-    assert 0 == build(str(folder), "-o", str(tmp_path / "b"))
+    assert 0 == build(str(folder), "--older-format", "-o", str(tmp_path / "b"))
+    formats = [
+        json.loads((path / "manifest.json").read_text())["format"] for path in (float32.path, tmp_path / "b")
+    ]
+    assert [2, 1] == formats
     assert float32.manifest.digest == Bundle.open(tmp_path / "b").manifest.digest
 
 

@@ -28,7 +28,8 @@ from tests.kit.emulated import (
     write_environment,
 )
 from tests.kit.machines import NEWER_TABLE, information, make_tree, nodes, write_cnmon
-from tests.kit.redis_server import Executable, Persistence, RedisServer, free_port
+from tests.kit.ports import free_port
+from tests.kit.redis_server import Executable, Persistence, RedisServer
 
 StartRedis = Callable[..., RedisServer]
 

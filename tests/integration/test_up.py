@@ -15,7 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from spanserve.client import Client
 from spanserve.device.cpus import parse_cpus
-from tests.kit.fleets import UpProcess, free_ports
+from tests.kit.fleets import UpProcess
+from tests.kit.ports import free_ports
 from tests.kit.processes import PATIENCE_S
 from tests.kit.redis_server import RedisServer
 from tests.kit.waiting import eventually

@@ -5,28 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+from tests.kit.ports import free_ports
 from tests.kit.processes import WorkerProcess
 
 HOST = "127.0.0.1"
-
-
-def free_ports(count: int) -> int:
-    """The first of so many ports in a row that nobody listens on."""
-    while True:
-        first = random.randrange(20000, 32000)  # outgoing connections take none of these
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                stack.enter_context(socket.socket()).bind((HOST, port))
-            return first
 
 
 class UpProcess(WorkerProcess):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,7 +17,12 @@ ONNXRUNTIME = "onnxruntime==1.14.1"
 
 def make_python37(folder: Path, *packages: str) -> str:
     """An interpreter in an environment with these packages, made once and kept in `folder`; skips without."""
-    venv = folder / "venv"
+    with (folder / "lock").open("w") as lock:  # tests beside this one may want it as well
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _make(folder / "venv", packages)
+
+
+def _make(venv: Path, packages: tuple[str, ...]) -> str:
     python = str(venv / "bin/python")
     names = ", ".join(package.partition("==")[0] for package in packages)
     if _runs(python) and _call(python, "-c", f"import {names}").returncode == 0:

@@ -8,7 +8,6 @@ import functools
 import importlib.util
 import os
 import re
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.kit.identity import Identity
+from tests.kit.ports import free_port
 from tests.kit.processes import PATIENCE_S
 
 #: Seconds between two looks at a server that starts.
@@ -231,10 +231,3 @@ class RedisServer:
                 "tls-auth-clients": "no",
             }
         return directives
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])

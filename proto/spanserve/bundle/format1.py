@@ -93,7 +93,7 @@ def read(content: dict[str, Any]) -> tuple[Manifest, ...]:
             Graph(max_length=graph.max_length, file=graph.file, dynamic=built is None or built.dynamic)
             for graph in found.graphs
         ),
-        graph_files=tuple(entry.path for entry in found.files if entry.path not in others),
+        graph_files=tuple(sorted(entry.path for entry in found.files if entry.path not in others)),
         verification=found.verification,
         files=found.files,
     )
@@ -126,6 +126,7 @@ def write(manifest: Manifest) -> dict[str, Any]:
         graphs=tuple(_Graph(max_length=graph.max_length, file=graph.file) for graph in manifest.graphs),
         magicmind=built,
     ).model_dump(mode="json")
-    if read(content) != (manifest,):
+    listed = tuple(sorted(manifest.graph_files))
+    if read(content) != (manifest.model_copy(update={"graph_files": listed}),):
         raise ValueError("format 1 has no words for this model's tensors, template, graphs or files")
     return content

@@ -7,7 +7,8 @@ import pytest
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.fleet.health import FleetHealth
-from tests.kit.fleets import HOST, free_ports
+from tests.kit.fleets import HOST
+from tests.kit.ports import free_ports
 
 
 async def test_one_fleet_a_port() -> None:

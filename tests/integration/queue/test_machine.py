@@ -270,9 +270,8 @@ def test_machine(shared_redis: Callable[[Executable], RedisServer], redis_execut
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=50,
+            max_examples=settings().max_examples // 2,
             stateful_step_count=60,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
         ),
     )

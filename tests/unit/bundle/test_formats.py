@@ -48,6 +48,14 @@ def test_one_digest_in_both_formats(tmp_path: Path) -> None:
     assert Bundle.open(older.path).manifest == Bundle.open(newer.path).manifest
 
 
+def test_weights_beside_a_graph(tmp_path: Path) -> None:
+    """Files of a graph may be named in any order."""
+    files: dict[str, Path | str] = {"model.xml": "", "model.bin": "0"}
+    bundle = make_sim_bundle(tmp_path / "b", files=files, older=True)
+    assert ("model.xml", "model.bin") == bundle.manifest.graph_files
+    assert bundle.manifest.digest == Bundle.open(bundle.path).manifest.digest
+
+
 @pytest.mark.parametrize("dynamic", [True, False])
 def test_cards_in_format_1(tmp_path: Path, dynamic: bool) -> None:
     """Format 1 says of a card's bundle what format 2 does, in its part `magicmind`; the two go together."""

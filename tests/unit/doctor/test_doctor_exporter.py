@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from spanserve.doctor.exporter import check_exporter
-from tests.kit.redis_server import free_port
+from tests.kit.ports import free_port
 
 LABELS = 'driver="v5.10.22",mlu="%d",model="MLU370-X8",uuid="u"'
 

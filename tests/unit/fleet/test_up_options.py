@@ -12,7 +12,7 @@ import pytest
 from spanserve.bundle import BundleError
 from spanserve.cli.main import main
 from spanserve.fleet import run
-from tests.kit.fleets import free_ports
+from tests.kit.ports import free_ports
 
 REFUSED = {
     "unknown-option": (["--nonsense", "1"], "no such option"),
