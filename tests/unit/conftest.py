@@ -57,8 +57,8 @@ GUARD = _Guard()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Guards a test with its fixtures of every scope."""
-    GUARD.on = item.path.relative_to(FOLDER).as_posix() not in NOT_YET
+    """Guards a test with its fixtures of every scope. Comes for the tests of other folders as well."""
+    GUARD.on = FOLDER in item.path.parents and item.path.relative_to(FOLDER).as_posix() not in NOT_YET
     try:
         return (yield)
     finally:
