@@ -5,6 +5,7 @@ from __future__ import annotations
 import _posixsubprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -50,8 +51,8 @@ GUARD = _Guard()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Guards a test with its fixtures of every scope."""
-    GUARD.on = True
+    """Guards a unit test with its fixtures of every scope; pytest calls this for the tests of other folders too."""
+    GUARD.on = Path(__file__).parent in item.path.parents
     try:
         return (yield)
     finally:
