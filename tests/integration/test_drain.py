@@ -113,6 +113,7 @@ async def test_delay_before_draining(start_worker: StartWorker) -> None:
         assert not stream.heard.draining
         worker.signal(signal.SIGTERM)
         await stream.until_end()
+        assert stream.heard.draining  # told for once, however short the time: a client looks elsewhere then
     assert 0 == await asyncio.to_thread(worker.wait)  # nothing was held: nothing was cut short
 
 
