@@ -171,7 +171,7 @@ async def test_alone_is_noted(bare: QueueRig, sim_bundle: Bundle) -> None:
 
 
 async def test_a_worker_in_doubt_leaves_its_tasks_to_others(bare: QueueRig, sim_bundle: Bundle) -> None:
-    """While faults stop a worker from claiming it is not ready and gives back what has not run; then it claims again."""
+    """While faults keep a worker from claiming it is not ready, and gives back what has not run."""
     async with served(bare, sim_bundle) as made:
         slots = made.engine.block()
         await bare.submit(*(queued_task(f"t{n}") for n in range(3)))

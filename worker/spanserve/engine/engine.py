@@ -364,7 +364,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._requests.discard(request)
         if not self._requests:
             self.idle.set()
-        self.ended_questions += request.count
+        self.ended_questions += len(request.questions)
         result = self._pipeline.finish(request)
         self.observers.tell(Observer.request_ended, request, result)
         callback(result)
