@@ -30,7 +30,7 @@ class Work(Protocol):
 
     @property
     def questions(self) -> Sized:
-        """What is asked; each ends by itself."""
+        """What is asked, at least one; each ends by itself."""
 
     @property
     def timeout_ms(self) -> int | None:
@@ -83,7 +83,8 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
     """The stages around a device. B is windows in a batch, S the tokens they are padded to.
 
     `encode` and `answer` concern one item each: what they raise, a Refusal or anything else, is that item's
-    outcome alone, and the engine sees to it.
+    outcome alone, and the engine sees to it. What `fill` and `decode` raise is a fault that ends every question of
+    their batch, INTERNAL; `finish` must not raise, for then nobody can be told anything and the worker gives up.
     """
 
     def encode(self, task: TaskT_contra) -> Encoded:
@@ -101,7 +102,14 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
         """
 
     def decode(self, outputs: Outputs, rows: Sequence[Row]) -> Sequence[Any]:
-        """Find what the outputs of a batch say of each row; row by row, whatever its neighbours are."""
+        """Find what the outputs of a batch say of each row; row by row, whatever its neighbours are.
+
+        Args:
+            outputs: [B, S], B = len(rows); may be kept.
+
+        Returns:
+            One finding for each row, in their order.
+        """
 
     def answer(self, question: QuestionState) -> Any:
         """The outcome of a question from the findings of all its windows.
