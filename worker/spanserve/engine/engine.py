@@ -26,10 +26,11 @@ from spanserve.engine.device import Accelerator, Slot
 from spanserve.engine.encoding import EncodingThread
 from spanserve.engine.faults import internal_error
 from spanserve.engine.observer import Observer, Observers
-from spanserve.engine.pipeline import Encoded, Outputs, Pipeline, ResultT, TaskT
+from spanserve.engine.pipeline import Outputs, Pipeline, ResultT, TaskT
 from spanserve.engine.recovery import Recovery
 from spanserve.engine.request import QuestionState, Request, Row
 from spanserve.engine.state import Event, Lifecycle
+from spanserve.engine.work import Encoded
 
 #: A batch may run this many seconds, or this many times its estimate, whichever is more.
 BATCH_TIMEOUT_S = 20.0

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import structlog
 
+from spanserve.contract.state import State
+
 if TYPE_CHECKING:
     from spanserve.engine.batcher import Batch
     from spanserve.engine.request import Request
-    from spanserve.engine.state import State
 
 P = ParamSpec("P")
 

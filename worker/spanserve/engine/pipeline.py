@@ -9,13 +9,13 @@ tests adds numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spanserve.contract import Priority, Refusal
+from spanserve.engine.work import Encoded, Work
 
 if TYPE_CHECKING:
     from spanserve.engine.request import QuestionState, Request, Row
@@ -23,54 +23,6 @@ if TYPE_CHECKING:
 #: By name, as the graph's signature has them: inputs int32 [B, S], outputs float32 [B, S].
 Inputs = Mapping[str, NDArray[np.int32]]
 Outputs = Mapping[str, NDArray[np.float32]]
-
-
-class Work(Protocol):
-    """A task, as far as the engine must know it."""
-
-    @property
-    def questions(self) -> Sized:
-        """What is asked, at least one; each ends by itself."""
-
-    @property
-    def timeout_ms(self) -> int | None:
-        """Milliseconds from its arrival after which nobody wants it; None for never."""
-
-    @property
-    def priority(self) -> Priority:
-        """Whether somebody waits for it."""
-
-    @property
-    def attempt(self) -> int:
-        """Which run this is, 1 at first: it says in what company the task may run."""
-
-
-class Window(Protocol):
-    """One row of a batch."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens without padding."""
-
-
-class EncodedQuestion(Protocol):
-    """A question ready for the device, or refused."""
-
-    @property
-    def windows(self) -> Sequence[Window]:
-        """At least one, unless there is an error."""
-
-    @property
-    def error(self) -> Refusal | None:
-        """Why it cannot be asked."""
-
-
-class Encoded(Protocol):
-    """A task ready for the device."""
-
-    @property
-    def questions(self) -> Sequence[EncodedQuestion]:
-        """In the order of the task."""
 
 
 TaskT = TypeVar("TaskT", bound=Work)

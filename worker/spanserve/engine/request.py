@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from spanserve.contract import ErrorCode, Refusal, Timing
 from spanserve.contract.limits import MAX_ATTEMPTS
-from spanserve.engine.pipeline import Encoded, Window
+from spanserve.engine.work import Encoded, Window
 
 T = TypeVar("T")
 
