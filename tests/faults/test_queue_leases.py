@@ -115,4 +115,4 @@ async def test_wrong_clocks(make_fleet: MakeFleet) -> None:
         ledger = await evaluation.ended()
     classes = await fleet.check(ledger)
     assert 0 == classes.duplicate_executions
-    assert 2 == len({line["worker"] for line in fleet.journal.of("start")})
+    assert 2 == len({line["pid"] for line in fleet.journal.of("start")})
