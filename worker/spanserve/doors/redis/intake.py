@@ -150,7 +150,6 @@ class Intake:
         task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
         if verdict is None:
             return task
-        held.witness.ended()
         result = TaskResult.refused(task, verdict, worker=self._worker, model_digest=self._model_digest)
         self._finished(held, result)
         return None
@@ -172,6 +171,7 @@ class Intake:
 
     def _finished(self, held: LeasedTask, result: TaskResult) -> None:
         """The engine is done with a task."""
+        held.witness.ended()
         state = state_of(result)
         if held not in self._held and state is not JobState.DONE:
             return  # given back meanwhile
