@@ -1,5 +1,6 @@
-"""Rounds of `spanserve eval` while workers, hosts, the client and Redis are killed and stopped: its files at the end must
-be those of a calm run.
+"""Rounds of `spanserve eval` while workers, hosts, the client and Redis are killed and stopped.
+
+Its files at the end must be those of a calm run.
 """
 
 from __future__ import annotations
@@ -238,7 +239,7 @@ async def evaluation_round(ground: Ground, *, through_queue: bool) -> Classes:
     dataset, expected = await calm(ground)
     name = "round-queue" if through_queue else "round-grpc"
     async with workers_of(ground, name) as (fleet, workers):
-        way = ("--redis", fleet.server.url, "--queue", QUEUE)
+        way: tuple[str, ...] = ("--redis", fleet.server.url, "--queue", QUEUE)
         if not through_queue:
             way = tuple(word for address in workers for word in ("--worker", address))
         run = Run(dataset, fleet.journal_path.parent / "out", way)
