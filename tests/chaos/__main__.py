@@ -1,7 +1,8 @@
 """Faults of every kind, for as long as wanted: `python -m tests.chaos --minutes 10`.
 
-First the SIGKILLs of an evaluation, and a task that kills whoever reads it; then, in turn, crash points and storms,
-until the time is up. Ends with the classes of every scenario, and the seed. The journals are kept.
+First the SIGKILLs of an evaluation, and a task that kills whoever reads it; then, in turn, whole evaluations through
+either door, crash points and storms, until the time is up. Ends with the classes of every scenario, and the seed. The
+journals are kept.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rich.table import Table
 
 from tests.chaos.ground import Ground
 from tests.chaos.kills import crash, crash_points, poison, random_kills
+from tests.chaos.rounds import evaluation_round
 from tests.chaos.storm import storm
 from tests.faults.oracle import Classes
 from tests.kit.bundles import make_sim_bundle
@@ -33,6 +35,8 @@ KILLS = 20
 #: Crash points between two storms, and seconds of a storm.
 POINTS = 8
 STORM_S = 60.0
+#: Seconds that are left for an evaluation at least.
+ROUND_S = 60.0
 #: Seconds kept for the end of what has begun.
 RESERVE_S = 20.0
 
@@ -73,6 +77,10 @@ async def run(ground: Ground) -> Report:
     await report.add("poison for workers", poison(ground))
     points = crash_points(ground)
     while ground.left_s > RESERVE_S:
+        for through_queue in (True, False):
+            if ground.left_s > ROUND_S:
+                door = "queue" if through_queue else "gRPC"
+                await report.add(f"evaluation, {door}", evaluation_round(ground, through_queue=through_queue))
         for _ in range(POINTS):
             if ground.left_s > RESERVE_S:
                 point, passes = next(points)

@@ -120,14 +120,19 @@ def test_shards_merge_into_the_whole(start_worker: StartWorker, tmp_path: Path) 
 
 
 def test_a_question_too_long_costs_only_itself(start_worker: StartWorker, tmp_path: Path) -> None:
-    """The run ends with status 0, the error is written down with field, value and limit."""
+    """The run ends with status 1 unless errors are allowed, and says why; field, value and limit are written down."""
     dataset = squad(tmp_path / "ice.json", passages=2)
     content = json.loads(dataset.read_text(encoding="utf-8"))
     content["data"][0]["paragraphs"][0]["qas"][0]["question"] = "who " * 200
     dataset.write_text(json.dumps(content), encoding="utf-8")
     worker = start_worker().wait_ready()
-    done = spanserve("eval", dataset, "--worker", worker.address, "-o", tmp_path / "out", "--json")
-    assert (4, 1) == (scores_of(done)["total"], scores_of(done)["errors"])
+    command = ("eval", dataset, "--worker", worker.address, "-o", tmp_path / "out")
+    done = spanserve(*command)
+    assert 1 == done.returncode
+    assert f"1 of 4 questions without an answer, see {tmp_path / 'out' / 'errors.json'}:" in done.stderr
+    assert "1 x OUT_OF_RANGE: too many characters (first: 0-who)" in done.stderr
+    allowed = scores_of(spanserve(*command, "--resume", "--allow-errors", "--json"))
+    assert (4, 1) == (allowed["total"], allowed["errors"])
     errors = json.loads((tmp_path / "out/errors.json").read_text(encoding="utf-8"))
     assert {"0-who"} == set(errors)
     assert "512 characters" == errors["0-who"]["limit"]

@@ -7,6 +7,7 @@ comes as JSON in the environment; see `Faults`.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import functools
 import hashlib
 import json
@@ -55,6 +56,8 @@ class Faults:
     passes: int = 1
     #: Seconds for which its event loop stands still after its first batch.
     stall_s: float = 0.0
+    #: Seconds for which nothing in its process runs Python after its first batch: a call keeps the interpreter's lock.
+    lock_s: float = 0.0
     #: Seconds that its first batch is longer on the device than it should be.
     late_s: float = 0.0
     #: Its wall clock is off by so many seconds.
@@ -176,6 +179,7 @@ def wrap_engine(saboteur: Saboteur) -> None:
             real(*args)
             return
         time.sleep(faults.stall_s)
+        ctypes.PyDLL(None).usleep(int(faults.lock_s * 1e6))
         asyncio.get_running_loop().call_later(faults.late_s, real, *args)
 
     def finish(real: Wrapper, pipeline: QaPipeline, request: Request[Any]) -> TaskResult:

@@ -58,6 +58,33 @@ async def test_a_slow_worker(make_fleet: MakeFleet, name: str) -> None:
     assert [] == idle.records("reclaimed")
 
 
+async def test_a_device_that_holds_the_lock(make_fleet: MakeFleet) -> None:
+    """D9: a device whose calls let nothing else in their process run Python, for three leases each, loses no lease."""
+    fleet = await make_fleet(device="sim:fixed?latency_ms=1800&holds_lock=1", lease_s=0.6)
+    slow = fleet.worker()
+    await fleet.ready(slow)
+    async with fleet.evaluation(single_tasks(40)) as evaluation:
+        await eventually(lambda: bool(fleet.journal.of("start")))
+        idle = fleet.worker(device="sim:fixed")
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert (0, 0) == (classes.duplicate_executions, classes.stale)
+    assert [] == idle.records("reclaimed") == slow.records("lease lost")
+
+
+async def test_a_worker_whose_lock_is_held(make_fleet: MakeFleet) -> None:
+    """D9: where the worker's own process stands still for three leases, others do its tasks, and each counts once."""
+    fleet = await make_fleet(lease_s=0.6)
+    held, other = fleet.worker(faults=Faults(lock_s=1.8)), fleet.worker()
+    await fleet.ready(held, other)
+    async with fleet.evaluation(single_tasks(240)) as evaluation:
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger)
+    assert 0 == classes.dead
+    assert other.records("reclaimed")
+    assert held.process.poll() is None
+
+
 @pytest.mark.parametrize(
     ("lease_s", "cut_s", "lost"),
     [(3 * LEASE_S, LEASE_S / 2, False), (LEASE_S, 2.5 * LEASE_S, True)],

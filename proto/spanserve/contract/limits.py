@@ -37,5 +37,7 @@ MAX_N_BEST: Final = 100
 MAX_ANSWER_LENGTH: Final = 128
 MAX_DOC_STRIDE: Final = 384
 MAX_QUERY_LENGTH: Final = 128
-#: Executions of a task before it is given up as poison.
+#: Attempts that are told apart: from the third on a task runs alone, from the fourth on each of its questions.
 MAX_ATTEMPTS: Final = 5
+#: Deaths of a device or a worker that was alone with something, before that is given up as poison.
+MAX_DEATHS: Final = 3

@@ -178,9 +178,17 @@ class Consumer:
             found |= {EntryRef(number, p["message_id"].decode()): p["times_delivered"] for p in pending}
         return found
 
-    async def mark(self, jobs: Sequence[JobId]) -> None:
-        """Note that jobs have been alone on the device."""
-        await evaluate_all(self._redis, [Call("mark", (self.keys.job(job),), ()) for job in jobs])
+    async def mark(self, jobs: Sequence[JobId]) -> list[bool | QueueError]:
+        """Note that this consumer begins what it may die of; for each whether the job has not ended yet."""
+        return await self._note("mark", jobs)
+
+    async def unmark(self, jobs: Sequence[JobId]) -> list[bool | QueueError]:
+        """Note that it has survived that; for each whether anybody had begun it."""
+        return await self._note("unmark", jobs)
+
+    async def _note(self, script: str, jobs: Sequence[JobId]) -> list[bool | QueueError]:
+        calls = [Call(script, (self.keys.job(job),), (self.name,)) for job in jobs]
+        return [r if isinstance(r, QueueError) else bool(r) for r in await evaluate_all(self._redis, calls)]
 
     async def beat(self, facts: Mapping[str, str | int]) -> int:
         """Say that the worker is alive, and how it is; returns the lease in force, in milliseconds."""

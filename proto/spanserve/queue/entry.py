@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from spanserve.contract import ErrorCode, Refusal, Task
 from spanserve.queue.keys import JobId
+from spanserve.queue.state import SUSPECT
 
 #: Version of layout.md that this package speaks.
 VERSION = "1"
@@ -36,8 +37,8 @@ class Entry:
     data: bytes
     crc: str
     cancelled: bool
-    #: It has been alone on a device before.
-    ran: bool
+    #: Workers other than this one that began it alone and never said that it ended: they died with it.
+    ran: int
 
     @classmethod
     def parse(cls, reply: list[Any]) -> Entry:
@@ -53,7 +54,7 @@ class Entry:
             data=data,
             crc=crc.decode(errors="replace"),
             cancelled=bool(cancelled),
-            ran=bool(ran),
+            ran=ran,
         )
 
     @property
@@ -63,6 +64,11 @@ class Entry:
     @property
     def known_version(self) -> bool:
         return self.version == VERSION
+
+    @property
+    def suspect(self) -> bool:
+        """Whether those who had it before may have died of it."""
+        return self.deliveries >= SUSPECT or self.ran > 0
 
     def task(self) -> Task:
         """The task inside.

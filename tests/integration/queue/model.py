@@ -33,6 +33,8 @@ class ModelJob:
     trimmed: bool = False
     #: To be cancelled by whoever holds it.
     flagged: bool = False
+    #: Consumers that began it alone and have not said that it ended; `1` of a release that knew only that.
+    ran: set[str] = field(default_factory=set)
     blob: bytes | None = None
     by: str = ""
 
@@ -157,6 +159,18 @@ class Model:
             self.letters.append(name)
         return "ok"
 
+    def mark(self, me: str, name: str) -> bool:
+        job = self.jobs[name]
+        if job.live:
+            job.ran.add(me)
+        return job.live
+
+    def unmark(self, me: str, name: str) -> bool:
+        job = self.jobs[name]
+        known = bool(job.ran)
+        job.ran.discard(me)
+        return known
+
     def cancel(self, name: str) -> str:
         job = self.jobs.get(name)
         if job is None:
@@ -181,4 +195,5 @@ class Model:
     def _finish(self, job: ModelJob, state: JobState, by: str, blob: bytes | None) -> None:
         job.state, job.by, job.owner, job.flagged = state, by, None, False
         job.blob = blob
+        job.ran.clear()
         self.events.append((job.name, state.value))

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.doors.redis import door as door_module
 from spanserve.doors.redis.breaker import ALLOWED_IN_PERIOD, Breaker
 from spanserve.doors.redis.door import RedisDoor
@@ -136,38 +135,6 @@ async def test_what_a_lost_reply_leased_is_recovered(bare: QueueRig, sim_bundle:
         for slot in slots:
             slot.release()
         assert {f"t{n}": "done" for n in range(3)} == await made.ended(3)
-
-
-@pytest.mark.parametrize(("ran", "state"), [(False, "done"), (True, "dead")], ids=["never-ran", "ran-alone"])
-async def test_only_what_ran_alone_is_given_up(
-    bare: QueueRig, sim_bundle: Bundle, ran: bool, state: str
-) -> None:
-    """A task that was with five workers that died is dead only if it was alone on a device."""
-    await bare.provision(lease_ms=LEASE_MS)
-    task, lease = await bare.submitted_and_claimed("gone")
-    if ran:
-        await bare.consumer("gone").mark([lease.job])
-    await bare.release(lease, MAX_ATTEMPTS, "gone")
-    async with served(bare, sim_bundle) as made:
-        assert {task.id: state} == await made.ended()
-
-
-async def test_alone_is_noted(bare: QueueRig, sim_bundle: Bundle) -> None:
-    """A suspect that has the device for itself is marked in its record while it is computed."""
-    await bare.provision(lease_ms=60_000)
-    task, lease = await bare.submitted_and_claimed("gone")
-    await bare.release(lease, 2, "gone")
-    async with served(bare, sim_bundle) as made:
-        seen = []
-        mark = made.door._writer.mark
-
-        async def noted(jobs: object) -> None:
-            await mark(jobs)  # type: ignore[arg-type]  # passed through
-            seen.append(jobs)
-
-        made.door._writer.mark = noted  # type: ignore[method-assign]  # to see it pass
-        assert {task.id: "done"} == await made.ended()
-        await eventually(lambda: [lease.job] in seen)
 
 
 async def test_a_worker_in_doubt_leaves_its_tasks_to_others(bare: QueueRig, sim_bundle: Bundle) -> None:

@@ -135,6 +135,26 @@ class QueueMachine(RuleBasedStateMachine):
         expected = self.model.release(me, name, lease.entry, deliveries)
         assert self.run(self.rig.release(lease, deliveries, me)) is expected
 
+    @precondition(lambda self: self.busy_workers())
+    @rule(data=st.data(), ended=st.booleans())
+    def mark(self, data: st.DataObject, ended: bool) -> None:
+        """A worker begins something alone, or says that it has survived it; twice, as after a lost reply."""
+        me, name, lease = self.some_held(data)
+        for _ in range(2):
+            expected = self.model.unmark(me, name) if ended else self.model.mark(me, name)
+            consumer = self.rig.consumer(me)
+            assert [expected] == self.run((consumer.unmark if ended else consumer.mark)([lease.job]))
+
+    @rule(name=names)
+    def mark_as_earlier_releases_do(self, name: str) -> None:
+        """The script of a release that only noted that a job had been alone once."""
+        job = self.model.jobs.get(name)
+        if job is not None and job.live:
+            key = self.rig.keys.job(job_of(TASKS[name]))
+            self.rig.plain.hdel(key, "ran")
+            self.rig.plain.hset(key, "ran", 1)
+            job.ran = {"1"}
+
     @rule(name=names)
     def cancel(self, name: str) -> None:
         assert [self.model.cancel(name)] == self.run(self.rig.producer.cancel([job_of(TASKS[name])]))
@@ -200,6 +220,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert (job.state.value, job.by if not job.live else None) == (record["state"], record.get("by"))
             if job.live:
                 assert (job.entry, job.flagged) == (record["entry"], "cancel" in record)
+                assert job.ran == set(record.get("ran", "").split())
+                assert job.ran or "ran" not in record, "earlier releases take any value for a mark"
                 lease = Lease(job.number, job.entry, job_of(TASKS[name]))
                 owner = None if job.owner is None else (job.owner, job.deliveries)
                 assert owner == self.rig.owner(lease)
@@ -239,8 +261,11 @@ class QueueMachine(RuleBasedStateMachine):
         return self.rig.consumer(self.consumers[worker])
 
     def take(self, worker: int, expected: list[ModelJob], entries: list[Entry]) -> None:
-        assert [(job.name, job.entry, job.deliveries, job.flagged) for job in expected] == [
-            (entry.job.task_id, entry.id, entry.deliveries, entry.cancelled) for entry in entries
+        me = self.consumers[worker]
+        assert [
+            (job.name, job.entry, job.deliveries, job.flagged, len(job.ran - {me})) for job in expected
+        ] == [
+            (entry.job.task_id, entry.id, entry.deliveries, entry.cancelled, entry.ran) for entry in entries
         ]
         for entry in entries:
             assert TASKS[entry.job.task_id] == entry.task()

@@ -27,7 +27,7 @@ def entry(**changes: Any) -> Entry:
         data=TASK.to_bytes(),
         crc=crc_of(TASK.to_bytes()),
         cancelled=False,
-        ran=False,
+        ran=0,
     )
     return dataclasses.replace(whole, **changes)
 

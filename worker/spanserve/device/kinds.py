@@ -78,7 +78,7 @@ SIMULATED = DeviceKind(
     pattern="sim:(?P<unit>fixed)",
     usage=("sim:fixed",),
     backend="simulated:SimulatedBackend",
-    numbers=_FAULTS | {"latency_ms"},
+    numbers=_FAULTS | {"latency_ms", "holds_lock"},
     rule=answers,
     looks=(_NO_CARD,),
 )

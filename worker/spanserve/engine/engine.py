@@ -17,7 +17,6 @@ import structlog
 
 from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, Priority, Refusal
-from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.device import BatchFailed, HostDied
 from spanserve.engine.background import Background
 from spanserve.engine.batcher import Batch, Batcher
@@ -30,6 +29,7 @@ from spanserve.engine.pipeline import Outputs, Pipeline, ResultT, TaskT
 from spanserve.engine.recovery import Recovery
 from spanserve.engine.request import QuestionState, Request, Row
 from spanserve.engine.state import Event, Lifecycle
+from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded
 
 #: A batch may run this many seconds, or this many times its estimate, whichever is more.
@@ -109,15 +109,22 @@ class Engine(Generic[TaskT, ResultT]):
         self.batcher.cost = table
 
     def submit(
-        self, tasks: Sequence[TaskT], finished: Sequence[Callable[[ResultT], None]]
+        self,
+        tasks: Sequence[TaskT],
+        finished: Sequence[Callable[[ResultT], None]],
+        witnesses: Iterable[Witness | None] = (),
     ) -> list[Request[TaskT]]:
         """Take tasks; each `finished` is called once, on this loop, when its task has ended.
 
         The caller sees to it that not much more than `capacity_windows` is held.
+
+        Args:
+            witnesses: of each task; none for none at all. One that was told of a begin is told of its end when
+                its task is encoded.
         """
         now = self._clock()
         requests = []
-        for task, callback in zip(tasks, finished, strict=True):
+        for task, callback, witness in zip(tasks, finished, witnesses or [None] * len(tasks), strict=True):
             deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
             request = Request(
                 task,
@@ -127,6 +134,7 @@ class Engine(Generic[TaskT, ResultT]):
                 deadline,
                 task.timeout_ms,
                 task.attempt,
+                witness,
             )
             requests.append(request)
         if requests:
@@ -185,6 +193,9 @@ class Engine(Generic[TaskT, ResultT]):
                 request.refuse(verdict)
         encoded = await self._encoding.encode([request.task for request in live])
         now = self._clock()
+        for request in requests:
+            if request.witness is not None:
+                request.witness.ended()
         for request, outcome in zip(live, encoded, strict=True):
             request.encode_ended = now
             if isinstance(outcome, Refusal):
@@ -231,12 +242,31 @@ class Engine(Generic[TaskT, ResultT]):
         while (batch := self.batcher.form(self._clock(), self._in_flight)) is not None:
             now = self._clock()
             wanted = tuple(row for row in batch.rows if self._wanted(row, now))
+            if batch.exclusive and wanted and not self._announced(wanted):
+                continue
             if len(wanted) == len(batch.rows):
                 return batch
             if wanted:
                 return Batch(wanted, max(row.length for row in wanted), batch.exclusive)
         self._tell_backlog()
         return None
+
+    def _announced(self, rows: Sequence[Row]) -> bool:
+        """Whether rows of one request may run alone now. If somebody is to know of it first, they wait for that."""
+        request = rows[0].question.request
+        if request.witness is None or request.announced:
+            return True
+        if not request.parked:
+            request.witness.begins(functools.partial(self._known, request))
+        request.parked.extend(rows)
+        return False
+
+    def _known(self, request: Request[TaskT], wanted: bool) -> None:
+        """The witness knows that a request is about to run alone."""
+        request.announced = True
+        request.cancelled = request.cancelled or not wanted
+        if not request.paused:
+            self.resume([request])
 
     def _wanted(self, row: Row, now: float) -> bool:
         """Whether a row must still be computed; if not, its question gets the reason."""
@@ -248,12 +278,8 @@ class Engine(Generic[TaskT, ResultT]):
             request.parked.append(row)
             return False
         verdict = request.verdict(now)
-        if verdict is None and question.attempt > MAX_ATTEMPTS:
-            verdict = Refusal(
-                ErrorCode.POISON,
-                f"gave up after {MAX_ATTEMPTS} runs that failed: {question.last_error or 'the device died'}",
-                field=f"questions[{question.index}]",
-            )
+        if verdict is None:
+            verdict = question.blame
         if verdict is None:
             return True
         self.held_windows -= 1
@@ -305,6 +331,10 @@ class Engine(Generic[TaskT, ResultT]):
         """A batch has come back, with outputs or without."""
         self._in_flight -= 1
         self._exclusive = False
+        alone = batch.rows[0].question.request if batch.exclusive else None
+        if alone is not None and alone.witness is not None:
+            alone.announced = False
+            alone.witness.ended()
         now = self._clock()
         error = future.exception()
         if error is None:
@@ -381,7 +411,9 @@ class Engine(Generic[TaskT, ResultT]):
             refused = isinstance(error, BatchFailed)
             for question in questions:
                 question.charge(
-                    "the device refused it" if refused else "", None if refused else self._device.starts
+                    "the device refused it" if refused else "",
+                    None if refused else self._device.starts,
+                    alone=batch.exclusive,
                 )
         log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=guilty)
         self.observers.tell(Observer.batch_failed, batch, error)

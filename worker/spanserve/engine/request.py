@@ -7,7 +7,8 @@ from dataclasses import InitVar, dataclass, field
 from typing import Any, Generic, TypeVar
 
 from spanserve.contract import ErrorCode, Refusal, Timing
-from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.contract.limits import MAX_ATTEMPTS, MAX_DEATHS
+from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded, Window
 
 T = TypeVar("T")
@@ -31,6 +32,10 @@ class Request(Generic[T]):
     timeout_ms: int | None = None
     #: Which run this is; of its questions the one that failed most often.
     attempt: int = 1
+    #: Who knows outside this process when it runs alone; None for nobody.
+    witness: Witness | None = None
+    #: Whether the witness knows that now.
+    announced: bool = False
     #: What the pipeline made of the task.
     encoded: Encoded | None = None
     #: Windows it was cut into; 0 until it was.
@@ -102,8 +107,12 @@ class QuestionState:
 
     request: Request[Any]
     index: int
-    #: Which run this is, 1 at first; more after batches died that it was in.
+    #: Which run this is, 1 at first; more after batches died that it was in, and where others say so. The more, the
+    #: smaller is its company.
     attempt: int = 1
+    #: Batches that died with it in this worker, and how many of them had no other task in them.
+    failures: int = 0
+    deaths: int = 0
     #: Per window what the pipeline found.
     found: list[Any] = field(default_factory=list)
     #: What the pipeline made of them.
@@ -136,19 +145,34 @@ class QuestionState:
         self.error = error
         self._end()
 
-    def charge(self, reason: str, host_start: int | None) -> None:
+    def charge(self, reason: str, host_start: int | None, *, alone: bool) -> None:
         """A batch this question was in has failed.
 
         Args:
+            alone: whether the batch had nothing of other tasks in it, and the device for itself.
             host_start: which start of the host has died, None if none did. Two batches that die with one
                 host are one death to a question that was in both.
         """
         if host_start is not None and host_start == self.charged:
             return
         self.charged = host_start
+        self.failures += 1
+        self.deaths += alone
         self.attempt += 1
         self.request.attempt = max(self.request.attempt, min(self.attempt, MAX_ATTEMPTS))
         self.last_error = reason
+
+    @property
+    def blame(self) -> Refusal | None:
+        """Why it is given up, if so: by what this worker has seen, whatever anybody says of earlier runs."""
+        if self.deaths < MAX_DEATHS:
+            return None
+        return Refusal(
+            ErrorCode.POISON,
+            f"gave up after {self.failures} runs that failed, {self.deaths} of them alone: "
+            f"{self.last_error or 'the device died'}",
+            field=f"questions[{self.index}]",
+        )
 
     def _end(self) -> None:
         assert not self.ended, "a question ends once"

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from spanserve.client import AsyncClient, Client
-from spanserve.client.commands.options import Json, Workers
+from spanserve.client.commands.options import AllowErrors, Json, Workers
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import ClientError
@@ -32,7 +32,7 @@ Examples:
   spanserve ask --redis redis://queue.internal:6379 -c @passage.txt "Who built it?"
   cat passage.txt | spanserve ask -c - --json "Who built it?"
 \b
-Exit status: 0 every question answered, 1 some were not, 2 bad input or no worker or no Redis.
+Exit status: 0 every question answered, 1 some were not (0 with --allow-errors), 2 bad input or no worker or no Redis.
 """
 
 
@@ -47,6 +47,7 @@ def ask(
     ],
     worker: Workers = None,
     transport: TransportOptions,
+    allow_errors: AllowErrors = False,
     json_output: Json = False,
 ) -> None:
     """Ask questions about a text and see the answers in it."""
@@ -62,7 +63,7 @@ def ask(
         console = Console()
         for question, result in zip(questions, results, strict=True):
             console.print(_in_context(text, question, result))
-    if any(result.error is not None for result in results):
+    if not allow_errors and any(result.error is not None for result in results):
         raise typer.Exit(EXIT_UNANSWERED)
 
 

@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from spanserve import demo
-from spanserve.client.commands.options import AnswerOptions, Json, Workers
+from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, Workers
 from spanserve.client.commands.transports import TransportOptions
+from spanserve.client.evaluation.causes import causes
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
 from spanserve.options import grouped
@@ -22,7 +24,7 @@ from spanserve.squad import load_dataset, parse_shard
 
 app = typer.Typer(add_completion=False)
 
-#: Exit status if a question has no result at all.
+#: Exit status if a question has no answer, or, where that is allowed, no result at all.
 EXIT_INCOMPLETE = 1
 
 _EXAMPLES = """\b
@@ -33,7 +35,8 @@ Examples:
   spanserve eval dev-v1.1.json --worker card1:50051 -o out --resume
   spanserve eval dev-v1.1.json --redis redis://queue.internal:6379 --queue squad -o out
 \b
-Exit status: 0 every question ended, 1 some did not, 2 bad input, no worker or no Redis.
+Exit status: 0 every question has an answer, 1 some have none (with --allow-errors: no result at all), 2 bad input,
+no worker or no Redis. Why a question has none stands in errors.json in the output folder, and on standard error.
 """
 
 
@@ -53,6 +56,7 @@ def evaluate(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the output folder.")
     ] = False,
+    allow_errors: AllowErrors = False,
     no_answer_threshold: Annotated[
         float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
     ] = 0.0,
@@ -63,7 +67,7 @@ def evaluate(
     """Score a data set in SQuAD format.
 
     Writes predictions.json, nbest.json, scores.json, report.html and the ledger of the run into the output
-    folder. A run that was interrupted goes on with --resume; what it had put into a queue is computed
+    folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume; what it had put into a queue is computed
     meanwhile.
     """
     console = Console(stderr=True)
@@ -80,13 +84,18 @@ def evaluate(
         )
         summary = evaluation.run(console)
     show(summary, output, json_output)
-    if not summary.results.complete:
+    if not (summary.results.complete if allow_errors else summary.results.answered):
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
 def show(summary: RunSummary, output: Path, json_output: bool) -> None:
     """Print the scores, for people or for programs."""
     results, rate = summary.results, summary.questions_per_second
+    if not results.answered:
+        asked, place = len(results.expected), output / "errors.json"
+        lines = [f"{asked - len(results.answers)} of {asked} questions without an answer, see {place}:"]
+        lines += causes(results)
+        Console(stderr=True).print(Text("\n  ".join(lines)), soft_wrap=True)
     if json_output:
         content = {
             **summary.scores.to_json(),

@@ -27,6 +27,9 @@ Redis = Annotated[
     ),
 ]
 Queue = Annotated[str, typer.Option("--queue", envvar="SPANSERVE_QUEUE", help="Name of the queue in Redis.")]
+AllowErrors = Annotated[
+    bool, typer.Option("--allow-errors", help="End with status 0 though some questions have no answer.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 
 

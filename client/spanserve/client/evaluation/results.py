@@ -71,7 +71,13 @@ class Results:
         return tuple(name for name in self._expected if name not in self._outcomes)
 
     @property
+    def answered(self) -> bool:
+        """Whether every expected question has an answer."""
+        return len(self.answers) == len(self._expected)
+
+    @property
     def complete(self) -> bool:
+        """Whether every expected question has a result, an answer or an error."""
         return len(self._outcomes) == len(self._expected)
 
     def __len__(self) -> int:

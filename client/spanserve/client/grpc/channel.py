@@ -23,6 +23,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),  # a minute by default, whatever the keepalive says
     ("grpc.keepalive_permit_without_calls", 1),
     # Reconnecting is ours to time, with jitter: the library must not wait longer than we do.
     ("grpc.initial_reconnect_backoff_ms", 100),

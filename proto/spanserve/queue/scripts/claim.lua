@@ -1,7 +1,7 @@
 -- Lease entries: released ones first, then new ones, up to `share` interactive ones before bulk.
 -- KEYS: interactive, bulk. ARGV: consumer, how many, share, tag, how many suspects
 local me, count, share, tag, suspects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5] or ARGV[2])
-local sorted, take = sorter(tag, KEYS)
+local sorted, take = sorter(tag, KEYS, me)
 local taken = 0
 
 for class, stream in ipairs(KEYS) do

@@ -1,6 +1,8 @@
--- Note that a job has been alone on a device: only of such a job may it be said that its runs failed.
--- KEYS: job. ARGV: -
-if redis.call('HGET', KEYS[1], 'state') ~= 'queued' then return 0 end
-redis.call('HDEL', KEYS[1], 'ran') -- first: it is allowed at maxmemory
-redis.call('HSET', KEYS[1], 'ran', 1)
+-- A consumer begins what it may die of: a suspect, which it has alone. If it dies, its name stays.
+-- KEYS: job. ARGV: consumer
+local record = redis.call('HMGET', KEYS[1], 'state', 'ran')
+if record[1] ~= 'queued' then return 0 end
+local names = others_in(record[2], ARGV[1])
+table.insert(names, word_of(ARGV[1]))
+note_ran(KEYS[1], names)
 return 1

@@ -35,6 +35,27 @@ local function fields_of(entry)
   return fields
 end
 
+-- A consumer's name among others, as one word.
+local function word_of(consumer)
+  return (string.gsub(consumer, '%s', '_'))
+end
+
+-- Of a record's `ran`, the consumers that began the job and have not said that it ended: all but one. What a worker of
+-- an earlier release writes there, `1`, counts as one of them.
+local function others_in(ran, me)
+  local names = {}
+  for name in string.gmatch(ran or '', '%S+') do
+    if name ~= word_of(me) then table.insert(names, name) end
+  end
+  return names
+end
+
+-- Write `ran`. It goes first, for that is allowed at maxmemory; an empty one would count with earlier releases.
+local function note_ran(job, names)
+  redis.call('HDEL', job, 'ran')
+  if #names > 0 then redis.call('HSET', job, 'ran', table.concat(names, ' ')) end
+end
+
 local function bury(dead, fields, reason, worker, model, deliveries)
   redis.call('XADD', dead, '*', 'v', fields.v or '', 'job', fields.job or '', 'task', fields.task or '', 'crc',
     fields.crc or '', 'questions', fields.questions or '0', 'reason', reason, 'worker', worker, 'model', model,
@@ -111,8 +132,8 @@ local function objection(keys, record, entry, me)
   if me and lease(record.stream, entry) ~= me then return { 'stale' } end
 end
 
--- Sorts entries that a worker has just been given: those to compute, orphans, leftovers.
-local function sorter(tag, streams)
+-- Sorts entries that `me` has just been given: those to compute, orphans, leftovers.
+local function sorter(tag, streams, me)
   local now = now_ms()
   local sorted = { {}, 0, 0 }
   local function take(class, entry, raw, deliveries)
@@ -131,7 +152,7 @@ local function sorter(tag, streams)
       local remaining = -1
       if record[3] then remaining = math.max(0, tonumber(record[3]) - now) end
       table.insert(sorted[1], { class, entry, deliveries, remaining, fields.v or '', job, fields.task or '',
-        fields.crc or '', record[4] and 1 or 0, record[5] and 1 or 0 })
+        fields.crc or '', record[4] and 1 or 0, #others_in(record[5], me) })
     end
   end
   return sorted, take

@@ -3,7 +3,7 @@
 local me, count, tag, suspects = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4] or ARGV[2])
 local streams = { KEYS[1], KEYS[2] }
 local lease_ms = configured(KEYS[3], 'lease_ms')
-local sorted, take = sorter(tag, streams)
+local sorted, take = sorter(tag, streams, me)
 local taken, trimmed = 0, 0
 
 for class, stream in ipairs(streams) do

@@ -4,13 +4,15 @@
     sim:fixed?latency_ms=5&abort_id=2026
 
 A card of `cards.py` takes as long as published, times `time_scale` (1): slowed down, many cards fit on one
-host without its processor being the limit. `sim:fixed` takes `latency_ms` (0) per batch. On demand both have
+host without its processor being the limit. `sim:fixed` takes `latency_ms` (0) per batch; with `holds_lock=1` it
+lets no other thread of its process run Python meanwhile, as an SDK might. On demand both have
 faults: a batch holding the token id `fail_id` fails, `hang_id` never returns, `abort_id` ends the process, as
 a poison input on a real card would.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
@@ -22,7 +24,7 @@ from .backend import Backend
 from .cards import CARDS, DEFAULT_PRECISION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -38,6 +40,7 @@ class SimulatedBackend(Backend):
         self._never = threading.Event()
         self._latency_s = float(options.get("latency_ms", 0)) / 1000
         self._scale = float(options.get("time_scale", 1))
+        self._sleep: Callable[[float], None] = _sleep_with_lock if options.get("holds_lock") else time.sleep
         self._card = None
         facts = {"runtime": "simulated", "faults": self._faults}
         name, precision = self.config["unit"], options.get("precision", DEFAULT_PRECISION)
@@ -56,7 +59,7 @@ class SimulatedBackend(Backend):
                 self._fail(fault, token)
         for name, array in answers(arrays.inputs).items():
             arrays.outputs[name][:] = array
-        time.sleep(max(0.0, due - time.monotonic()))
+        self._sleep(max(0.0, due - time.monotonic()))
 
     def _seconds(self, batch: int, length: int) -> float:
         """How long a batch takes, in seconds of the host's clock."""
@@ -70,6 +73,11 @@ class SimulatedBackend(Backend):
         if fault == "hang":
             self._never.wait()
         raise RuntimeError(f"told to fail on token id {token}")
+
+
+def _sleep_with_lock(seconds: float) -> None:
+    """Sleep in a call that keeps the interpreter's lock."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
 
 
 _FAULTS = ("fail", "hang", "abort")

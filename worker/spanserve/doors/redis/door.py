@@ -26,7 +26,6 @@ from spanserve.doors.redis.settings import QueueSettings
 from spanserve.doors.redis.share import Share
 from spanserve.doors.redis.unknown_version import UnknownVersions
 from spanserve.engine.observer import Observer
-from spanserve.engine.request import Request
 from spanserve.engine.state import Event, State
 from spanserve.queue import (
     LONGEST_PAUSE_S,
@@ -148,10 +147,6 @@ class RedisDoor(Observer):
         self._intake.close()
         await self._redis.aclose()
         await self._control.aclose()
-
-    def request_alone(self, request: Request[Any]) -> None:
-        """Redis is told: only of what was alone on a device may be said that it is what kills it."""
-        self._intake.alone(request)
 
     def _stop_claiming(self) -> None:
         self._reading = False

@@ -43,7 +43,9 @@ class Finisher:
         self._consumer = consumer
         self._ended = ended
         self._released = released
-        self._marks: list[JobId] = []
+        #: Jobs that are begun, with who waits for Redis to know it, and those that were survived; none is in both.
+        self._marks: dict[JobId, list[Callable[[bool], None]]] = {}
+        self._unmarks: dict[JobId, None] = {}
         self._ends: list[tuple[LeasedTask, End]] = []
         self._releases: dict[EntryRef, tuple[LeasedTask | None, int]] = {}
         self._something = asyncio.Event()
@@ -52,9 +54,21 @@ class Finisher:
         self.idle.set()
         self._backoff = Backoff(LONGEST_PAUSE_S)
 
-    def mark(self, job: JobId) -> None:
-        """Note that a job is alone on the device."""
-        self._marks.append(job)
+    def mark(self, job: JobId, known: Callable[[bool], None]) -> None:
+        """Note that a job is begun by a worker that may die of it.
+
+        Args:
+            known: called when Redis knows it, with whether the job has not ended meanwhile.
+        """
+        self._unmarks.pop(job, None)
+        self._marks.setdefault(job, []).append(known)
+        self._wake()
+
+    def unmark(self, job: JobId) -> None:
+        """Note that the worker has survived it. Who still waits for the mark is told that it is not wanted."""
+        for known in self._marks.pop(job, ()):
+            known(False)
+        self._unmarks[job] = None
         self._wake()
 
     def end(self, held: LeasedTask, end: End) -> None:
@@ -72,7 +86,7 @@ class Finisher:
         while True:
             await self._something.wait()
             self._something.clear()
-            while self._marks or self._ends or self._releases:
+            while self._marks or self._unmarks or self._ends or self._releases:
                 try:
                     await self._send()
                     self._backoff.reset()
@@ -87,15 +101,27 @@ class Finisher:
         Raises:
             QueueError: some or all of it is to be sent again.
         """
-        await self._send_marks()
-        failed = await self._send_ends() or await self._send_releases()
+        failed = await self._send_marks() or await self._send_ends() or await self._send_releases()
         if failed is not None:
             raise failed
 
-    async def _send_marks(self) -> None:
-        marks = self._marks[:MAX_PIPELINE]
-        await self._consumer.mark(marks)
-        del self._marks[: len(marks)]
+    async def _send_marks(self) -> QueueError | None:
+        """Tell of what is begun and what is survived; what changes meanwhile is told in the next round."""
+        failed: QueueError | None = None
+        marks = list(self._marks)[:MAX_PIPELINE]
+        for job, reply in zip(marks, await self._consumer.mark(marks), strict=True):
+            if isinstance(reply, QueueUnavailable | QueueFull):
+                failed = reply
+                continue
+            for known in self._marks.pop(job, ()):
+                known(reply is True)
+        unmarks = list(self._unmarks)[:MAX_PIPELINE]
+        for job, reply in zip(unmarks, await self._consumer.unmark(unmarks), strict=True):
+            if isinstance(reply, QueueUnavailable | QueueFull):
+                failed = reply
+            elif job not in self._marks:  # else it was begun again meanwhile, and is not to be unmarked
+                self._unmarks.pop(job, None)
+        return failed
 
     async def _send_ends(self) -> QueueError | None:
         ends = self._ends[:MAX_PIPELINE]

@@ -8,14 +8,14 @@ from functools import partial
 import structlog
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
-from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TIMEOUT_MS
+from spanserve.contract.limits import MAX_ATTEMPTS, MAX_DEATHS, MAX_TIMEOUT_MS
 from spanserve.doors.door import Inside
 from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
+from spanserve.doors.redis.mark import Mark
 from spanserve.doors.redis.outcome import faulted, state_of
 from spanserve.doors.redis.unknown_version import UnknownVersions
 from spanserve.engine.average import MovingAverage
-from spanserve.engine.request import Request
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
 
 #: Weight of a new task in the moving average of questions per task.
@@ -24,10 +24,6 @@ QUESTIONS_WEIGHT = 0.05
 FIRST_QUESTIONS = 8.0
 #: Tasks claimed at a time, at most.
 MAX_CLAIM = 64
-#: A task that was delivered this often and yet never ran alone is given up all the same: what kills a worker
-#: before it can compute anything must end as well.
-MAX_DELIVERIES = 2 * MAX_ATTEMPTS
-
 log = structlog.get_logger(__name__)
 
 
@@ -60,24 +56,42 @@ class Intake:
 
     def suspects(self) -> int:
         """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
-        return 0 if any(held.deliveries >= SUSPECT and not held.settled for held in self._held.all()) else 1
+        return 0 if any(held.suspect and not held.settled for held in self._held.all()) else 1
 
     def take(self, entries: list[Entry]) -> None:
-        """Make work of entries; those that cannot be end here and now."""
-        tasks: list[Task] = []
-        held: list[LeasedTask] = []
+        """Make work of entries; those that cannot be end here and now. A suspect waits until Redis knows of it."""
+        innocent = []
         for entry in entries:
             if not entry.known_version:
                 self._unknown.park(entry)
                 continue
-            lease = Lease(entry.number, entry.id, entry.job)
-            task = self._checked(entry, lease)
-            if task is not None:
-                tasks.append(task)
-                held.append(self._hold(lease, entry, len(task.questions)))
-        requests = self._engine.submit(tasks, [partial(self._finished, one) for one in held])
-        for one, request in zip(held, requests, strict=True):
-            one.request = request
+            held = self._hold(entry)
+            if entry.suspect and entry.ran < MAX_DEATHS:
+                held.waiting = True
+                held.witness.begins(partial(self._begin, held, entry))
+            else:
+                innocent.append((held, entry))
+        self._submit(innocent)
+
+    def _begin(self, held: LeasedTask, entry: Entry, wanted: bool) -> None:
+        """Redis knows that this worker begins a suspect."""
+        held.waiting = False
+        if held not in self._held:  # given back meanwhile
+            return
+        if wanted:
+            self._submit([(held, entry)])
+        else:
+            self.drop(held)
+
+    def _submit(self, entries: list[tuple[LeasedTask, Entry]]) -> None:
+        work = [(held, task) for held, entry in entries if (task := self._checked(held, entry)) is not None]
+        requests = self._engine.submit(
+            [task for _, task in work],
+            [partial(self._finished, held) for held, _ in work],
+            [held.witness for held, _ in work],
+        )
+        for (held, _), request in zip(work, requests, strict=True):
+            held.request = request
 
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
@@ -88,11 +102,15 @@ class Intake:
         """Release all that has not been on the device, not charged."""
         released = []
         for held in self._held.all():
-            if held.request is not None and not held.request.started and not held.request.ended:
-                held.request.cancelled = True
-                released.append(held.request)
-                self.drop(held)
-                self._finisher.release(held.lease.ref, held.deliveries - 1)
+            request = held.request
+            if request is not None and not request.started and not request.ended:
+                request.cancelled = True
+                released.append(request)
+            elif not held.waiting:
+                continue
+            self.drop(held)
+            held.witness.ended()
+            self._finisher.release(held.lease.ref, held.deliveries - 1)
         self._engine.resume(released)  # to their end, if they waited for leases
 
     def drop(self, held: LeasedTask) -> None:
@@ -106,18 +124,17 @@ class Intake:
         """Take nothing more."""
         self._pool.close(self._account)
 
-    def _checked(self, entry: Entry, lease: Lease) -> Task | None:
+    def _checked(self, held: LeasedTask, entry: Entry) -> Task | None:
         """The task to compute; None if it has ended already."""
         try:
             task = entry.task()
         except Refusal as refusal:
-            held = self._hold(lease, entry, 0)
-            end = End(lease, JobState.DEAD, b"", str(refusal), self._model_digest)
+            held.witness.ended()
+            end = End(held.lease, JobState.DEAD, b"", str(refusal), self._model_digest)
             self._finisher.end(held, end)
             return None
-        # Only of what has been alone on a device may it be said that it is what fails.
-        proven = entry.ran or entry.deliveries > MAX_DELIVERIES
-        attempt = entry.deliveries if proven else min(entry.deliveries, MAX_ATTEMPTS)
+        held.questions = len(task.questions)
+        self._pool.charge(self._account, held.questions)
         verdict = None
         if entry.cancelled:
             verdict = Refusal(ErrorCode.CANCELLED, "the client withdrew the task")
@@ -125,19 +142,20 @@ class Intake:
             limit = f"{task.timeout_ms} ms"
             message = "not computed in time"
             verdict = Refusal(ErrorCode.DEADLINE_EXCEEDED, message, field="timeout_ms", limit=limit)
-        elif attempt > MAX_ATTEMPTS:  # not even read again: that may be what kills
-            verdict = Refusal(
-                ErrorCode.POISON, f"gave up after {entry.deliveries - 1} deliveries that failed"
-            )
+        elif entry.ran >= MAX_DEATHS:
+            verdict = Refusal(ErrorCode.POISON, f"gave up: {entry.ran} workers that were alone with it died")
         remaining_ms = None if entry.remaining_ms is None else min(max(1, entry.remaining_ms), MAX_TIMEOUT_MS)
+        # However often it was handed out, that makes its company smaller and no more.
+        attempt = min(max(entry.deliveries, SUSPECT if entry.suspect else 1), MAX_ATTEMPTS)
         task = replace(task, attempt=attempt, timeout_ms=remaining_ms)
         if verdict is None:
             return task
         result = TaskResult.refused(task, verdict, worker=self._worker, model_digest=self._model_digest)
-        self._finished(self._hold(lease, entry, len(task.questions)), result)
+        self._finished(held, result)
         return None
 
-    def _hold(self, lease: Lease, entry: Entry, questions: int) -> LeasedTask:
+    def _hold(self, entry: Entry) -> LeasedTask:
+        lease = Lease(entry.number, entry.id, entry.job)
         earlier = self._held.of(lease)
         if (
             earlier is not None
@@ -147,20 +165,13 @@ class Intake:
             if earlier.request is not None:
                 earlier.request.cancelled = True
                 self._engine.resume([earlier.request])
-        held = LeasedTask(lease, entry.deliveries, questions, marked=entry.ran)
+        held = LeasedTask(lease, entry.deliveries, entry.suspect, Mark(self._finisher, entry.job))
         self._held.add(held)
-        self._pool.charge(self._account, questions)
         return held
-
-    def alone(self, request: Request[Task]) -> None:
-        """A request is alone on the device."""
-        for held in self._held.all():
-            if held.request is request and not held.marked:
-                held.marked = True
-                self._finisher.mark(held.lease.job)
 
     def _finished(self, held: LeasedTask, result: TaskResult) -> None:
         """The engine is done with a task."""
+        held.witness.ended()
         state = state_of(result)
         if held not in self._held and state is not JobState.DONE:
             return  # given back meanwhile

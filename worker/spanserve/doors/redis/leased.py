@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from spanserve.contract import Task
 from spanserve.engine.request import Request
+from spanserve.engine.witness import Witness
 from spanserve.queue import Lease
 
 
@@ -16,15 +17,20 @@ class LeasedTask:
 
     lease: Lease
     deliveries: int
-    questions: int
-    #: None for one that never became work, and ends at once.
+    #: Those who had it before may have died of it.
+    suspect: bool
+    #: What becomes of the worker that it is alone with.
+    witness: Witness
+    #: 0 until it was read.
+    questions: int = 0
+    #: None for one that is not work: it ends at once, or it waits.
     request: Request[Task] | None = None
+    #: A suspect that nobody has looked into yet: Redis is to know first that it begins.
+    waiting: bool = False
     #: The lease has gone to another worker: the first result counts, anything else is for that one to say.
     lost: bool = False
     #: Its part of the capacity is free again.
     settled: bool = False
-    #: Redis has been told that it was alone on the device.
-    marked: bool = False
     #: It ended by a fault that may be this worker's own.
     faulted: bool = False
 

@@ -1,0 +1,22 @@
+"""Somebody outside this process who can tell that it has died of something."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Witness(Protocol):
+    """Told before a request has a part of the worker for itself as a suspect, and when that is survived.
+
+    What never ended is what the worker died with.
+    """
+
+    def begins(self, known: Callable[[bool], None]) -> None:
+        """The request is about to begin; it waits for `known`, which is told whether it is wanted still.
+
+        May be called again before that.
+        """
+
+    def ended(self) -> None:
+        """It has come to an end, whichever. Of no effect if it had not begun."""
