@@ -11,16 +11,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import rich
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from spanserve.builder.commands.options import PANEL, MagicMindGroup
 from spanserve.builder.errors import BuildError
 from spanserve.builder.targets import TARGETS, Target
 from spanserve.bundle import Verification
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 
 # They are imported by the build itself, `--help` is quicker without; here only their absence matters.
 for _package in ("torch", "transformers"):
@@ -113,10 +112,10 @@ def build(
     signal.signal(signal.SIGTERM, _terminate)
     kind = _target(target, context, magicmind)
     began = time.monotonic()
-    console = Console(stderr=True, quiet=json_output)
+    console = Terminal(stderr=True, quiet=json_output)
 
     def show(step: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  {step}", highlight=False)
+        console.print(Text.assemble((f"{time.monotonic() - began:6.1f} s", "dim"), f"  {step}"))
 
     show("starting")
     from spanserve.builder.build import Recipe, build
@@ -153,12 +152,12 @@ def build(
     if json_output:
         sys.stdout.write(json.dumps(facts) + "\n")
         return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column()
     table.add_column(overflow="fold", min_width=64)
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
-    rich.print(table)
+    Terminal().print(table)
 
 
 def _terminate(number: int, frame: object) -> None:

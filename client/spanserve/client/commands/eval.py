@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from spanserve import demo
 from spanserve.client.commands.options import AnswerOptions, Json, Workers
@@ -18,6 +16,7 @@ from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 from spanserve.squad import load_dataset, parse_shard
 
 app = typer.Typer(add_completion=False)
@@ -66,7 +65,7 @@ def evaluate(
     folder. A run that was interrupted goes on with --resume; what it had put into a queue is computed
     meanwhile.
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with contextlib.ExitStack() as stack:
         part = parse_shard(shard)
         dataset = load_dataset(file or demo.QUESTIONS)
@@ -100,7 +99,7 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
         }
         sys.stdout.write(json.dumps(content) + "\n")
         return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_row("questions", f"{len(results.answers)} answered, {len(results.errors)} refused or failed")
     table.add_row("exact", f"{summary.scores.overall.exact:.2f}")
     table.add_row("F1", f"{summary.scores.overall.f1:.2f}")
@@ -112,4 +111,4 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
     table.add_row("report", str(output / "report.html"))
     for warning in summary.warnings:
         table.add_row("warning", warning)
-    Console().print(table)
+    Terminal().print(table)
