@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import signal
 import sys
 import time
 from enum import StrEnum
@@ -109,7 +108,6 @@ def build(
 
     The bundle is checked against the checkpoint on the very device before it is written.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     kind = _target(target, context, magicmind)
     began = time.monotonic()
     console = Terminal(stderr=True, quiet=json_output)
@@ -158,11 +156,6 @@ def build(
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
     Terminal().print(table)
-
-
-def _terminate(number: int, frame: object) -> None:
-    """End as by Ctrl-C: the temporary folder is removed on the way out."""
-    sys.exit(128 + number)
 
 
 def _verified(found: Verification) -> dict[str, Any]:
