@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 
 #: Commands that are told to stop as a matter of course: that is their good end, before they began as well.
 SERVING = ("worker", "up")
@@ -27,7 +29,11 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(number, leave)
         sys.exit(status)  # what has been made is removed on the way out
 
-    signal.signal(signal.SIGTERM, leave)
+    def hear(handler: Callable[[int, object], None]) -> None:
+        if threading.current_thread() is threading.main_thread():  # elsewhere signals are somebody else's
+            signal.signal(signal.SIGTERM, handler)
+
+    hear(leave)
     from spanserve.cli.commands import run
 
-    run(arguments, ready=lambda: signal.signal(signal.SIGTERM, end))
+    run(arguments, ready=lambda: hear(end))
