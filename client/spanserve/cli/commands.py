@@ -70,7 +70,7 @@ def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> Non
         _overview()
         return
     if name == "--version":
-        sys.stdout.write(f"spanserve {version('spanserve')}\n")
+        Terminal().print(f"spanserve {version('spanserve')}")
         return
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1)

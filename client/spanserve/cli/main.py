@@ -23,7 +23,9 @@ def main(arguments: list[str] | None = None) -> None:
     status = 0 if arguments[:1] and arguments[0] in SERVING else EXIT_TERMINATED
 
     def leave(number: int, frame: object) -> None:
-        os._exit(status)  # in the middle of imports there is nothing to clean up, and an exception may get lost
+        os._exit(
+            status
+        )  # in the middle of imports there is nothing to clean up, and an exception may get lost
 
     def end(number: int, frame: object) -> None:
         signal.signal(number, leave)

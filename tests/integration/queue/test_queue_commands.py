@@ -249,4 +249,4 @@ async def test_status_of_forged_workers(rig: QueueRig, queue: Command) -> None:
     assert [] == [c for c in ("\x1b", "\x07", "\u202e") if c in shown]
     assert "\\xff" in shown
     assert 3 == len((await queue.json("status"))["workers"])
-    rig.plain.delete(*keys)
+    rig.plain.delete(rig.keys.workers, *keys)

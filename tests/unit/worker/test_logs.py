@@ -52,7 +52,9 @@ def fault() -> BaseException:
 
 
 @pytest.mark.parametrize("screen", ["terminal", "file"], indirect=True)
-@pytest.mark.parametrize("fields", [{"client": EVIL}, {"host": {"a": [EVIL]}}, {"path": Path(EVIL)}, {"exc_info": 1}])
+@pytest.mark.parametrize(
+    "fields", [{"client": EVIL}, {"host": {"a": [EVIL]}}, {"path": Path(EVIL)}, {"exc_info": 1}]
+)
 def test_nothing_steers(screen: Screen, fields: dict[str, Any]) -> None:
     """Whatever field it comes in, text from outside neither steers a terminal nor makes a line of its own."""
     if "exc_info" in fields:

@@ -27,10 +27,7 @@ _MAX_DEPTH = 4
 
 def escape_values(logger: object, name: str, event: EventDict) -> EventDict:
     """Escape and cut every text of a line."""
-    return {
-        key: _indented(value) if key in _TRACEBACKS else _escaped(value)
-        for key, value in event.items()
-    }
+    return {key: _indented(value) if key in _TRACEBACKS else _escaped(value) for key, value in event.items()}
 
 
 def _indented(traceback: str) -> str:
