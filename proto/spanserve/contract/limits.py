@@ -37,5 +37,7 @@ MAX_N_BEST: Final = 100
 MAX_ANSWER_LENGTH: Final = 128
 MAX_DOC_STRIDE: Final = 384
 MAX_QUERY_LENGTH: Final = 128
+#: Characters of each text of an error that a client keeps.
+MAX_ERROR_CHARS: Final = 2 * KIB
 #: Executions of a task before it is given up as poison.
 MAX_ATTEMPTS: Final = 5
