@@ -15,6 +15,8 @@ from spanserve.client.testing import client_answering
 
 def ask(client):
     try:
+        if not isinstance(client, Client):
+            client = client()
         return client.ask("Anna froze.", ["Who?"])[0].answer.best.text
     except ClientError as error:
         return f"{type(error).__name__}: {error}"
@@ -35,15 +37,15 @@ def in_child(work):
 """
 #: What a program does, and what its child says.
 _CASES = {
-    "a new client": ("with in_memory() as c: ask(c)\nin_child(lambda: ask(in_memory()))", "Anna"),
+    "a new client": ("with in_memory() as c: ask(c)\nin_child(lambda: ask(in_memory))", "Anna"),
     "the same client": ("c = in_memory()\nask(c)\nin_child(lambda: ask(c))", "Forked: this client was made in"),
     "the same over gRPC": ("c = over_grpc()\nask(c)\nin_child(lambda: ask(c))", "Forked: this client was made in"),
-    "a new one over gRPC": ("ask(over_grpc())\nin_child(lambda: ask(over_grpc()))", "Forked: process"),
+    "a new one over gRPC": ("ask(over_grpc)\nin_child(lambda: ask(over_grpc))", "Forked: process"),
     "behind a closed one": (
-        "with over_grpc() as c: ask(c)\nin_child(lambda: ask(over_grpc()))",
+        "with over_grpc() as c: ask(c)\nin_child(lambda: ask(over_grpc))",
         "gRPC does not work here: fork before the first client is made",
     ),
-    "the first over gRPC": ("in_child(lambda: ask(over_grpc()))", "NoWorker"),
+    "the first over gRPC": ("in_child(lambda: ask(over_grpc))", "NoWorker"),
     "closing": ("c = in_memory()\nin_child(lambda: c.close() or 'closed')", "closed"),
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from spanserve import demo
 from spanserve.device import DeviceSpec
 from spanserve.doctor.bundle import check_target, open_bundle
+from spanserve.doctor.environment import check_environment
 from spanserve.doctor.finding import Finding
 from spanserve.doctor.processor import check_processor
 from spanserve.doctor.redis import check_redis
@@ -46,6 +47,7 @@ class Examination:
             yield check_target(manifest, spec)
         if self.redis is not None:
             yield from check_redis(self.redis)
+        yield from check_environment(self.device_env)
         for look in spec.kind.looks:
             module, _, name = look.partition(":")
             yield from getattr(import_module(module), name)(self, spec, manifest)
