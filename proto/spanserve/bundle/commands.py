@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from spanserve.bundle.json_file import read_json
 from spanserve.bundle.manifest import MANIFEST_NAME, Manifest
 from spanserve.bundle.store import Bundle
 from spanserve.options.terminal import Rows, Terminal
@@ -37,7 +38,7 @@ def inspect(
     # What is read here beyond the manifest a worker reads too, of whichever variant it serves.
     shown = [(manifest, _proofs(Bundle(bundle, manifest))) for manifest in opened.variants]
     if json_output:
-        content = json.loads((bundle / MANIFEST_NAME).read_text(encoding="utf-8"))
+        content = read_json(bundle / MANIFEST_NAME)
         sys.stdout.write(json.dumps({"digest": opened.manifest.digest, **content}, indent=1) + "\n")
         return
     table = Rows()
