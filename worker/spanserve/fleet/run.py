@@ -14,6 +14,7 @@ import structlog
 from spanserve.bundle import BundleError
 from spanserve.contract.socket_folder import socket_folder
 from spanserve.device import read_environment
+from spanserve.doors import descriptors
 from spanserve.engine.waiting import Changes
 from spanserve.fleet.cores import divide
 from spanserve.fleet.fleet import Fleet
@@ -69,6 +70,7 @@ def run_fleet(settings: FleetSettings) -> int:
     Raises:
         SpanserveError: it could not start.
     """
+    descriptors.raise_limit()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway
     pinned = read_pinned(settings.bundle)
     with contextlib.ExitStack() as stack:

@@ -25,6 +25,7 @@ from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
+from spanserve.doors import descriptors
 from spanserve.doors.door import Inside
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.credit import CreditPool
@@ -58,6 +59,7 @@ def run_worker(settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> int:
     """
     if settings.exit_with_parent is not None:
         _exit_with(settings.exit_with_parent)
+    descriptors.raise_limit()
     if settings.cpus:
         pin(settings.cpus)
     # One task at a time is tokenised, in a thread; the tokenizer's own threads would only contend.
@@ -124,7 +126,7 @@ class Worker(Observer):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
-        alive = asyncio.create_task(self.notifier.keep_alive())
+        background = [asyncio.create_task(task) for task in (self.notifier.keep_alive(), descriptors.watch())]
         try:
             await self._serve_metrics()
             for door in self.doors:
@@ -135,7 +137,8 @@ class Worker(Observer):
             status = EXIT_OK if self.failed.is_set() else await self._drain()
             return EXIT_DEVICE_FAILED if self.failed.is_set() else status
         finally:
-            alive.cancel()
+            for task in background:
+                task.cancel()
             await self._close("the device failed" if self.failed.is_set() else "the worker shuts down")
 
     async def _load(self) -> None:
