@@ -10,6 +10,7 @@ from pathlib import Path
 from spanserve import demo
 from spanserve.device import DeviceSpec
 from spanserve.doctor.bundle import check_target, open_bundle
+from spanserve.doctor.descriptors import check_descriptors
 from spanserve.doctor.environment import check_environment
 from spanserve.doctor.finding import Finding
 from spanserve.doctor.processor import check_processor
@@ -41,6 +42,7 @@ class Examination:
         manifest, opened = open_bundle(self.bundle, targets) if self.bundle else (None, None)
         spec = self.device or DeviceSpec.meant_for(manifest.target if manifest else demo.TARGET)
         yield from check_processor(self.root, manifest if spec.kind.host_processor else None)
+        yield from check_descriptors()
         if opened is not None:
             yield opened
         if manifest is not None:
