@@ -15,7 +15,7 @@ import pytest
 import typer
 import yaml
 
-from spanserve.cli.main import COMMANDS
+from spanserve.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

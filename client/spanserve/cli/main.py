@@ -1,116 +1,41 @@
-"""`spanserve`: finds the subcommand by name and imports only its module; `ask` needs no builder."""
+"""The entry point of `spanserve`: hears SIGTERM from its first line on, and only then imports what the command needs.
+
+As PID 1 a process that has no handler does not hear SIGTERM at all, and imports take seconds on a busy machine.
+"""
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import json
+import os
+import signal
 import sys
-from importlib.metadata import version
-from typing import NamedTuple
+import threading
+from collections.abc import Callable
 
-import rich
-import typer
-from rich.table import Table
-
-from spanserve.contract.errors import SpanserveError
-
-
-class Command(NamedTuple):
-    """The module whose `app` a subcommand is, the extra that brings what it needs, and its line in the overview."""
-
-    module: str
-    extra: str
-    line: str
-
-
-COMMANDS = {
-    "ask": Command("spanserve.client.commands.ask", "client", "Ask questions about a text."),
-    "eval": Command("spanserve.client.commands.eval", "client", "Score a data set in SQuAD format."),
-    "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
-    "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
-    "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
-    "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
-    "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
-    "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),
-    "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
-    "bench": Command("spanserve.device.commands", "cpu", "Measure a bare device (`bench device`)."),
-    "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
-}
-
-
-class UsageError(SpanserveError):
-    """Options or arguments that a subcommand does not take."""
-
-
-#: Exit status where somebody was asked and did not say yes.
-EXIT_REFUSED = 1
-#: Exit status for a usage or input error.
-EXIT_USAGE = 2
+#: Commands that are told to stop as a matter of course: that is their good end, before they began as well.
+SERVING = ("worker", "up")
+#: Exit status of others that SIGTERM ends.
+EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Errors of ours end with one line, for people or (with --json) for programs."""
+    """Run a command to its end, which is that of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments[:1] == ["help"] and len(arguments) > 1:
-        arguments = [*arguments[1:], "--help"]
-    name = arguments[0] if arguments else "--help"
-    if name in ("-h", "--help", "help"):
-        _overview()
-        return
-    if name == "--version":
-        rich.print(f"spanserve {version('spanserve')}")
-        return
-    if name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        _fail(
-            SpanserveError(f"no command {name!r}" + (f", did you mean {near[0]!r}?" if near else "")),
-            arguments,
-        )
-    try:
-        _run(_load(name), name, arguments[1:])
-    except SpanserveError as error:
-        _fail(error, arguments)
+    status = 0 if arguments[:1] and arguments[0] in SERVING else EXIT_TERMINATED
 
+    def leave(number: int, frame: object) -> None:
+        os._exit(
+            status
+        )  # in the middle of imports there is nothing to clean up, and an exception may get lost
 
-def _load(name: str) -> typer.Typer:
-    command = COMMANDS[name]
-    try:
-        app: typer.Typer = importlib.import_module(command.module).app
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("spanserve"):
-            raise
-        raise SpanserveError(
-            f"`spanserve {name}` needs the package {error.name}: pip install 'spanserve[{command.extra}]'"
-        ) from None
-    return app
+    def end(number: int, frame: object) -> None:
+        signal.signal(number, leave)
+        sys.exit(status)  # what has been made is removed on the way out
 
+    def hear(handler: Callable[[int, object], None]) -> None:
+        if threading.current_thread() is threading.main_thread():  # elsewhere signals are somebody else's
+            signal.signal(signal.SIGTERM, handler)
 
-def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
-    """Run a subcommand to its end, which is that of the process."""
-    for_programs = "--json" in arguments  # Typer's own words for a wrong option are a box for people
-    try:
-        status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
-    except typer.TyperException as error:
-        raise UsageError(error.format_message()) from None
-    except typer.Abort:  # said no, or nobody was there to be asked; the question is on standard error
-        sys.exit(EXIT_REFUSED)
-    sys.exit(status or 0)
+    hear(leave)
+    from spanserve.cli.commands import run
 
-
-def _fail(error: SpanserveError, arguments: list[str]) -> None:
-    if "--json" in arguments:
-        sys.stderr.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
-    else:
-        sys.stderr.write(f"spanserve: {error}\n")
-    sys.exit(EXIT_USAGE)
-
-
-def _overview() -> None:
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for name, command in COMMANDS.items():
-        table.add_row(f"[bold]{name}[/]", command.line)
-    rich.print("Extractive question answering, served in batches.\n")
-    rich.print("Usage: spanserve COMMAND [OPTIONS]; `spanserve COMMAND --help` shows examples.\n")
-    rich.print(table)
-    rich.print("\nWithout an address, eval and ask start a private worker on the built-in model.")
+    run(arguments, ready=lambda: hear(end))

@@ -7,7 +7,7 @@ The names here are the Python API, see docs/api.md.
 
 from spanserve.client.async_client import AsyncClient
 from spanserve.client.client import Client
-from spanserve.client.errors import AddressError, ClientError, NoWorker, OtherModel
+from spanserve.client.errors import AddressError, ClientError, Forked, NoWorker, OtherModel
 from spanserve.client.grpc import Dispatcher, Tls
 from spanserve.client.transport import Described, Stream, Transport
 from spanserve.contract import (
@@ -32,6 +32,7 @@ __all__ = [
     "Described",
     "Dispatcher",
     "ErrorCode",
+    "Forked",
     "NoWorker",
     "Options",
     "OtherModel",

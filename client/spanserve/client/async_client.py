@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from spanserve.client.grpc import PLAINTEXT, GrpcTransport, Tls
+from spanserve.client.own_process import OwnProcess
 from spanserve.client.redis import RedisTransport
 from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Priority, Question, QuestionResult, Task, TaskResult
@@ -18,7 +19,7 @@ _DEFAULTS = Options()
 
 
 class AsyncClient:
-    """Talks to workers, from asyncio.
+    """Talks to workers, from asyncio. In a child of the process that made it every call ends with `Forked`.
 
     Args:
         addresses: HOST:PORT or unix:PATH of each worker.
@@ -30,7 +31,8 @@ class AsyncClient:
     def __init__(
         self, *addresses: str, tls: Tls = PLAINTEXT, wait_s: float = 60.0, transport: Transport | None = None
     ) -> None:
-        self._transport = transport or GrpcTransport(addresses or ("localhost:50051",), tls, wait_s)
+        self._process = OwnProcess()
+        self._made = transport or GrpcTransport(addresses or ("localhost:50051",), tls, wait_s)
 
     @classmethod
     def from_redis(
@@ -76,8 +78,14 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Cut the connections. Calling it again does nothing."""
-        await self._transport.close()
+        """Cut the connections. Calling it again, or in a child of this process, does nothing."""
+        if self._process.here:
+            await self._made.close()
+
+    @property
+    def _transport(self) -> Transport:
+        self._process.check()
+        return self._made
 
     async def ask(
         self,

@@ -22,6 +22,7 @@ from typing import Any, Self, TypeVar
 
 from spanserve.client.async_client import AsyncClient
 from spanserve.client.grpc.channel import PLAINTEXT, Tls
+from spanserve.client.own_process import OwnProcess
 from spanserve.client.transport import Described
 from spanserve.contract import Options, QuestionResult, Task, TaskResult
 
@@ -45,6 +46,7 @@ class Client:
         wait_s: float = 60.0,
         connect: Callable[[], AsyncClient] | None = None,
     ) -> None:
+        self._process = OwnProcess()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="spanserve-client", daemon=True)
         self._thread.start()
@@ -95,8 +97,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections. Calling it again does nothing."""
-        if not self._loop.is_closed():
+        """Close the connections. Calling it again, or in a child of this process, does nothing."""
+        if self._process.here and not self._loop.is_closed():
             self._wait(self._client.close())
             self._stop()
 
@@ -142,6 +144,11 @@ class Client:
         return self._wait(self._client.wait_ready())
 
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
+        try:
+            self._process.check()  # its thread is not in a child, which would wait for ever
+        except BaseException:
+            work.close()
+            raise
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

@@ -3,6 +3,7 @@
 ClientError
 ├── NoWorker       no worker could be reached in time
 │   └── OtherModel all workers serve another model than the run has begun with
+├── Forked         a client was used in a child of the process that made it
 ├── AddressError   what should be the address of a worker is none
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
@@ -24,6 +25,10 @@ class NoWorker(ClientError):
 
 class OtherModel(NoWorker):
     """All workers serve another model than the one that a run has begun with."""
+
+
+class Forked(ClientError):
+    """A client, or gRPC, was used in a child of the process that made it. Says what to do instead."""
 
 
 class AddressError(ClientError):

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-import rich
 import typer
-from rich.table import Table
 
+from spanserve.bundle.json_file import read_json
 from spanserve.bundle.manifest import MANIFEST_NAME, Manifest
 from spanserve.bundle.store import Bundle
+from spanserve.options.terminal import Rows, Terminal
 
 app = typer.Typer(add_completion=False)
 
@@ -38,22 +38,22 @@ def inspect(
     # What is read here beyond the manifest a worker reads too, of whichever variant it serves.
     shown = [(manifest, _proofs(Bundle(bundle, manifest))) for manifest in opened.variants]
     if json_output:
-        content = json.loads((bundle / MANIFEST_NAME).read_text(encoding="utf-8"))
+        content = read_json(bundle / MANIFEST_NAME)
         sys.stdout.write(json.dumps({"digest": opened.manifest.digest, **content}, indent=1) + "\n")
         return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column()
+    table = Rows()
+    table.add_column(style="bold")
     table.add_column(overflow="fold", min_width=64)
     for name, value in _facts(opened.manifest):
-        table.add_row(f"[bold]{name}[/]", str(value))
+        table.add_row(name, str(value))
     for number, (manifest, proofs) in enumerate(shown, 1):
         if len(shown) > 1:
             table.add_row("", f"variant {number} of {len(shown)}")
         for name, value in (*_variant_facts(manifest), *proofs):
-            table.add_row(f"[bold]{name}[/]", str(value))
+            table.add_row(name, str(value))
     for entry in opened.manifest.files:
-        table.add_row("[bold]file[/]", f"{entry.path}  {entry.size:,} bytes  {entry.sha256[:12]}")
-    rich.print(table)
+        table.add_row("file", f"{entry.path}  {entry.size:,} bytes  {entry.sha256[:12]}")
+    Terminal().print(table)
 
 
 def _facts(manifest: Manifest) -> list[tuple[str, Any]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+
+from spanserve.bundle.json_file import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class CostTable:
             len(row) == len(self.lengths) for row in self.seconds
         )
         ascending = all(a < b for axis in (self.batches, self.lengths) for a, b in pairwise(axis))
-        positive = all(value > 0 for row in self.seconds for value in row)
+        positive = all(0 < value < math.inf for row in self.seconds for value in row)
         if not (self.batches and self.lengths and shape_fits and ascending and positive):
             raise ValueError(
                 "a cost table needs ascending axes and one positive time for each of their crossings"
@@ -71,10 +74,10 @@ class CostTable:
             ValueError: the file is no cost table.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            content = read_json(path)
             rows = tuple(tuple(float(value) for value in row) for row in content["seconds"])
             return cls(tuple(map(int, content["batches"])), tuple(map(int, content["lengths"])), rows)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path.name} is no cost table: {error!r}") from None
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from spanserve.bundle.json_file import read_json
+
 
 @dataclass(frozen=True, slots=True)
 class Golden:
@@ -22,6 +24,12 @@ class Golden:
     end: int
     score: float
 
+    def __post_init__(self) -> None:
+        texts = isinstance(self.context, str) and isinstance(self.question, str)
+        numbers = all(isinstance(value, int | float) for value in (self.start, self.end, self.score))
+        if not (texts and numbers and 0 <= self.start <= self.end <= len(self.context)):
+            raise TypeError("a golden has a context, a question, and a span of the context with its score")
+
 
 def goldens_to_json(goldens: Sequence[Golden]) -> str:
     """What `read_goldens` reads."""
@@ -35,7 +43,7 @@ def read_goldens(path: Path) -> tuple[Golden, ...]:
         ValueError: the file holds none.
     """
     try:
-        goldens = tuple(Golden(**entry) for entry in json.loads(path.read_text(encoding="utf-8")))
+        goldens = tuple(Golden(**entry) for entry in read_json(path))
     except TypeError as error:
         raise ValueError(f"{path.name} holds no goldens: {error}") from None
     if not goldens:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from spanserve.bundle import format1, format2
 from spanserve.bundle.cost import CostTable
 from spanserve.bundle.golden import Golden, read_goldens
+from spanserve.bundle.json_file import read_json
 from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME, Manifest
 from spanserve.bundle.parts import FileEntry
 from spanserve.contract.errors import SpanserveError
@@ -76,7 +77,7 @@ class Bundle:
         """
         try:
             return read_goldens(self.path / self.manifest.goldens)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise BundleError(f"{self.path}: {error}") from None
 
     def cost_table(self) -> CostTable:
@@ -87,7 +88,7 @@ class Bundle:
         """
         try:
             return CostTable.read(self.path / self.manifest.cost_table)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise BundleError(f"{self.path}: {error}") from None
 
 
@@ -142,17 +143,16 @@ def _content(path: Path, variants: tuple[Manifest, ...], *, older: bool) -> dict
 def _read_variants(path: Path) -> tuple[Manifest, ...]:
     file = path / MANIFEST_NAME
     try:
-        if file.stat().st_size > _MAX_MANIFEST_BYTES:
-            raise BundleError(f"{file}: larger than {_MAX_MANIFEST_BYTES} bytes")
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, _MAX_MANIFEST_BYTES)
     except FileNotFoundError:
         raise BundleError(f"{path} is no bundle: it holds no {MANIFEST_NAME}") from None
     except (OSError, ValueError) as error:
         raise BundleError(f"{file} cannot be read: {error}") from None
     found = content.get("format") if isinstance(content, dict) else None
-    if found not in _READERS:
+    if not isinstance(found, int) or found not in _READERS:
         known = " or ".join(map(str, _READERS))
-        raise BundleError(f"{file}: format {found!r} is not a format that this version reads: {known}")
+        shown = repr(found)[:64] if isinstance(found, str | int | float | None) else type(found).__name__
+        raise BundleError(f"{file}: format {shown} is not a format that this version reads: {known}")
     try:
         return _READERS[found](content)
     except ValueError as error:

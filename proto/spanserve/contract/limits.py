@@ -37,6 +37,8 @@ MAX_N_BEST: Final = 100
 MAX_ANSWER_LENGTH: Final = 128
 MAX_DOC_STRIDE: Final = 384
 MAX_QUERY_LENGTH: Final = 128
+#: Characters of each text of an error that a client keeps.
+MAX_ERROR_CHARS: Final = 2 * KIB
 #: Attempts that are told apart: from the third on a task runs alone, from the fourth on each of its questions.
 MAX_ATTEMPTS: Final = 5
 #: Deaths of a device or a worker that was alone with something, before that is given up as poison.

@@ -1,4 +1,4 @@
-"""Groups of command line options, so that each stands once and commands take them by the group.
+"""What commands share: groups of command line options, so that each stands once, and the terminal they print to.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisLogin:

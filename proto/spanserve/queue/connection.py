@@ -7,6 +7,7 @@ sent again, and who calls them decides when.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,14 @@ _PASSING = (
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 
 
+#: What would end the part of a URL that holds user and password.
+_UNQUOTED = re.compile(r"[/?#\[\]]")
+#: Queries with secrets: redis-py takes every option of a connection as one.
+_SECRET = re.compile(r"([?&#][^=&]*(?:pass|user)[^=&]*=)[^&]*", re.IGNORECASE)
+#: What stands in the place of a port and is none: the rest of a login whose host was forgotten.
+_NO_PORT = re.compile(r"^([^/?#\[:]*):(?!\d*(?:[/?#]|$)).*", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisSettings:
     """Where Redis is, and how to get in. The password stays in its file and out of every text.
@@ -62,8 +71,15 @@ class RedisSettings:
     tls_key: Path | None = None
 
     def __post_init__(self) -> None:
-        if urlsplit(self.url).scheme not in ("redis", "rediss", "unix"):
+        scheme, _, rest = self.url.partition("://")
+        if scheme not in ("redis", "rediss", "unix"):
             raise QueueError(f"{self.safe_url} is not a redis://, rediss:// or unix:// address")
+        login = "" if scheme == "unix" else rest.rpartition("@")[0]
+        if _UNQUOTED.search(login) or _is_broken(self.url):
+            raise QueueError(
+                f"{self.safe_url} cannot be read: in a user or password write / as %2F, ? as %3F, # as %23, [ as %5B "
+                "and ] as %5D, or give --redis-username and --redis-password-file"
+            )
         if (self.tls_cert is None) != (self.tls_key is None):
             raise QueueError("the TLS certificate and its key go together")
         if self.tls_ca is not None and not self.url.startswith("rediss://"):
@@ -74,11 +90,11 @@ class RedisSettings:
 
     @property
     def safe_url(self) -> str:
-        """The URL without a password."""
-        parts = urlsplit(self.url)
-        if "@" not in parts.netloc:
-            return self.url
-        return parts._replace(netloc="***@" + parts.netloc.rpartition("@")[2]).geturl()
+        """The URL without user and password, wherever they stand, be it a URL or not."""
+        scheme, mark, rest = self.url.partition("://") if "://" in self.url else ("", "", self.url)
+        _, at, place = rest.rpartition("@")
+        place = _SECRET.sub(r"\1***", place if at else _NO_PORT.sub(r"\1:***", place))
+        return f"{scheme}{mark}{'***' if at else ''}{at}{place}"
 
     def __repr__(self) -> str:
         return f"RedisSettings({self.safe_url})"
@@ -132,6 +148,15 @@ class _PasswordFile(CredentialProvider):
 
     async def get_credentials_async(self) -> tuple[str, str]:
         return self.get_credentials()
+
+
+def _is_broken(url: str) -> bool:
+    """Whether a URL cannot be split into its parts."""
+    try:
+        _ = urlsplit(url).port
+    except ValueError:
+        return True
+    return False
 
 
 async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: Any) -> _T:

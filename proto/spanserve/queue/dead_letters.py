@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from spanserve.queue.config import read_config
 from spanserve.queue.connection import guarded
+from spanserve.queue.fields import count_of, text_of
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.overview import entry_ms, job_in, server_ms
 
@@ -55,20 +56,13 @@ async def purge_dead_letters(redis: Redis, keys: Keys, entries: Sequence[str]) -
 
 
 def _letter(entry: bytes, fields: dict[bytes, bytes], now_ms: int) -> DeadLetter:
-    def text(name: bytes) -> str:
-        return fields.get(name, b"").decode(errors="replace")
-
-    def number(name: bytes) -> int:
-        value = text(name)
-        return int(value) if value.isdecimal() else 0
-
     return DeadLetter(
         entry=entry.decode(),
         job=job_in(fields),
-        reason=text(b"reason"),
-        worker=text(b"worker"),
-        model=text(b"model"),
-        deliveries=number(b"deliveries"),
-        questions=number(b"questions"),
+        reason=text_of(fields.get(b"reason", b"")),
+        worker=text_of(fields.get(b"worker", b"")),
+        model=text_of(fields.get(b"model", b"")),
+        deliveries=count_of(fields.get(b"deliveries")),
+        questions=count_of(fields.get(b"questions")),
         age_ms=max(0, now_ms - entry_ms(entry)),
     )

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from spanserve.queue.config import QueueConfig, read_config
 from spanserve.queue.connection import guarded
 from spanserve.queue.errors import NoQueue
+from spanserve.queue.fields import count_of, text_of
 from spanserve.queue.keys import CLASSES, JobId, Keys
 from spanserve.queue.registry import WorkerSeen, workers_seen
 from spanserve.queue.state import GROUP, RELEASED
@@ -88,8 +89,8 @@ async def overview(redis: Redis, keys: Keys) -> Overview:
     return Overview(
         config=config,
         depths=tuple(depths),
-        bytes=int(bytes_ or 0),
-        questions=int(questions or 0),
+        bytes=count_of(bytes_),
+        questions=count_of(questions),
         dead=await guarded(lambda: client.xlen(keys.dead)),
         workers=tuple(await workers_seen(redis, keys)),
         used_memory=memory.get("used_memory"),
@@ -121,7 +122,7 @@ async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
                     entry=lease["message_id"].decode(),
                     name=priority.name.lower(),
                     job=job_in(entries[0][1]) if entries else None,
-                    consumer=lease["consumer"].decode(),
+                    consumer=text_of(lease["consumer"]),
                     idle_ms=lease["time_since_delivered"],
                     deliveries=lease["times_delivered"],
                 )
@@ -144,7 +145,8 @@ async def live_jobs(redis: Redis, keys: Keys, tenant: str, run_id: str) -> list[
         return [member async for member, _ in members]
 
     # A scan may tell a member twice.
-    return [JobId.parse(member.decode()) for member in dict.fromkeys(await guarded(scan))]
+    jobs = (text_of(member).split("/") for member in dict.fromkeys(await guarded(scan)))
+    return [JobId(*parts) for parts in jobs if len(parts) == 3]
 
 
 async def server_ms(redis: Redis) -> int:
@@ -160,7 +162,7 @@ def entry_ms(entry: bytes) -> int:
 
 def job_in(fields: Mapping[bytes, bytes]) -> JobId | None:
     """The job that an entry names; None where it names none."""
-    parts = fields.get(b"job", b"").decode(errors="replace").split("/")
+    parts = text_of(fields.get(b"job", b"")).split("/")
     return JobId(*parts) if len(parts) == 3 else None
 
 

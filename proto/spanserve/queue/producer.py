@@ -15,6 +15,7 @@ from spanserve.queue.calls import Call, evaluate, evaluate_all
 from spanserve.queue.connection import guarded
 from spanserve.queue.entry import VERSION, crc_of
 from spanserve.queue.errors import NoQueue, QueueError, QueueFull
+from spanserve.queue.fields import text_of
 from spanserve.queue.keys import CLASSES, JobId, Keys
 from spanserve.queue.state import JobState
 
@@ -45,7 +46,8 @@ class Event:
 
     cursor: str
     task_id: str
-    state: JobState
+    #: None: in a word that this version does not know.
+    state: JobState | None
 
 
 class Producer:
@@ -109,7 +111,7 @@ class Producer:
         found = await guarded(lambda: self._redis.xread({stream: cursor}, count=EVENTS_READ, block=block_ms))
         entries = found[0][1] if found else []
         return [
-            Event(id_.decode(), fields[b"id"].decode(), JobState(fields[b"state"].decode()))
+            Event(id_.decode(), text_of(fields.get(b"id", b"")), _state(fields.get(b"state")))
             for id_, fields in entries
         ]
 
@@ -128,7 +130,7 @@ class Producer:
     async def state(self, job: JobId) -> JobState | None:
         """Where a job stands; None if there is no record of it (any more)."""
         found = await guarded(lambda: self._redis.hget(self.keys.job(job), "state"))
-        return None if found is None else JobState(found.decode())
+        return _state(found)
 
     async def cancel(self, jobs: Sequence[JobId], who: str = "client") -> list[str]:
         """Withdraw jobs: `cancelled`, `flagged` (a worker has it and is told), `ended`, or `unknown` each.
@@ -148,6 +150,11 @@ class Producer:
         """Queue a dead letter again: `queued`, `ended`, `gone`, or `missing`."""
         reply = await evaluate(self._redis, Call("replay", self.keys.of_job(job), (dead_entry,)))
         return str(reply[0].decode())
+
+
+def _state(word: bytes | None) -> JobState | None:
+    known = {state.value.encode(): state for state in JobState}
+    return known.get(word or b"")
 
 
 def busy(name: str, value: str, limit: str) -> Refusal:

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from spanserve.contract import WorkerStatus
 from spanserve.queue.connection import guarded
+from spanserve.queue.fields import text_of
 from spanserve.queue.keys import Keys
 
 
@@ -48,13 +49,13 @@ async def workers_seen(redis: Redis, keys: Keys) -> list[WorkerSeen]:
     now_ms = seconds * 1000 + microseconds // 1000
     pipeline = redis.pipeline(transaction=False)
     for name, _ in found:
-        pipeline.hgetall(keys.worker(name.decode()))
+        pipeline.hgetall(keys.worker("").encode() + name)
     facts = await guarded(pipeline.execute) if found else []
     return [
         WorkerSeen(
-            consumer=name.decode(),
+            consumer=text_of(name),
             age_ms=max(0, now_ms - int(seen_ms)),
-            facts={key.decode(): value.decode() for key, value in said.items()},
+            facts={text_of(key): text_of(value) for key, value in said.items()},
         )
         for (name, seen_ms), said in zip(found, facts, strict=True)
     ]

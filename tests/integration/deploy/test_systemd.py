@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spanserve.doors.descriptors import WANTED
 from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import DRAIN_SLACK_S
 from tests.kit.deployed import DEPLOY, UNFORESEEN_S
@@ -82,6 +83,12 @@ def test_restart(unit: str) -> None:
     assert int(lines["RestartSec"]) >= 5
     assert int(lines["TimeoutStopSec"]) >= 5 + 20 + UNFORESEEN_S
     assert "mixed" == lines["KillMode"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_descriptors(unit: str) -> None:
+    """A service may have the descriptors that a worker asks for."""
+    assert WANTED == int(settings(unit)["LimitNOFILE"])
 
 
 def test_supervisor() -> None:

@@ -211,3 +211,42 @@ def test_no_redis(
         error = capsys.readouterr().err
         assert error
         assert "secret" not in error
+
+
+EVIL = "\x1b]0;PWNED\x07\x1b]52;c;ZXZpbA==\x07[/red]\n\u202e"
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        {"job": f"t/r/{EVIL}", "reason": EVIL, "worker": EVIL, "model": EVIL, "deliveries": "1"},
+        {"job": "[/x]/[bold/[", "reason": "[/oops] [link=http://evil]click[/link]", "worker": "[/]"},
+        {"job": b"\xff/\xfe/\xfd", "reason": b"\xff\x9b2J", "deliveries": "9" * 5000, "questions": "²"},
+        {"nothing": "of a letter"},
+    ],
+    ids=["escapes", "markup", "bytes", "bare"],
+)
+async def test_dead_letters_of_a_stranger(rig: QueueRig, queue: Command, letter: dict[Any, Any]) -> None:
+    """Whatever somebody wrote among the dead letters is shown, in one line, and does nothing to a terminal."""
+    rig.plain.xadd(rig.keys.dead, letter)
+    status, shown = await queue("dead")
+    assert 0 == status, queue.error
+    assert [] == [c for c in ("\x1b", "\x07", "\x9b", "\u202e") if c in shown]
+    assert 1 == len(await queue.json("dead"))
+
+
+async def test_status_of_forged_workers(rig: QueueRig, queue: Command) -> None:
+    """Workers whose names and facts are no text, or steer terminals, are shown like any other."""
+    now_ms = rig.plain.time()[0] * 1000
+    names = EVIL.encode(), b"\xff\xfe", b"[bold"
+    keys = [rig.keys.worker("").encode() + name for name in names]
+    for key, name in zip(keys, names, strict=True):
+        facts = {"name": name, "device": "[/x]", b"\xff": b"\xfe", "state": EVIL, "held_tasks": "nan"}
+        rig.plain.zadd(rig.keys.workers, {name: now_ms})
+        rig.plain.hset(key, mapping=facts | {"ended_questions": "1e400"})
+    status, shown = await queue("status")
+    assert 0 == status, queue.error
+    assert [] == [c for c in ("\x1b", "\x07", "\u202e") if c in shown]
+    assert "\\xff" in shown
+    assert 3 == len((await queue.json("status"))["workers"])
+    rig.plain.delete(rig.keys.workers, *keys)

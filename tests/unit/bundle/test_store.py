@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,7 +67,40 @@ def spoil(path: Path) -> None:
     (path / "manifest.json").write_text("{")
 
 
+def pipe(path: Path) -> None:
+    (path / "manifest.json").unlink()
+    os.mkfifo(path / "manifest.json")
+
+
+def pipe_beside(path: Path) -> None:
+    (path / "cost.json").unlink()
+    os.mkfifo(path / "cost.json")
+
+
+def device(path: Path) -> None:
+    (path / "manifest.json").unlink()
+    (path / "manifest.json").symlink_to("/dev/zero")
+
+
+def nest(path: Path) -> None:
+    (path / "manifest.json").write_text("[" * 100_000)
+
+
+def nest_format(path: Path) -> None:
+    edit(path, format=[[[1]]])
+
+
+def grow(path: Path) -> None:
+    (path / "manifest.json").write_text(" " * 2_000_000)
+
+
 DAMAGES = [
+    pytest.param(pipe, "manifest.json is not a regular file", id="manifest-is-a-pipe"),
+    pytest.param(pipe_beside, "cost.json is not a regular file", id="file-is-a-pipe"),
+    pytest.param(device, "manifest.json is not a regular file", id="manifest-is-a-device"),
+    pytest.param(nest, "nested too deeply", id="manifest-nested"),
+    pytest.param(nest_format, "format list is not", id="format-nested"),
+    pytest.param(grow, "larger than", id="manifest-large"),
     pytest.param(flip, "sha256", id="byte-flipped"),
     pytest.param(lose, "missing", id="file-missing"),
     pytest.param(cut, "truncated", id="file-truncated"),
@@ -85,6 +120,37 @@ def test_damaged(tmp_path: Path, damage: object, message: str) -> None:
     damage(tmp_path / "b")
     with pytest.raises(BundleError, match=message):
         Bundle.open(tmp_path / "b")
+
+
+#: Where a bundle has it, and what it may be: whoever makes a bundle writes the digests as well.
+PROOFS = ("goldens.json", Bundle.goldens), ("cost.json", Bundle.cost_table)
+
+
+@pytest.mark.parametrize(("name", "read"), PROOFS, ids=["goldens", "costs"])
+@pytest.mark.parametrize(
+    "content",
+    ["[" * 100_000, "{}", "[]", "[1]", '"x"', "nul", "9" * 5000, '[{"context": 1}]', '{"seconds": [[1e999]]}', "\xff"],
+    ids=lambda content: content[:20],
+)
+def test_proofs_that_are_none(
+    tmp_path: Path, name: str, read: Callable[[Bundle], object], content: str
+) -> None:
+    """Goldens and costs that are something else end in one sentence, whatever they are."""
+    bundle = make_sim_bundle(tmp_path / "b")
+    (tmp_path / "b" / name).write_bytes(content.encode("latin-1"))
+    with pytest.raises(BundleError, match=name) as caught:
+        read(bundle)
+    assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("change", [{"start": -1}, {"end": 1 << 40}, {"context": None}, {"score": "1"}])
+def test_goldens_of_another_form(tmp_path: Path, change: dict[str, object]) -> None:
+    """A golden whose span is not one of its context is none."""
+    bundle = make_sim_bundle(tmp_path / "b")
+    golden = {"context": "c", "question": "q", "start": 0, "end": 1, "score": 1.0} | change
+    (tmp_path / "b" / "goldens.json").write_text(json.dumps([golden]))
+    with pytest.raises(BundleError, match="holds no goldens"):
+        bundle.goldens()
 
 
 def test_no_bundle(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from spanserve.cli.main import COMMANDS, main
+from spanserve.cli.commands import COMMANDS
+from spanserve.cli.main import main
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

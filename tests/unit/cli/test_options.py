@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from spanserve.cli.main import COMMANDS
+from spanserve.cli.commands import COMMANDS
 
 RECORD = Path(__file__).with_name("options.txt")
 

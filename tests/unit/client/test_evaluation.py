@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from spanserve.client import NoWorker, Options, Refusal, Task, TaskResult
 from spanserve.client.errors import LedgerError
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
 from spanserve.client.testing import InMemoryTransport, scripted
+from spanserve.options.terminal import Terminal
 from spanserve.squad import Dataset, DatasetQuestion, Passage
 
 WORDS = ("harbour", "mill", "bridge", "church")
@@ -32,7 +32,7 @@ def evaluate(transport: InMemoryTransport, folder: Path, *, resume: bool = False
     evaluation = Evaluation(
         dataset=DATASET, connect=lambda: transport, folder=folder, options=Options(), resume=resume
     )
-    return evaluation.run(Console(file=io.StringIO()))
+    return evaluation.run(Terminal(file=io.StringIO()))
 
 
 def second_word(context: str, question: str) -> str:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from spanserve.client.redis.outcome import checked, without_result
+from spanserve.client.redis.outcome import without_result
+from spanserve.client.result_check import checked
 from spanserve.contract import ErrorCode, Question, QuestionResult, Refusal, Task, TaskResult
 from spanserve.queue import JobState
 

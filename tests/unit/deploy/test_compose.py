@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from spanserve.doors.descriptors import WANTED
 from tests.kit.deployed import DEPLOY, UNFORESEEN_S, probe_place, variables
 
 FILE = DEPLOY / "compose.yaml"
@@ -73,6 +74,11 @@ def test_files(compose: dict[str, Any]) -> None:
     made = re.search(r">(\S+)", compose["services"]["redis"]["command"][2])
     assert made is not None
     assert f"aclfile {made[1]}" in conf
+
+
+def test_descriptors(compose: dict[str, Any]) -> None:
+    """A worker may have the descriptors that it asks for."""
+    assert WANTED == compose["services"]["worker"]["ulimits"]["nofile"]
 
 
 def test_end(compose: dict[str, Any]) -> None:

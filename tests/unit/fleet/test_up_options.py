@@ -45,7 +45,8 @@ def test_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], messa
 def test_no_room_for_sockets(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A folder for temporary files whose path is too long for a socket's is refused by name."""
+    """Where no folder for temporary files has a path short enough for a socket's, TMPDIR is refused by name."""
+    monkeypatch.setattr("spanserve.contract.socket_folder._SHORTER", ())
     folder = tmp_path / ("x" * 90)
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -10,6 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from spanserve.contract.errors import SettingsError
+from spanserve.worker.open_connections import MAX_OPEN
 from spanserve.worker.pages import Page, Pages
 
 
@@ -106,3 +107,14 @@ async def test_in_use(address: str) -> None:
     """An address that somebody else has is refused."""
     with pytest.raises(SettingsError, match=address):
         await Pages(address, {}).start()
+
+
+async def test_silent_connections(address: str) -> None:
+    """However many connections say nothing, whoever asks gets the page; the oldest of them go."""
+    host, _, port = address.rpartition(":")
+    silent = [await asyncio.open_connection(host, int(port)) for _ in range(2 * MAX_OPEN)]
+    assert (await ask(address, b"GET /hello HTTP/1.1\r\n\r\n")).endswith(b"hello\n")
+    cut = await asyncio.gather(*(reader.read() for reader, _ in silent[:MAX_OPEN]), return_exceptions=True)
+    assert all(isinstance(end, ConnectionError) or end == b"" for end in cut)
+    for _, writer in silent:
+        writer.close()

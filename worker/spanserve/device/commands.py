@@ -9,9 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
-import rich
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from spanserve import demo
 from spanserve.bundle import Bundle
@@ -21,6 +20,7 @@ from spanserve.device.handle import Device
 from spanserve.device.options import SdkOptions
 from spanserve.device.spec import DeviceSpec
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -128,26 +128,22 @@ def _print_json(bundle: Bundle, device: str, slots: int, measured: Measured) -> 
 
 def _print(bundle: Bundle, device: str, slots: int, measured: Measured) -> None:
     manifest = bundle.manifest
-    rich.print(
-        f"[bold]{manifest.name}[/] ({manifest.precision}) on {device}: "
-        f"batch {measured.batch} x {measured.length}, {slots} in flight"
-    )
-    totals = Table(box=None, show_header=False, padding=(0, 2))
+    terminal = Terminal()
+    shape = f"batch {measured.batch} x {measured.length}, {slots} in flight"
+    terminal.print(Text.assemble((manifest.name, "bold"), f" ({manifest.precision}) on {device}: {shape}"))
+    totals = Rows()
     totals.add_row("Total iterations", str(measured.iterations))
     totals.add_row("Host wall time (s)", f"{measured.wall_s:.3f}")
     totals.add_row("Throughput (qps)", f"{measured.throughput:.2f} samples/s")
-    rich.print(totals)
+    terminal.print(totals)
     columns = [column.name for column in dataclasses.fields(Latencies)]
-    table = Table(box=None, padding=(0, 1))
-    table.add_column("ms", no_wrap=True)
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
+    table = Rows("ms", *(f"{column} " for column in columns))
     for label, found in _latencies(measured).items():
         parts = measured.parts if label == "device" else {}
         rows = {label: found, **{"  " + name.replace("_", " "): part for name, part in parts.items()}}
         for row, times in rows.items():
             table.add_row(row, *(f"{getattr(times, column) * 1000:.2f}" for column in columns))
-    rich.print(table)
+    terminal.print(table)
 
 
 def _latencies(measured: Measured) -> dict[str, Latencies]:

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from spanserve import demo
+from spanserve.contract.escape import escape
 from spanserve.device import DeviceSpec, read_environment
 from spanserve.device.options import SdkOptions
 from spanserve.doctor.examination import Examination
 from spanserve.doctor.finding import Finding, Verdict
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 from spanserve.queue.options import RedisLogin
 
 app = typer.Typer(add_completion=False)
@@ -82,15 +82,15 @@ def doctor(
         found = [{**asdict(finding), "verdict": finding.verdict.value} for finding in findings]
         sys.stdout.write(json.dumps({"healthy": healthy, "findings": found}) + "\n")
     else:
-        Console().print(_table(findings))
+        Terminal().print(_table(findings))
     sys.exit(0 if healthy else 1)
 
 
-def _table(findings: list[Finding]) -> Table:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+def _table(findings: list[Finding]) -> Rows:
+    table = Rows()
     for finding in findings:
-        text = Text(finding.found)
+        text = Text(escape(finding.found))
         if finding.advice:
-            text.append(f"\n→ {finding.advice}", style="italic")
+            text.append(f"\n→ {escape(finding.advice)}", style="italic")
         table.add_row(Text(finding.verdict.value, style=_STYLES[finding.verdict]), finding.name, text)
     return table

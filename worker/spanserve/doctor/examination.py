@@ -10,6 +10,8 @@ from pathlib import Path
 from spanserve import demo
 from spanserve.device import DeviceSpec
 from spanserve.doctor.bundle import check_target, open_bundle
+from spanserve.doctor.descriptors import check_descriptors
+from spanserve.doctor.environment import check_environment
 from spanserve.doctor.finding import Finding
 from spanserve.doctor.processor import check_processor
 from spanserve.doctor.redis import check_redis
@@ -40,12 +42,14 @@ class Examination:
         manifest, opened = open_bundle(self.bundle, targets) if self.bundle else (None, None)
         spec = self.device or DeviceSpec.meant_for(manifest.target if manifest else demo.TARGET)
         yield from check_processor(self.root, manifest if spec.kind.host_processor else None)
+        yield from check_descriptors()
         if opened is not None:
             yield opened
         if manifest is not None:
             yield check_target(manifest, spec)
         if self.redis is not None:
             yield from check_redis(self.redis)
+        yield from check_environment(self.device_env)
         for look in spec.kind.looks:
             module, _, name = look.partition(":")
             yield from getattr(import_module(module), name)(self, spec, manifest)

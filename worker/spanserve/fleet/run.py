@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import os
 import signal
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from spanserve.bundle import BundleError
-from spanserve.contract.errors import SettingsError
+from spanserve.contract.socket_folder import socket_folder
 from spanserve.device import read_environment
+from spanserve.doors import descriptors
 from spanserve.engine.waiting import Changes
 from spanserve.fleet.cores import divide
 from spanserve.fleet.fleet import Fleet
@@ -28,8 +28,8 @@ from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Pages
 from spanserve.worker.settings import Settings
 
-#: Bytes of the path of a folder for sockets: theirs end at 107, and are longer by `/NUMBER.metrics`.
-MAX_FOLDER_BYTES = 107 - 20
+#: Bytes of the name of a socket: `NUMBER.metrics`.
+LONGEST_SOCKET = 20
 #: Seconds a worker gets to end beyond what it gives its tasks: replies on their way, its device host.
 DRAIN_SLACK_S = 20.0
 
@@ -70,14 +70,13 @@ def run_fleet(settings: FleetSettings) -> int:
     Raises:
         SpanserveError: it could not start.
     """
+    descriptors.raise_limit()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway
     pinned = read_pinned(settings.bundle)
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spanserve-up-"))
-        if len(os.fsencode(folder)) > MAX_FOLDER_BYTES:
-            raise SettingsError(f"TMPDIR is {tempfile.gettempdir()}: too long a path for sockets below it")
+        folder = stack.enter_context(socket_folder("spanserve-up-", LONGEST_SOCKET))
         reserve((placement.address for placement in settings.placements), stack)
-        return asyncio.run(_Supervisor(settings, pinned, Path(folder)).run())
+        return asyncio.run(_Supervisor(settings, pinned, folder).run())
 
 
 class _Supervisor:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
 from spanserve.device.kinds import published
+from spanserve.options.terminal import Rows, Terminal
 from spanserve.planner.card import Setup
 from spanserve.planner.chart import Line, Panel, draw
 from spanserve.planner.load import (
@@ -98,7 +97,7 @@ def plan(
     chance = random.Random(seed)  # noqa: S311 - arrivals, no secret
     times = _times(arrivals, rate, chance)
     load = make_arrivals(times, read_windows(lengths or demo.QUESTIONS, opened), chance)
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     found = make_plan(
         setup,
         load,
@@ -116,8 +115,8 @@ def plan(
     if json_output:
         sys.stdout.write(json.dumps({"profile": name, **_content(found, recorded_rate(times), p99)}) + "\n")
     else:
-        Console().print(_table(found))
-        Console().print(_verdict(found, name, p99), highlight=False)
+        Terminal().print(_table(found))
+        Terminal().print(_verdict(found, name, p99))
     if found.needed is None:
         raise typer.Exit(EXIT_NOT_ENOUGH)
 
@@ -147,18 +146,9 @@ def _range(text: str) -> range:
     return range(first, last + 1)
 
 
-def _table(plan: Plan) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in (
-        "cards",
-        "utilisation",
-        "p50 ms",
-        "p99 ms",
-        "useful/padded",
-        "windows/batch",
-        "answered/s",
-    ):
-        table.add_column(column, justify="right")
+def _table(plan: Plan) -> Rows:
+    columns = "cards", "utilisation", "p50 ms", "p99 ms", "useful/padded", "windows/batch", "answered/s"
+    table = Rows(*(f"{column} " for column in columns))
     for fleet in plan.fleets:
         table.add_row(
             str(fleet.cards),

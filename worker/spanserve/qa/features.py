@@ -73,7 +73,7 @@ class Encoder:
         self.info = info
         self.max_seq_length = max_seq_length
         self._vocab_size = vocab_size
-        self._tokenizer = Tokenizer.from_file(str(tokenizer_path))
+        self._tokenizer = _read(tokenizer_path)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._continues = np.zeros(vocab_size, np.bool_)  # ids of pieces that continue a word
@@ -88,7 +88,7 @@ class Encoder:
         """The encoder that a bundle was built with.
 
         Raises:
-            BundleError: its model takes or gives other tensors, or another template, than we know of.
+            BundleError: its tokenizer cannot be read; or its model takes or gives other tensors, or another template, than we know of.
         """
         manifest = bundle.manifest
         _check(bundle.path, manifest)
@@ -203,3 +203,10 @@ def _whole_characters(text: str, ends: Ints) -> Ints:
 
 def _is_mark(char: str) -> bool:
     return unicodedata.category(char)[0] == "M"
+
+
+def _read(path: Path) -> Tokenizer:
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # the library has no kind of its own
+        raise BundleError(f"{path} is no tokenizer: {error}") from None

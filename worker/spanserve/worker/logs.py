@@ -10,6 +10,9 @@ from typing import TextIO
 import structlog
 
 from spanserve.contract.errors import SettingsError
+from spanserve.worker.log_processors import RateLimit, escape_values
+
+log = structlog.get_logger(__name__)
 
 
 def configure_logs(level: str = "info", device: str = "") -> None:
@@ -34,13 +37,15 @@ def configure_logs(level: str = "info", device: str = "") -> None:
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        RateLimit(),
         with_device,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        escape_values,
     ]
     if sys.stdout.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
-    else:
-        processors.append(structlog.processors.format_exc_info)
+        # Not its tracebacks with the values of variables: those are texts of clients.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[*processors, renderer],
         # A line and its end in one write: workers side by side write to one pipe.
@@ -48,6 +53,17 @@ def configure_logs(level: str = "info", device: str = "") -> None:
         wrapper_class=structlog.make_filtering_bound_logger(levels[level.upper()]),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    if not any(isinstance(handler, _Libraries) for handler in root.handlers):
+        root.addHandler(_Libraries(logging.WARNING))
+
+
+class _Libraries(logging.Handler):
+    """Puts what libraries log among our lines; each gets one line a minute, for it may log whatever a peer does."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        write = log.error if record.levelno >= logging.ERROR else log.warning
+        write(record.name, message=record.getMessage(), exc_info=record.exc_info or None, per_minute=1)
 
 
 class _Unbreakable:

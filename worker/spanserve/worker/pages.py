@@ -11,6 +11,7 @@ from http import HTTPStatus
 import structlog
 
 from spanserve.contract.errors import SettingsError
+from spanserve.worker.open_connections import OpenConnections
 
 #: Seconds a client gets to send its request and to take the page.
 TIMEOUT_S = 10.0
@@ -41,6 +42,7 @@ class Pages:
         self.address = address
         self._pages = pages
         self._server: asyncio.Server | None = None
+        self._connections = OpenConnections()
 
     async def start(self) -> None:
         """Listen.
@@ -68,7 +70,7 @@ class Pages:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         gone = TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
-        with contextlib.closing(writer), contextlib.suppress(*gone):
+        with self._connections.hold(writer), contextlib.closing(writer), contextlib.suppress(*gone):
             async with asyncio.timeout(TIMEOUT_S):
                 request = await reader.readuntil(b"\r\n\r\n")
                 writer.write(await self._answer(request))

@@ -25,6 +25,7 @@ from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
+from spanserve.doors import descriptors
 from spanserve.doors.door import Door, Inside
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.credit import CreditPool
@@ -58,6 +59,7 @@ def run_worker(settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> int:
     """
     if settings.exit_with_parent is not None:
         _exit_with(settings.exit_with_parent)
+    descriptors.raise_limit()
     if settings.cpus:
         pin(settings.cpus)
     # One task at a time is tokenised, in a thread; the tokenizer's own threads would only contend.
@@ -110,7 +112,7 @@ class Worker(Observer):
         made = (make(inside, settings) for make in doors)
         self.doors = [door for door in made if door is not None]
         self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
-        self._alive: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
         self.pages: Pages | None = None
         self.stopping = asyncio.Event()
         #: Set by a second signal.
@@ -131,7 +133,9 @@ class Worker(Observer):
             for door in self.doors:
                 await door.check()
             self.notifier.tell(f"STATUS={State.STARTING.value}")
-            self._alive = asyncio.create_task(self.notifier.keep_alive())
+            self._background = [
+                asyncio.create_task(work) for work in (self.notifier.keep_alive(), descriptors.watch())
+            ]
             await self._load()
             await first(self.stopping, self.failed)
             return EXIT_DEVICE_FAILED if self.failed.is_set() else await self._drain()
@@ -196,8 +200,8 @@ class Worker(Observer):
         """Leave: the doors in their order, then what they stand on; whatever fails, all steps are taken."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.notifier.close)
-            if self._alive is not None:
-                stack.callback(self._alive.cancel)
+            for task in self._background:
+                stack.callback(task.cancel)
             if self.pages is not None:
                 stack.callback(self.pages.close)
             stack.push_async_callback(asyncio.to_thread, self.serving.device.close)

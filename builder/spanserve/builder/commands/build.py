@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import signal
 import sys
 import time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import rich
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from spanserve.builder.commands.options import PANEL, MagicMindGroup
 from spanserve.builder.errors import BuildError
 from spanserve.builder.targets import TARGETS, Target
 from spanserve.bundle import Verification
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 
 # They are imported by the build itself, `--help` is quicker without; here only their absence matters.
 for _package in ("torch", "transformers"):
@@ -110,13 +108,12 @@ def build(
 
     The bundle is checked against the checkpoint on the very device before it is written.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     kind = _target(target, context, magicmind)
     began = time.monotonic()
-    console = Console(stderr=True, quiet=json_output)
+    console = Terminal(stderr=True, quiet=json_output)
 
     def show(step: str) -> None:
-        console.print(f"[dim]{time.monotonic() - began:6.1f} s[/]  {step}", highlight=False)
+        console.print(Text.assemble((f"{time.monotonic() - began:6.1f} s", "dim"), f"  {step}"))
 
     show("starting")
     from spanserve.builder.build import Recipe, build
@@ -153,17 +150,12 @@ def build(
     if json_output:
         sys.stdout.write(json.dumps(facts) + "\n")
         return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_column()
     table.add_column(overflow="fold", min_width=64)
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
-    rich.print(table)
-
-
-def _terminate(number: int, frame: object) -> None:
-    """End as by Ctrl-C: the temporary folder is removed on the way out."""
-    sys.exit(128 + number)
+    Terminal().print(table)
 
 
 def _verified(found: Verification) -> dict[str, Any]:

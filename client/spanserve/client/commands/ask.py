@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from spanserve.client import AsyncClient, Client
@@ -19,6 +18,7 @@ from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import ClientError
 from spanserve.contract import QuestionResult
 from spanserve.options import grouped
+from spanserve.options.terminal import Terminal
 
 app = typer.Typer(add_completion=False)
 
@@ -60,7 +60,7 @@ def ask(
     if json_output:
         sys.stdout.write(json.dumps([_to_json(r, q) for r, q in zip(results, questions, strict=True)]) + "\n")
     else:
-        console = Console()
+        console = Terminal()
         for question, result in zip(questions, results, strict=True):
             console.print(_in_context(text, question, result))
     if not allow_errors and any(result.error is not None for result in results):

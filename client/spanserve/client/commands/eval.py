@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from spanserve import demo
 from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, Workers
@@ -20,6 +17,7 @@ from spanserve.client.evaluation.causes import causes
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 from spanserve.squad import load_dataset, parse_shard
 
 app = typer.Typer(add_completion=False)
@@ -67,10 +65,10 @@ def evaluate(
     """Score a data set in SQuAD format.
 
     Writes predictions.json, nbest.json, scores.json, report.html and the ledger of the run into the output
-    folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume; what it had put into a queue is computed
-    meanwhile.
+    folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume; what
+    it had put into a queue is computed meanwhile.
     """
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     with contextlib.ExitStack() as stack:
         part = parse_shard(shard)
         dataset = load_dataset(file or demo.QUESTIONS)
@@ -95,7 +93,7 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
         asked, place = len(results.expected), output / "errors.json"
         lines = [f"{asked - len(results.answers)} of {asked} questions without an answer, see {place}:"]
         lines += causes(results)
-        Console(stderr=True).print(Text("\n  ".join(lines)), soft_wrap=True)
+        Terminal(stderr=True).print("\n  ".join(lines), soft_wrap=True)
     if json_output:
         content = {
             **summary.scores.to_json(),
@@ -109,7 +107,7 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
         }
         sys.stdout.write(json.dumps(content) + "\n")
         return
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table = Rows()
     table.add_row("questions", f"{len(results.answers)} answered, {len(results.errors)} refused or failed")
     table.add_row("exact", f"{summary.scores.overall.exact:.2f}")
     table.add_row("F1", f"{summary.scores.overall.f1:.2f}")
@@ -121,4 +119,4 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
     table.add_row("report", str(output / "report.html"))
     for warning in summary.warnings:
         table.add_row("warning", warning)
-    Console().print(table)
+    Terminal().print(table)

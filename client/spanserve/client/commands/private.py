@@ -7,12 +7,13 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from spanserve.client.errors import ClientError
+from spanserve.contract.socket_folder import socket_folder
 
+_SOCKET = "worker.sock"
 #: Seconds it gets to end by itself.
 STOP_TIMEOUT_S = 10.0
 
@@ -24,9 +25,9 @@ def private_worker() -> Iterator[str]:
     Raises:
         ClientError: at the end, if it ended early; with the last lines of its log.
     """
-    with tempfile.TemporaryDirectory(prefix="spanserve-") as folder:
-        address = f"unix:{folder}/worker.sock"
-        log = Path(folder) / "worker.log"
+    with socket_folder("spanserve-", len(_SOCKET)) as folder:
+        address = f"unix:{folder / _SOCKET}"
+        log = folder / "worker.log"
         command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", "--listen", address]
         command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid())]
         # Settings of the user's own workers are not for this one.

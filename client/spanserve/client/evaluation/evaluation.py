@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
 from spanserve.client.evaluation.output import make_folder, write_output
 from spanserve.client.evaluation.progress import RunProgress
@@ -20,6 +18,7 @@ from spanserve.client.evaluation.results import Results
 from spanserve.client.report import Padding, RunSummary, write_report
 from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Task, WorkerStatus
+from spanserve.options.terminal import Terminal
 from spanserve.squad import Dataset
 
 
@@ -35,7 +34,7 @@ class Evaluation:
     resume: bool = False
     no_answer_threshold: float = 0.0
 
-    def run(self, console: Console) -> RunSummary:
+    def run(self, console: Terminal) -> RunSummary:
         """Run to the end, write every file into the folder, and return what the report shows.
 
         Raises:

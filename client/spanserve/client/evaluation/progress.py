@@ -7,8 +7,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from spanserve.contract.escape import escape
+from spanserve.options.terminal import Terminal
 
 #: Seconds between two plain lines.
 LINE_INTERVAL_S = 5.0
@@ -27,7 +29,7 @@ class RunProgress:
     """
 
     def __init__(
-        self, total: int, weight: float, console: Console, clock: Callable[[], float] = time.monotonic
+        self, total: int, weight: float, console: Terminal, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._total = total
         self._weight = max(weight, 1e-9)
@@ -40,9 +42,9 @@ class RunProgress:
         self._start_done = 0
         self._next_line = self._began + LINE_INTERVAL_S
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
-            TextColumn("{task.fields[state]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeElapsedColumn(),
             console=console,
             transient=False,
@@ -75,7 +77,7 @@ class RunProgress:
             self._bar.update(self._task, completed=self._done_weight, state=state)
         elif now >= self._next_line or self._done == self._total:
             self._next_line = now + LINE_INTERVAL_S
-            self._console.print(state, highlight=False, soft_wrap=True)
+            self._console.print(state, soft_wrap=True)
 
     def _state(self, now: float, workers: str) -> str:
         elapsed = max(now - self._began, 1e-9)
@@ -83,4 +85,4 @@ class RunProgress:
         speed = (self._done_weight - self._start_weight) / elapsed
         left = (self._weight - self._done_weight) / speed if speed > 0 else float("inf")
         eta = f"{left:.0f} s left" if left < 1e6 else ""
-        return f"{self._done}/{self._total} questions, {rate:.1f}/s, {eta}{workers}"
+        return f"{self._done}/{self._total} questions, {rate:.1f}/s, {eta}{escape(workers)}"

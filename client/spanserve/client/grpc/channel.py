@@ -12,6 +12,7 @@ from grpc import aio
 
 from spanserve.client.errors import ClientError
 from spanserve.client.grpc.addresses import Endpoint
+from spanserve.client.own_process import use_grpc
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.v1.worker_pb2_grpc import QuestionAnsweringStub
 
@@ -55,8 +56,10 @@ def open_channel(endpoint: Endpoint, tls: Tls) -> aio.Channel:
     """A channel to one worker; connects when first used.
 
     Raises:
+        Forked: this process was forked from one that used gRPC.
         ClientError: a TLS file cannot be read, or certificate and key do not come together.
     """
+    use_grpc()
     options: list[tuple[str, int | str]] = [*_OPTIONS]
     server_name = tls.server_name or endpoint.server_name
     if server_name:

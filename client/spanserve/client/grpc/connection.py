@@ -15,18 +15,29 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from google.protobuf.message import DecodeError
+
 from spanserve.client.grpc.addresses import Endpoint
 from spanserve.client.grpc.call import Dial, StreamBroken, WorkCall
 from spanserve.client.grpc.pending import Pending
+from spanserve.client.result_check import checked
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
-from spanserve.contract.limits import MAX_TASK_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TASK_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.v1 import worker_pb2 as pb
 
 #: Seconds a worker gets to accept a stream.
 WELCOME_TIMEOUT_S = 10.0
+#: Faults in a row, without a result between them, after which a worker is left alone for the rest of the run.
+FAULTS_ALLOWED = 3
+#: Seconds that a worker may ask to be sent nothing.
+LONGEST_PAUSE_S = 60.0
 #: Seconds between two looks at whether there is something to send.
 LOOK_INTERVAL_S = 0.25
+
+
+class WorkerFault(StreamBroken):
+    """The worker broke the rules of the stream: what it says cannot be used."""
 
 
 class PinnedModel:
@@ -96,6 +107,7 @@ class Connection:
         self._sent: dict[int, list[str]] = {}  # frame -> ids, on this stream
         self._withdrawn: dict[str, Task] = {}  # answered elsewhere; the worker has not said its word yet
         self._to_cancel: list[str] = []
+        self._faults = 0  # in a row
         pending.watch(self)
 
     @property
@@ -117,7 +129,7 @@ class Connection:
     async def run(self) -> None:
         """Work until `pending` is closed. A worker with another model is asked again: it may go back to the old one."""
         async with self._dial(self.endpoint) as begin:
-            while not self._pending.closed:
+            while not self._pending.closed and self._faults < FAULTS_ALLOWED:
                 orderly = False
                 try:
                     await self._work(begin())
@@ -125,6 +137,7 @@ class Connection:
                     self.problem = "the worker said good-bye"
                 except StreamBroken as error:
                     self.problem, self.other_model = str(error), error.other_model
+                    self._faults += isinstance(error, WorkerFault)
                 except TimeoutError:
                     self.problem, self.other_model = "no answer in time", False
                 finally:
@@ -156,6 +169,8 @@ class Connection:
             async with asyncio.timeout(WELCOME_TIMEOUT_S):
                 await call.write(pb.ClientFrame(hello=hello))
                 first = await call.read()
+            if not first.HasField("welcome"):
+                raise WorkerFault("the worker did not begin with a welcome")
             self._model.pin(first.welcome.model_digest)
             self.connected, self.other_model, self.problem = True, False, ""
             self._backoff.reset()
@@ -201,7 +216,7 @@ class Connection:
         while True:
             frame = await call.read()
             for data in frame.results:
-                self._take_result(TaskResult.from_bytes(data))
+                self._take_result(_parsed(data))
             for error in frame.errors:
                 self._take_error(error)
             self._credit += frame.credit
@@ -212,18 +227,21 @@ class Connection:
 
     def _take_result(self, result: TaskResult) -> None:
         task = self.in_flight.pop(result.id, None)
+        if task is not None:
+            result, self._faults = checked(task, result), 0
         errors = [question.error.code for question in result.questions if question.error is not None]
         if task is not None and any(code.retryable for code in errors):
             for question in result.questions:
                 self._pause(question.error)
-            again = replace(task, attempt=max(task.attempt, result.attempt))
+            again = replace(task, attempt=min(max(task.attempt, result.attempt), MAX_ATTEMPTS))
             self._pending.give_back(self, [again], suspect=False)
-        elif self._pending.end(self, result.id):
-            self.answered += len(result.questions)
-            self._deliver(result)
-        else:
-            self._withdrawn.pop(result.id, None)
+        elif task is not None:
+            if self._pending.end(self, task.id):
+                self.answered += len(result.questions)
+                self._deliver(result)
+        elif self._withdrawn.pop(result.id, None) is not None:
             self.repeated += ErrorCode.CANCELLED not in errors
+        # What the worker was not sent is nobody's.
 
     def _take_error(self, item: pb.ItemError) -> None:
         """A task, or a whole frame, was refused."""
@@ -236,7 +254,7 @@ class Connection:
         task = late or self.in_flight.pop(name, None)
         if task is None:
             # Ours to get right: a frame we built was not understood. The stream is of no more use.
-            raise StreamBroken(f"the worker refused a frame: {error}")
+            raise WorkerFault(f"the worker refused a frame: {error}")
         self._credit += len(task.questions)  # what is refused uses none
         if late is not None:
             return
@@ -250,7 +268,8 @@ class Connection:
         """Send this worker nothing for as long as it asks; others may take what it refused."""
         if error is not None and error.retry_after_ms:
             loop = asyncio.get_running_loop()
-            self._resume_at = max(self._resume_at, loop.time() + error.retry_after_ms / 1000)
+            pause_s = min(error.retry_after_ms / 1000, LONGEST_PAUSE_S)
+            self._resume_at = max(self._resume_at, loop.time() + pause_s)
             loop.call_at(self._resume_at, self.wake.set)
 
     def _fits(self, task: Task, data: bytes) -> bool:
@@ -264,3 +283,15 @@ class Connection:
         """End a task with an error for all its questions."""
         if self._pending.end(self, task.id):
             self._deliver(TaskResult.refused(task, error))
+
+
+def _parsed(data: bytes) -> TaskResult:
+    """A result.
+
+    Raises:
+        WorkerFault: it is none, and whose it was cannot be told.
+    """
+    try:
+        return TaskResult.from_bytes(data)
+    except DecodeError:
+        raise WorkerFault("the worker sent something that is no result") from None

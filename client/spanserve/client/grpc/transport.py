@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc import aio
 
 from spanserve.client.errors import ClientError, NoWorker
 from spanserve.client.grpc.addresses import AddressBook, Endpoint, Lookup, look_up
 from spanserve.client.grpc.channel import Tls, open_channel, stub_of
 from spanserve.client.grpc.dispatch import Dispatcher
+from spanserve.client.result_check import checked
 from spanserve.client.transport import Described
 from spanserve.contract import Refusal, Task, TaskResult, WorkerStatus
 from spanserve.contract.backoff import Backoff
@@ -64,7 +66,7 @@ class GrpcTransport:
             try:
                 timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
                 response = await stub_of(channels[endpoint]).Answer(request, timeout=timeout_s)
-                return TaskResult.from_proto(response.result)
+                return self._checked(task, TaskResult.from_proto(response.result))
             except aio.AioRpcError as error:
                 refusal = _refusal(error)
                 # A server that stops cancels calls that it has received and not looked at: no answer of a worker.
@@ -122,6 +124,17 @@ class GrpcTransport:
                 self._channels[endpoint] = open_channel(endpoint, self._tls)
         return {endpoint: self._channels[endpoint] for endpoint in endpoints}
 
+    def _checked(self, task: Task, result: TaskResult) -> TaskResult:
+        """The result of a task.
+
+        Raises:
+            Refusal: it is none.
+        """
+        right = checked(task, result)
+        if right is not result and right.shared_error is not None:
+            raise right.shared_error
+        return right
+
     def _backoff(self) -> Backoff:
         return Backoff()
 
@@ -130,5 +143,6 @@ def _refusal(error: aio.AioRpcError) -> Refusal | None:
     """The typed error in the trailing metadata of a call."""
     for key, value in error.trailing_metadata() or ():
         if key == "spanserve-error-bin" and isinstance(value, bytes):
-            return Refusal.from_proto(task_pb2.Error.FromString(value))
+            with contextlib.suppress(DecodeError):
+                return Refusal.from_proto(task_pb2.Error.FromString(value))
     return None

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from google.protobuf.message import DecodeError
 
-from spanserve.client.redis.outcome import checked, without_result
+from spanserve.client.redis.outcome import without_result
+from spanserve.client.result_check import checked
 from spanserve.contract import Task, TaskResult
 from spanserve.queue import JobId, JobState, Producer
 

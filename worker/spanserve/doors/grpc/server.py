@@ -10,6 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from spanserve.contract.errors import SettingsError
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
+from spanserve.doors.descriptors import room_for
 from spanserve.doors.grpc.service import SERVICE_NAME, Service
 from spanserve.doors.grpc.settings import GrpcSettings
 
@@ -17,6 +18,8 @@ from spanserve.doors.grpc.settings import GrpcSettings
 LIVE = "live"
 #: Streams one connection may open.
 MAX_STREAMS = 256
+#: Connections of a server, where descriptors are enough for them.
+MAX_CONNECTIONS = 512
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -38,7 +41,9 @@ class Server:
         self._settings = settings
         self._names = ("", SERVICE_NAME, model_name)
         self._health = health.aio.HealthServicer()
-        self._server = aio.server(options=OPTIONS)
+        self._server = aio.server(
+            options=(*OPTIONS, ("grpc.max_allowed_incoming_connections", room_for(MAX_CONNECTIONS)))
+        )
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.address = settings.listen

@@ -11,13 +11,12 @@ from typing import Any, TypeVar
 
 import typer
 from redis.asyncio import Redis as RedisClient
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from spanserve.client.commands.options import Json, Queue, Redis
 from spanserve.client.errors import ClientError
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
 from spanserve.queue import Keys, RedisSettings
 from spanserve.queue.calls import MAX_PIPELINE
 from spanserve.queue.options import RedisLogin
@@ -70,14 +69,14 @@ class QueueAccess:
 
         return asyncio.run(there())
 
-    def show(self, content: Any, *tables: Table | str) -> None:
+    def show(self, content: Any, *tables: Rows | str) -> None:
         """Print what was found: for programs `content`, for people the rest."""
         if self.json_output:
             sys.stdout.write(json.dumps(content) + "\n")
             return
-        console = Console()
+        console = Terminal()
         for table in tables:
-            console.print(table, highlight=False)
+            console.print(table)
 
 
 def command(name: str, epilog: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -90,16 +89,8 @@ def command(name: str, epilog: str) -> Callable[[Callable[..., None]], Callable[
     return register
 
 
-def table(*columns: str) -> Table:
-    """A table for people; a column whose name ends in a blank is aligned to the right."""
-    made = Table(box=None, padding=(0, 2, 0, 0))
-    for column in columns:
-        made.add_column(column.strip(), justify="right" if column.endswith(" ") else "left")
-    return made
-
-
 def pieces(items: Sequence[_T], what: str) -> Iterable[Sequence[_T]]:
     """Items in as many parts as they make pipelines; a bar on standard error where that takes long."""
     parts = [items[first : first + MAX_PIPELINE] for first in range(0, len(items), MAX_PIPELINE)]
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     return track(parts, what, console=console, transient=True, disable=not console.is_terminal)

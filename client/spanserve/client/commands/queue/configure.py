@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.commands.queue.access import QueueAccess, command, table
+from spanserve.client.commands.queue.access import QueueAccess, command
+from spanserve.options.terminal import Rows
 from spanserve.queue import configure as change
 
 
@@ -51,7 +52,7 @@ def configure(
     }
     changes = {name: value for name, value in asked.items() if value is not None}
     config = access.visit(lambda redis, keys: change(redis, keys, **changes))
-    rows = table("setting", "value ")
+    rows = Rows("setting", "value ")
     for name, value in asdict(config).items():
         rows.add_row(name, f"{value:,}")
     access.show(asdict(config), rows)

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces, table
+from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces
 from spanserve.client.duration import duration
 from spanserve.client.errors import ClientError
+from spanserve.options.terminal import Rows
 from spanserve.queue import DeadLetter, Keys, Producer, purge_dead_letters, read_dead_letters
 
 #: Dead letters read at a time.
@@ -36,7 +37,7 @@ def dead(
 ) -> None:
     """Show the dead letters: tasks that brought down whatever ran them, and entries nobody could read."""
     found = access.visit(lambda redis, keys: read_dead_letters(redis, keys, limit))
-    rows = table("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
+    rows = Rows("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
     for letter in found:
         task = "?" if letter.job is None else str(letter.job)
         died = f"{duration(letter.age_ms / 1000)} ago"

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer
 from rich.filesize import decimal
-from rich.table import Table
 
-from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, table
+from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command
 from spanserve.client.duration import duration
+from spanserve.options.terminal import Rows
 from spanserve.queue import Overview, WorkerSeen, overview
 
 
@@ -67,21 +67,21 @@ def _to_json(access: QueueAccess, found: Overview) -> dict[str, Any]:
     }
 
 
-def _depths(found: Overview) -> Table:
-    rows = table("class", "waiting ", "leased ", "oldest waiting ")
+def _depths(found: Overview) -> Rows:
+    rows = Rows("class", "waiting ", "leased ", "oldest waiting ")
     for depth in found.depths:
         oldest = "-" if depth.oldest_ms is None else duration(depth.oldest_ms / 1000)
         rows.add_row(depth.name, f"{depth.waiting:,}", f"{depth.leased:,}", oldest)
     return rows
 
 
-def _facts(found: Overview) -> Table:
+def _facts(found: Overview) -> Rows:
     config = found.config
     work = seconds_of_work(found)
     rate = f"{rate_of(found):.1f} questions/s"
     speed = f"{duration(work)} of work at {rate}" if work is not None else "no worker has a rate yet"
     tenant = f"{config.max_tenant_tasks:,} tasks a tenant" if config.max_tenant_tasks else "no tenant quota"
-    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    rows = Rows()
     tasks = found.waiting + found.leased
     rows.add_row(
         "backlog", f"{tasks:,} tasks, {found.questions:,} questions, {decimal(found.bytes)}: {speed}"
@@ -97,8 +97,8 @@ def _facts(found: Overview) -> Table:
     return rows
 
 
-def _workers(found: Overview) -> Table | str:
-    rows = table("worker", "device", "model", "state", "held ", "questions/s ", "answered ", "seen ")
+def _workers(found: Overview) -> Rows | str:
+    rows = Rows("worker", "device", "model", "state", "held ", "questions/s ", "answered ", "seen ")
     for worker in found.workers:
         if worker.live:
             rows.add_row(*_row(worker))

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces, table
+from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command, pieces
 from spanserve.client.duration import duration
 from spanserve.client.errors import ClientError
+from spanserve.options.terminal import Rows
 from spanserve.queue import JobId, Keys, Producer, live_jobs, pending
 
 
@@ -30,7 +31,7 @@ def show_pending(
 ) -> None:
     """Show the tasks that workers hold, the oldest first, and how often each was handed out."""
     found = access.visit(lambda redis, keys: pending(redis, keys, limit))
-    rows = table("entry", "class", "task", "worker", "lease renewed ", "deliveries ")
+    rows = Rows("entry", "class", "task", "worker", "lease renewed ", "deliveries ")
     for held in found:
         renewed = f"{duration(held.idle_ms / 1000)} ago"
         task = "deleted by somebody" if held.job is None else str(held.job)

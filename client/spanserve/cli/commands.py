@@ -1,0 +1,133 @@
+"""Finds a subcommand by name and imports only its module; `ask` needs no builder."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import NamedTuple
+
+import typer
+from rich.text import Text
+
+from spanserve.contract.errors import SpanserveError
+from spanserve.contract.escape import escape
+from spanserve.options.terminal import Rows, Terminal, complain
+
+
+class Command(NamedTuple):
+    """The module whose `app` a subcommand is, the extra that brings what it needs, and its line in the overview."""
+
+    module: str
+    extra: str
+    line: str
+
+
+COMMANDS = {
+    "ask": Command("spanserve.client.commands.ask", "client", "Ask questions about a text."),
+    "eval": Command("spanserve.client.commands.eval", "client", "Score a data set in SQuAD format."),
+    "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
+    "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
+    "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
+    "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
+    "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
+    "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),
+    "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
+    "bench": Command("spanserve.device.commands", "cpu", "Measure a bare device (`bench device`)."),
+    "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
+}
+
+
+class UsageError(SpanserveError):
+    """Options or arguments that a subcommand does not take."""
+
+
+#: Exit status for a fault of ours, as Python has it, and characters of the traceback that are shown.
+EXIT_FAULT = 1
+MAX_TRACEBACK = 32 * 1024
+#: Exit status where somebody was asked and did not say yes.
+EXIT_REFUSED = 1
+#: Exit status for a usage or input error.
+EXIT_USAGE = 2
+
+
+def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> None:
+    """Run a subcommand to its end, which is that of the process.
+
+    Errors of ours end with one line, for people or (with --json) for programs; faults of ours with a traceback.
+
+    Args:
+        ready: called when all is imported that the subcommand needs.
+    """
+    if arguments[:1] == ["help"] and len(arguments) > 1:
+        arguments = [*arguments[1:], "--help"]
+    name = arguments[0] if arguments else "--help"
+    if name in ("-h", "--help", "help"):
+        _overview()
+        return
+    if name == "--version":
+        Terminal().print(f"spanserve {version('spanserve')}")
+        return
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        _fail(
+            SpanserveError(f"no command {name!r}" + (f", did you mean {near[0]!r}?" if near else "")),
+            arguments,
+        )
+    try:
+        app = _load(name)
+        ready()
+        _run(app, name, arguments[1:])
+    except SpanserveError as error:
+        _fail(error, arguments)
+    except Exception:
+        sys.stderr.write(escape(traceback.format_exc(), MAX_TRACEBACK, lines=True))
+        sys.exit(EXIT_FAULT)
+
+
+def _load(name: str) -> typer.Typer:
+    command = COMMANDS[name]
+    try:
+        app: typer.Typer = importlib.import_module(command.module).app
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("spanserve"):
+            raise
+        raise SpanserveError(
+            f"`spanserve {name}` needs the package {error.name}: pip install 'spanserve[{command.extra}]'"
+        ) from None
+    return app
+
+
+def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
+    """Run a subcommand to its end, which is that of the process."""
+    for_programs = "--json" in arguments  # Typer's own words for a wrong option are a box for people
+    try:
+        status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
+    except typer.TyperException as error:
+        raise UsageError(error.format_message()) from None
+    except typer.Abort:  # said no, or nobody was there to be asked; the question is on standard error
+        sys.exit(EXIT_REFUSED)
+    sys.exit(status or 0)
+
+
+def _fail(error: SpanserveError, arguments: list[str]) -> None:
+    if "--json" in arguments:
+        sys.stderr.write(json.dumps({"error": type(error).__name__, "message": str(error)}) + "\n")
+    else:
+        complain(f"spanserve: {error}")
+    sys.exit(EXIT_USAGE)
+
+
+def _overview() -> None:
+    table = Rows()
+    for name, command in COMMANDS.items():
+        table.add_row(Text(f"  {name}", style="bold"), command.line)
+    terminal = Terminal()
+    terminal.print("Extractive question answering, served in batches.\n")
+    terminal.print("Usage: spanserve COMMAND [OPTIONS]; `spanserve COMMAND --help` shows examples.\n")
+    terminal.print(table)
+    terminal.print("\nWithout an address, eval and ask start a private worker on the built-in model.")

@@ -1,0 +1,55 @@
+"""SIGTERM from the first moment of a command on: while it imports, and as PID 1, which ignores what it does not handle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+#: Stands for a heavy import: says that it has begun, and does not end.
+_SLOW = "import signal, sys\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\nwhile True:\n    signal.pause()\n"
+
+
+def stopped(folder: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> int:
+    """Exit status of a command that is told to stop while it imports `folder`'s module in place of the real one."""
+    with subprocess.Popen(
+        [*prefix, sys.executable, "-m", "spanserve.cli", *arguments],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        assert "importing\n" == process.stderr.readline()
+        pid = process.pid
+        if prefix:  # the command is the child of what made the namespace
+            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+        os.kill(pid, signal.SIGTERM)
+        return process.wait(60)
+
+
+@pytest.mark.parametrize("module", ["typer", "grpc"])
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        pytest.param(("worker",), 0, id="worker"),
+        pytest.param(("up",), 0, id="up"),
+        pytest.param(("ask", "-c", "text", "Who?"), 143, id="ask"),
+    ],
+)
+def test_while_importing(tmp_path: Path, module: str, arguments: tuple[str, ...], status: int) -> None:
+    """What serves ends well, for it has nothing to finish; other commands end as by the signal."""
+    (tmp_path / f"{module}.py").write_text(_SLOW)
+    assert status == stopped(tmp_path, *arguments)
+
+
+def test_as_the_first_process(tmp_path: Path) -> None:
+    """PID 1 of a container hears it too."""
+    prefix = ("unshare", "--user", "--map-root-user", "--pid", "--fork")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine makes no namespaces")
+    (tmp_path / "typer.py").write_text(_SLOW)
+    assert 0 == stopped(tmp_path, "worker", prefix=prefix)
