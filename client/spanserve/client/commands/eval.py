@@ -67,8 +67,8 @@ def evaluate(
     """Score a data set in SQuAD format.
 
     Writes predictions.json, nbest.json, scores.json, report.html and the ledger of the run into the output
-    folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume; what it had put into a queue is computed
-    meanwhile.
+    folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume; what
+    it had put into a queue is computed meanwhile.
     """
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
