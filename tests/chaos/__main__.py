@@ -1,6 +1,6 @@
 """Faults of every kind, for as long as wanted: `python -m tests.chaos --minutes 10`.
 
-First the SIGKILLs of an evaluation, and a task that kills whoever reads it; then, in turn, whole evaluations through
+First the SIGKILLs of an evaluation, and tasks that kill whoever reads them; then, in turn, whole evaluations through
 either door, crash points and storms, until the time is up. Ends with the classes of every scenario, and the seed. The
 journals are kept.
 """
@@ -74,7 +74,8 @@ class Report:
 async def run(ground: Ground) -> Report:
     report = Report()
     await report.add(f"{KILLS} kills", random_kills(ground, KILLS))
-    await report.add("poison for workers", poison(ground))
+    await report.add("poison for workers", poison(ground, 1))
+    await report.add("five of it in a batch", poison(ground, 5))
     points = crash_points(ground)
     while ground.left_s > RESERVE_S:
         for through_queue in (True, False):

@@ -33,6 +33,8 @@ class Ledger:
     again: int = 0
     #: Tasks whose submit had no reply, and that the queue knew when they were submitted again.
     recovered: int = 0
+    #: Tasks that were refused with a time to come back.
+    busy: int = 0
 
     def add(self, results: Iterable[TaskResult]) -> None:
         for result in results:

@@ -66,6 +66,7 @@ class CountingProducer(Producer):
             self._unknown.update(task.id for task in tasks)
             raise
         for task, outcome in zip(tasks, outcomes, strict=True):
+            self._ledger.busy += isinstance(outcome, Refusal) and outcome.retry_after_ms is not None
             if task.id in self._unknown:
                 self._unknown.discard(task.id)
                 self._ledger.recovered += outcome in (Submitted.KNOWN, Submitted.ENDED)

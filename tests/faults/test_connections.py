@@ -109,16 +109,16 @@ async def test_connections_of_a_short_life(sim_bundle: Bundle, monkeypatch: pyte
 
 
 async def test_a_client_that_pings_too_often(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    """D57: a client that is shown the door for its pings comes back, and gets its answers."""
-    pings = {"keepalive_time_ms": 100, "http2.max_pings_without_data": 0}
+    """D57: a client that is shown the door for a ping every second comes back, and gets its answers."""
+    pings = {"keepalive_time_ms": 1000, "http2.max_pings_without_data": 0}
     change(monkeypatch, channel_module, "_OPTIONS", **pings)
     async with (
-        serving(sim_bundle, "sim:fixed?latency_ms=700") as served,
+        serving(sim_bundle, "sim:fixed?latency_ms=5000") as served,
         AsyncClient(served.address) as client,
     ):
-        found = await answered(client, make_tasks(60))
+        found = await answered(client, make_tasks(2))
     ended = max(result.attempt for result in found.values()) - 1
-    assert 1 <= ended <= 3, "it slows down"
+    assert 1 <= ended <= 3
     print(f"{ended} connections ended under a task")
 
 

@@ -154,11 +154,14 @@ async def test_deadlines_shorter_than_the_queue(make_fleet: MakeFleet) -> None:
 
 
 async def test_a_crowd_of_producers(make_fleet: MakeFleet) -> None:
-    """Ten producers on a small queue wait for their turns; the queue never holds more than it may."""
+    """D43: ten producers on a small queue are told BUSY and when to come back; it never holds more than it may.
+
+    All they have is ten times that: with producers that are not held back the deepest would be far more than a tenth.
+    """
     fleet = await make_fleet(config={"max_tasks": 60})
     await fleet.ready(fleet.worker())
     ledger = Ledger([])
-    deepest = 0
+    deepest = heaviest = busy = 0
     async with asyncio.TaskGroup() as group:
 
         async def produce(number: int) -> None:
@@ -167,12 +170,19 @@ async def test_a_crowd_of_producers(make_fleet: MakeFleet) -> None:
             ledger.tasks += found.tasks
             ledger.first |= found.first
             ledger.again += found.again
+            nonlocal busy
+            busy += found.busy
 
         producing = [group.create_task(produce(number)) for number in range(10)]
         while not all(task.done() for task in producing):
             deepest = max(deepest, fleet.rig.depth()[0])
+            heaviest = max(heaviest, fleet.rig.load()[0])
             await asyncio.sleep(0.01)
     assert deepest <= 60
+    assert busy > 0
+    share = heaviest / sum(len(task.to_bytes()) for task in ledger.tasks)
+    assert share <= 0.11  # a tenth, and tasks differ by a digit
+    print(f"at most {deepest} tasks and {share:.1%} of all bytes, BUSY {busy} times")
     classes = await fleet.check(ledger)
     assert 0 == classes.duplicate_executions
 

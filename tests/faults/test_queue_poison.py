@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from spanserve.contract import ErrorCode, Task
+from spanserve.contract.limits import MAX_DEATHS
 from spanserve.doors.redis.breaker import ALLOWED_OF_TASKS
-from spanserve.queue import JobId
+from spanserve.queue import SUSPECT, JobId
 from tests.faults.faulty_worker import Faults
 from tests.faults.oracle import Classes, Ledger
 from tests.faults.queue_fleet import QueueFleet, single_tasks
@@ -22,7 +23,8 @@ from tests.kit.waiting import eventually
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
 
 EXIT_DEVICE_FAILED = 70
-MAX_ATTEMPTS = 5
+#: Deaths before a task is a suspect.
+IN_COMPANY = SUSPECT - 1
 
 
 POISON = {
@@ -46,8 +48,29 @@ async def test_poison_for_the_device(make_fleet: MakeFleet, name: str) -> None:
     assert {ErrorCode.POISON} == codes(ledger, poison)
     assert {EXIT_DEVICE_FAILED} >= set(ends)
     runs = [len(fleet.journal.of("start", job=str(JobId.of(task)))) for task in poison]
-    assert max(runs) <= MAX_ATTEMPTS + count  # one that was sent when the host died of another had not begun
+    assert (
+        max(runs) <= IN_COMPANY + MAX_DEATHS + count
+    )  # one that was sent when the host died of another had not begun
     print(f"{count} poison tasks: run {runs} times, the worker ended {len(ends)} times")
+
+
+async def test_poison_for_the_worker(make_fleet: MakeFleet) -> None:
+    """D12: a text that kills whoever tokenises it is given up after two deaths in company and three alone."""
+    fleet = await make_fleet(lease_s=0.6)
+    (poison,) = single_tasks(1, "p", context="A poison said")
+    tasks = [*single_tasks(40), poison, *single_tasks(40, "u")]
+    async with (
+        fleet.supervised(faults=Faults(abort_on="poison")) as ends,
+        fleet.evaluation(tasks) as evaluation,
+    ):
+        ledger = await evaluation.ended()
+    await fleet.check(ledger, unanswered=1)
+    assert {ErrorCode.POISON} == codes(ledger, [poison])
+    (letter,) = fleet.rig.dead()
+    assert b"3 workers that were alone with it died" in letter["reason"]
+    assert {-signal.SIGKILL} == set(ends)
+    assert MAX_DEATHS <= len(ends) <= MAX_DEATHS + IN_COMPANY
+    print(f"{len(ends)} workers died of it")
 
 
 async def test_a_device_that_does_not_come_back(make_fleet: MakeFleet) -> None:

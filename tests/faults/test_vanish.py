@@ -11,17 +11,24 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from spanserve.client import AsyncClient, Dispatcher
+from spanserve.contract.limits import MIB
 from tests.faults.proxy import proxy_to
 from tests.kit.processes import WorkerProcess
-from tests.kit.wire import holding, make_task, make_tasks, raw_stream
+from tests.kit.wire import describe, holding, make_tasks, open_raw, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
 
 ROOT = Path(__file__).parent.parent.parent
 IN_FLIGHT = 100
+#: Questions of each neighbour of a slow reader, and answers of all of them for each frame that it reads.
+PER_NEIGHBOUR = 3000
+READ_EVERY = 2250
+#: How much a worker may grow meanwhile, in bytes.
+GROWTH = 64 * MIB
 SLOW = "sim:fixed?latency_ms=300"
 
 
@@ -117,13 +124,45 @@ async def test_a_dispatcher_through_a_bad_cable(start_worker: StartWorker) -> No
 
 
 async def test_a_slow_reader_is_alone_in_being_slow(start_worker: StartWorker) -> None:
-    """A client that does not read its results is given no more credit, and its neighbour is served meanwhile."""
-    worker = start_worker().wait_ready()
-    async with raw_stream(worker.address) as asleep, AsyncClient(worker.address) as client:
-        assert asleep.heard.credit > 0
-        await asleep.send_tasks(make_tasks(asleep.heard.credit))
-        results = [result async for result in client.answer_all(make_tasks(500, "n"))]
-        assert 500 == len(results)
-        await asleep.until(results=asleep.heard.credit)
-        await asleep.send_tasks([make_task("awake")])
-        await asleep.until(results=len(asleep.heard.results) + 1)
+    """D51: a client that sends all it may and reads next to nothing slows down itself, not its three fast neighbours.
+
+    Of four who send as fast as they may each would have a quarter of the device. What is computed for the one that does
+    not read must stay below a twentieth, and so must not depend on what it may send.
+    """
+    worker = start_worker(device="sim:fixed?latency_ms=4").wait_ready()
+    process = psutil.Process(worker.pid)
+    async with (
+        AsyncClient(worker.address) as one,
+        AsyncClient(worker.address) as two,
+        AsyncClient(worker.address) as three,
+        raw_stream(worker.address) as slow,
+    ):
+        sent = got = 0
+
+        async def send() -> None:
+            nonlocal sent
+            more, sent = slow.heard.credit - sent, slow.heard.credit
+            await slow.send_tasks(make_tasks(more, f"{sent}-"))
+
+        async def neighbour(client: AsyncClient, prefix: str) -> None:
+            nonlocal got
+            async for result in client.answer_all(make_tasks(PER_NEIGHBOUR, prefix)):
+                assert result.questions[0].answer is not None
+                got += 1
+                if got % READ_EVERY == 0:
+                    await slow.read()
+                    await send()
+
+        before = process.memory_info().rss
+        await asyncio.gather(
+            send(), *(neighbour(client, name) for client, name in ((one, "a"), (two, "b"), (three, "c")))
+        )
+        grown = process.memory_info().rss - before
+        async with open_raw(worker.address) as channel:
+            computed = (await describe(channel)).ended_questions
+        share = got / computed
+        print(f"{share:.1%} of the device for its neighbours; {sent} sent; grown by {grown / MIB:.1f} MiB")
+        assert 3 * PER_NEIGHBOUR == got
+        assert share >= 0.95
+        assert grown < GROWTH
+        await slow.until(results=sent)  # nothing of it is lost
