@@ -3,6 +3,7 @@
 SpanserveError
 ├── Refusal           one item is at fault; its neighbours are not    (contract)
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
+├── AccessError       a token or an access list cannot be used        (access)
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
 ├── SquadError        a data set cannot be read, or a shard of it      (squad)
 ├── DeviceError       the device host cannot compute                  (device)
@@ -42,6 +43,7 @@ class ErrorCode(enum.IntEnum):
     POISON = pb.ERROR_CODE_POISON
     INTERNAL = pb.ERROR_CODE_INTERNAL
     RESULT_EXPIRED = pb.ERROR_CODE_RESULT_EXPIRED
+    PERMISSION_DENIED = pb.ERROR_CODE_PERMISSION_DENIED
 
     @property
     def retryable(self) -> bool:
