@@ -16,6 +16,7 @@ from spanserve.doors.door import Inside
 from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.service import Service
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.listener import Listener
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
@@ -187,7 +188,7 @@ async def serving(
 ) -> AsyncIterator[Served]:
     """A server that is ready, on any port unless told otherwise."""
     async with rig(bundle, device, slots=slots, prove=check_goldens, ready=ready) as made:
-        door = GrpcDoor(made.inside, GrpcSettings(listen=listen))
+        door = GrpcDoor(made.inside, GrpcSettings(listen=(Listener(address=listen),)))
         await door.check()
         door.start()
         try:

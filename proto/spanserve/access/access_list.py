@@ -13,7 +13,9 @@ from pathlib import Path
 from spanserve.access.entry import AccessError, Entry
 from spanserve.access.token import digest_of
 
-HEADER = "# Access list of spanserve: id credential roles tenants weight expiry. `spanserve token` writes it.\n"
+HEADER = (
+    "# Access list of spanserve: id credential roles tenants weight expiry. `spanserve token` writes it.\n"
+)
 #: Mode of a new list. It holds no secrets, but decides who may.
 _MODE = 0o640
 _NOBODY = bytes(32)

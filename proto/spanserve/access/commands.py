@@ -68,9 +68,7 @@ def new(
         str, typer.Option(help="Tenants it may name, the first for tasks that name none; * is any.")
     ] = "",
     weight: Annotated[str, typer.Option(help="Its share of a busy worker, relative to others.")] = "1",
-    expires: Annotated[
-        str, typer.Option(help="365d, a date or time in ISO 8601, or never.")
-    ] = "365d",
+    expires: Annotated[str, typer.Option(help="365d, a date or time in ISO 8601, or never.")] = "365d",
     san: Annotated[
         str, typer.Option(help="Let in by a client certificate with this name, instead of by a token.")
     ] = "",
@@ -120,7 +118,9 @@ def list_(*, options: ListOptions) -> None:
     Console(markup=False).print(table, highlight=False)
 
 
-@app.command("revoke", epilog="\b\nExamples:\n  spanserve token revoke nightly --tokens /etc/spanserve/tokens\n")
+@app.command(
+    "revoke", epilog="\b\nExamples:\n  spanserve token revoke nightly --tokens /etc/spanserve/tokens\n"
+)
 @grouped
 def revoke(
     name: Annotated[str, typer.Argument(metavar="ID", help="Whose line goes.")], *, options: ListOptions

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from spanserve.doors.grpc.server import LIVE
+from spanserve.doors.grpc.health import LIVE
 from spanserve.doors.grpc.service import SERVICE_NAME
 from tests.kit.deployed import DEPLOY, OVERLAYS, ROOT, UNFORESEEN_S, kustomized, one, probe_place, variables
 
