@@ -2,6 +2,7 @@
 
 ClientError
 ├── NoWorker       no worker could be reached in time
+│   ├── AccessDenied no worker lets us in with what we show
 │   └── OtherModel all workers serve another model than the run has begun with
 ├── AddressError   what should be the address of a worker is none
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
@@ -20,6 +21,10 @@ class ClientError(SpanserveError):
 
 class NoWorker(ClientError):
     """No worker could be reached for as long as the client was willing to wait."""
+
+
+class AccessDenied(NoWorker):
+    """No worker lets us in with the token or certificate we show, or without one. Says what each wants."""
 
 
 class OtherModel(NoWorker):

@@ -6,7 +6,6 @@ import hashlib
 import re
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from spanserve.access.entry import AccessError
@@ -28,17 +27,19 @@ def digest_of(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
 class Token:
     """A token as a client holds it: itself, or the file that holds it and nothing else.
 
-    A file is read each time the token is shown, so that it may be changed. Neither `repr` nor any error has it.
+    A file is read each time the token is shown, so that it may be changed; while it cannot be used, what it held
+    counts. Neither `repr` nor any error has the token.
     """
 
-    source: str | Path
+    def __init__(self, source: str | Path) -> None:
+        self._source = source
+        self._last = ""
 
     def __repr__(self) -> str:
-        return f"Token({self.source})" if isinstance(self.source, Path) else "Token(***)"
+        return f"Token({self._source})" if isinstance(self._source, Path) else "Token(***)"
 
     def show(self) -> str:
         """The token.
@@ -46,15 +47,23 @@ class Token:
         Raises:
             AccessError: the file cannot be read, or what should be a token is not one.
         """
-        if not isinstance(self.source, Path):
-            return _checked(self.source, "the token")
         try:
-            with self.source.open(encoding="utf-8") as file:
+            self._last = self._read()
+        except AccessError:
+            if not self._last:
+                raise
+        return self._last
+
+    def _read(self) -> str:
+        if not isinstance(self._source, Path):
+            return _checked(self._source, "the token")
+        try:
+            with self._source.open(encoding="utf-8") as file:
                 text = file.read(MAX_FILE_BYTES + 1)
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise AccessError(f"the token file {self.source} cannot be read: {reason}") from None
-        return _checked(text.strip(), f"what the token file {self.source} holds")
+            raise AccessError(f"the token file {self._source} cannot be read: {reason}") from None
+        return _checked(text.strip(), f"what the token file {self._source} holds")
 
 
 def _checked(text: str, what: str) -> str:

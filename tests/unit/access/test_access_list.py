@@ -109,12 +109,9 @@ def test_a_new_token() -> None:
 
 
 def test_a_token_in_a_file(tmp_path: Path) -> None:
-    """It is read each time it is shown; what is no token is refused, and never quoted."""
+    """It is read each time it is shown, and kept while it cannot be; what is no token is refused, and never quoted."""
     path = tmp_path / "token"
     token = Token(path)
-    for text in (new_token("a"), new_token("b")):
-        path.write_text(f"{text}\n")
-        assert text == token.show()
     for wrong in ("", "no token at all", "-----BEGIN PRIVATE KEY-----", "x" * 5000):
         path.write_text(wrong)
         with pytest.raises(AccessError, match=f"{path} holds is not a token") as refused:
@@ -123,4 +120,9 @@ def test_a_token_in_a_file(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(AccessError, match=f"{path} cannot be read: No such file"):
         token.show()
+    for text in (new_token("a"), new_token("b")):
+        path.write_text(f"{text}\n")
+        assert text == token.show()
+    path.unlink()
+    assert text == token.show()
     assert "secret" not in repr(Token("a.secret-secret-secret")) + repr(token)
