@@ -38,7 +38,7 @@ class AsyncClient:
         transport: Transport | None = None,
     ) -> None:
         self._transport = transport or GrpcTransport(
-            addresses or ("localhost:50051",), tls, wait_s, token=None if token is None else Token(token)
+            addresses or ("localhost:50051",), tls, wait_s, None if token is None else Token(token)
         )
 
     @classmethod

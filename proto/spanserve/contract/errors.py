@@ -8,6 +8,7 @@ SpanserveError
 ├── SquadError        a data set cannot be read, or a shard of it      (squad)
 ├── DeviceError       the device host cannot compute                  (device)
 ├── SettingsError     a worker or a fleet cannot run like that        (contract)
+├── Denied            a caller is not let in                          (doors)
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)

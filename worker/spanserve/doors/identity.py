@@ -30,11 +30,15 @@ ROLES: Mapping[str, Role | None] = {
 }
 
 
-class Unidentified(SpanserveError):
+class Denied(SpanserveError):
+    """A caller is not let in. Says why in words that may be told to anybody."""
+
+
+class Unidentified(Denied):
     """The caller shows no credential, or none that counts. UNAUTHENTICATED over gRPC, 401 over HTTP."""
 
 
-class NotAllowed(SpanserveError):
+class NotAllowed(Denied):
     """The caller is known and may not do this. PERMISSION_DENIED over gRPC, 403 over HTTP."""
 
 

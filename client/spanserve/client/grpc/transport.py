@@ -44,8 +44,8 @@ class GrpcTransport:
         addresses: Sequence[str],
         tls: Tls,
         wait_s: float,
-        *,
         token: Token | None = None,
+        *,
         lookup: Lookup = look_up,
     ) -> None:
         self._addresses = addresses

@@ -17,7 +17,7 @@ from grpc import aio
 
 from spanserve.doors.certificate import PeerCertificate, not_after, read_pem
 from spanserve.doors.gate import Gate, Shown
-from spanserve.doors.identity import Identity, NotAllowed, Unidentified
+from spanserve.doors.identity import Denied, Identity, NotAllowed, Unidentified
 from spanserve.doors.observer import PERMISSION_DENIED, RATE_LIMITED, UNAUTHENTICATED
 from spanserve.doors.rate import RateLimit
 
@@ -43,7 +43,7 @@ class Call:
         self.identity = identity
         self.leave: Callable[[], None] = lambda: None
         #: Why it is let in no more, once that is so.
-        self.denied: asyncio.Future[Unidentified | NotAllowed] = asyncio.get_running_loop().create_future()
+        self.denied: asyncio.Future[Denied] = asyncio.get_running_loop().create_future()
 
 
 _current: ContextVar[Call] = ContextVar("call")
@@ -92,7 +92,7 @@ class Guard(aio.ServerInterceptor):
         for call in tuple(self._calls):
             try:
                 call.identity = self.gate.admit(call.method, call.shown)
-            except (Unidentified, NotAllowed) as denied:
+            except Denied as denied:
                 if not call.denied.done():
                     call.denied.set_result(denied)
 
@@ -151,13 +151,13 @@ class Guard(aio.ServerInterceptor):
         shown = Shown(headers, certificate)
         try:
             call = Call(method, shown, self.gate.admit(method, shown))
-        except (Unidentified, NotAllowed) as denied:
+        except Denied as denied:
             await self._deny(denied, context)
             raise AssertionError("abort does not return") from denied
         _current.set(call)
         return call
 
-    async def _deny(self, denied: Unidentified | NotAllowed, context: _Context) -> None:
+    async def _deny(self, denied: Denied, context: _Context) -> None:
         reason, status = _DENIALS[type(denied)]
         self.gate.access.denied(reason, self.gate.listener.scheme)
         await context.abort(status, str(denied))
