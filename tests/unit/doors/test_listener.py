@@ -14,7 +14,7 @@ from spanserve.doors.listener import AccessSettings, Listener, is_local
 CERT, KEY, CA, TOKENS = Path("w.crt"), Path("w.key"), Path("ca.crt"), Path("tokens")
 TLS: dict[str, Any] = {"tls_cert": CERT, "tls_key": KEY}
 MTLS = {**TLS, "tls_client_ca": CA}
-LIST = {"tokens": TOKENS}
+LIST: dict[str, Any] = {"tokens": TOKENS}
 LOOPBACK, EVERYWHERE, FILE = "127.0.0.1:0", "0.0.0.0:50051", "unix:/run/w.sock"
 
 #: Files, option -> scheme.

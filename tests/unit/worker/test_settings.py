@@ -37,6 +37,6 @@ def test_nowhere_and_twice() -> None:
     somewhere, anywhere = Listener(address="127.0.0.1:1"), Listener(address="127.0.0.1:0")
     with pytest.raises(SettingsError, match="listen is empty"):
         GrpcSettings(listen=())
-    with pytest.raises(SettingsError, match="listen has 127.0.0.1:1 more than once"):
+    with pytest.raises(SettingsError, match=r"listen has 127\.0\.0\.1:1 more than once"):
         GrpcSettings(listen=(somewhere, somewhere))
     assert 2 == len(GrpcSettings(listen=(anywhere, anywhere)).listen)

@@ -20,7 +20,6 @@ ROLES: Mapping[str, Role | None] = {
     "/spanserve.v1.QuestionAnswering/Describe": Role.OBSERVE,
     "/grpc.health.v1.Health/Check": OPEN,
     "/grpc.health.v1.Health/Watch": Role.OBSERVE,
-    "/grpc.health.v1.Health/List": Role.OBSERVE,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.OBSERVE,
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": Role.OBSERVE,
     "/metrics": Role.OBSERVE,
