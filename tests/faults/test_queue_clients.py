@@ -203,6 +203,9 @@ async def test_entries_of_another_version(make_fleet: MakeFleet) -> None:
     for task in strange:
         fleet.rig.damage(task, v="2")
     worker = fleet.worker()
+    await fleet.ready(
+        worker
+    )  # while nobody answers, the client submits again and again, and these calls count
     async with fleet.evaluation(known) as evaluation:
         ledger = await evaluation.ended()
     assert len(known) == len(ledger.first)

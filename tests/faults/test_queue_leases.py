@@ -59,18 +59,20 @@ async def test_a_slow_worker(make_fleet: MakeFleet, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("leases", "lost"), [(0.5, False), (2.5, True)], ids=["half a lease", "two and a half"]
+    ("lease_s", "cut_s", "lost"),
+    [(3 * LEASE_S, LEASE_S / 2, False), (LEASE_S, 2.5 * LEASE_S, True)],
+    ids=["a sixth of a lease", "two and a half"],
 )
-async def test_renewals_that_fail(make_fleet: MakeFleet, leases: float, lost: bool) -> None:
+async def test_renewals_that_fail(make_fleet: MakeFleet, lease_s: float, cut_s: float, lost: bool) -> None:
     """A cable cut for less than a lease costs nothing; one cut for longer costs executions, and no results."""
-    fleet = await make_fleet(device="sim:fixed?latency_ms=250")
+    fleet = await make_fleet(device="sim:fixed?latency_ms=250", lease_s=lease_s)
     async with proxy_to(fleet.server.address) as proxy:
         cut_off, other = fleet.worker(url=f"redis://{proxy.address}"), fleet.worker()
         await fleet.ready(cut_off, other)
         async with fleet.evaluation(single_tasks(240)) as evaluation:
             await evaluation.reached(0.1)
             with proxy.black_hole():
-                await asyncio.sleep(leases * LEASE_S)
+                await asyncio.sleep(cut_s)
             ledger = await evaluation.ended()
         await fleet.check(ledger)
         assert bool(cut_off.records("leases in doubt")) == bool(other.records("reclaimed")) == lost
@@ -113,4 +115,4 @@ async def test_wrong_clocks(make_fleet: MakeFleet) -> None:
         ledger = await evaluation.ended()
     classes = await fleet.check(ledger)
     assert 0 == classes.duplicate_executions
-    assert 2 == len({line["worker"] for line in fleet.journal.of("start")})
+    assert 2 == len({line["pid"] for line in fleet.journal.of("start")})

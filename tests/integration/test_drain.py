@@ -112,7 +112,8 @@ async def test_delay_before_draining(start_worker: StartWorker) -> None:
         await stream.until(results=3)
         assert not stream.heard.draining
         worker.signal(signal.SIGTERM)
-        await stream.until_end()
+        heard = await stream.until_end()
+        assert heard.draining  # told for once, however short the time: a client looks elsewhere then
     assert 0 == await asyncio.to_thread(worker.wait)  # nothing was held: nothing was cut short
 
 

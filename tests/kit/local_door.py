@@ -42,6 +42,7 @@ class LocalDoor:
 
     async def close(self, reason: str) -> None:
         self.open, self.reason = False, reason
+        self.inside.pool.close(self._account)
 
     async def call(self, task: Task) -> TaskResult:
         """Have a task answered.

@@ -36,6 +36,8 @@ class Seen(Observer):
     """What an observer was told."""
 
     states: list[State] = field(default_factory=list)
+    #: Of the last state.
+    reason: str = ""
     batches: list[Batch] = field(default_factory=list)
     alone: list[Request[Any]] = field(default_factory=list)
     restarts: int = 0
@@ -43,6 +45,7 @@ class Seen(Observer):
 
     def state_changed(self, state: State, reason: str) -> None:
         self.states.append(state)
+        self.reason = reason
 
     def backlog_changed(self, windows: int) -> None:
         self.waiting = windows

@@ -5,12 +5,14 @@ from __future__ import annotations
 import _posixsubprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 from grpc import aio
 
+FOLDER = Path(__file__).parent
 #: What the interpreter tells before it starts a process, whoever asks for it.
 STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.spawn", "os.system", "subprocess.Popen"}
 
@@ -50,8 +52,8 @@ GUARD = _Guard()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Guards a test with its fixtures of every scope."""
-    GUARD.on = True
+    """Guards a unit test with its fixtures of every scope. Comes for the tests of other folders as well."""
+    GUARD.on = FOLDER in item.path.parents
     try:
         return (yield)
     finally:

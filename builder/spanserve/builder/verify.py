@@ -17,7 +17,7 @@ from spanserve.bundle.manifest import ATTENTION_MASK, END_LOGITS, INPUT_IDS, STA
 from spanserve.contract import Answer, Refusal, Task
 from spanserve.device import Device
 from spanserve.qa import Encoder
-from spanserve.qa.direct import Run, ask
+from spanserve.qa.direct import Compute, ask
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -45,7 +45,7 @@ class Asked:
 class _Recorder:
     """A run that keeps the outputs of real tokens, [outputs, tokens] per window."""
 
-    run: Run
+    run: Compute
     logits: list[Floats] = field(default_factory=list)
 
     def __call__(self, inputs: Mapping[str, Ints]) -> Mapping[str, Floats]:
@@ -128,7 +128,7 @@ def judge(verification: Verification, precision: str) -> None:
         )
 
 
-def _in_batches(device: Device) -> Run:
+def _in_batches(device: Device) -> Compute:
     """A question may have more windows than the device takes at once."""
 
     def run(inputs: Mapping[str, Ints]) -> Mapping[str, Floats]:
@@ -143,7 +143,7 @@ def _in_batches(device: Device) -> Run:
     return run
 
 
-def _runner(model: Any) -> Run:
+def _runner(model: Any) -> Compute:
     def run(inputs: Mapping[str, Ints]) -> Mapping[str, Floats]:
         with torch.inference_mode():
             out = model(**{name: torch.from_numpy(array) for name, array in inputs.items()})

@@ -173,8 +173,8 @@ async def test_a_device_that_comes_back(
         assert [[None]] * 5 == [codes(await caller.outcome(f"t{number}")) for number in range(5)]
 
 
-async def test_refusals_are_told(opened: Opened, redis_server: RedisServer, sim_bundle: Bundle) -> None:
-    """A door that is closed answers nobody, and closing it again or unopened is nothing."""
+async def test_close(opened: Opened, redis_server: RedisServer, sim_bundle: Bundle) -> None:
+    """A door that has answered closes, and closing it again does nothing."""
     async with served(opened, redis_server, sim_bundle) as (made, door, caller):
         await caller.send(make_task("before"))
         assert [None] == codes(await caller.outcome("before"))

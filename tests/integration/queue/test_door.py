@@ -12,8 +12,10 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.doors.redis import door as door_module
+from spanserve.doors.redis.breaker import ALLOWED_IN_PERIOD, Breaker
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
+from spanserve.engine.state import State
 from spanserve.queue import JobId, NoQueue, QueueConfig, QueueError, RedisSettings, configure
 from spanserve.queue.calls import Call, evaluate
 from tests.kit.queue_rig import QueueRig, queued_task
@@ -101,8 +103,8 @@ async def test_an_unknown_version_is_left_for_others(rig: QueueRig, sim_bundle: 
     assert ("2", 1) == (entry.version, entry.deliveries)
 
 
-async def test_an_old_job_does_not_speak_for_a_new_lease(bare: QueueRig, sim_bundle: Bundle) -> None:
-    """A task that was lost and comes back is answered, though its first job was withdrawn meanwhile."""
+async def test_an_old_request_does_not_speak_for_a_new_lease(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """A task that was lost and comes back is answered, though its first request was withdrawn meanwhile."""
     async with served(bare, sim_bundle) as made:
         slots = made.engine.block()
         await bare.submit(queued_task("t"))
@@ -166,6 +168,25 @@ async def test_alone_is_noted(bare: QueueRig, sim_bundle: Bundle) -> None:
         made.door._writer.mark = noted  # type: ignore[method-assign]  # to see it pass
         assert {task.id: "done"} == await made.ended()
         await eventually(lambda: [lease.job] in seen)
+
+
+async def test_a_worker_in_doubt_leaves_its_tasks_to_others(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """While faults keep a worker from claiming it is not ready, and gives back what has not run."""
+    async with served(bare, sim_bundle) as made:
+        slots = made.engine.block()
+        await bare.submit(*(queued_task(f"t{n}") for n in range(3)))
+        await held(made, 3)
+        for _ in range(ALLOWED_IN_PERIOD + 1):
+            made.door.breaker.note(fault=True)
+        await held(made, 0)
+        assert State.SUSPECT is made.engine.states[-1]
+        assert 1 == made.engine.metrics.queue_breaker_open._value.get()
+        made.door.breaker = Breaker(time.monotonic)  # as after a trial that went well
+        for slot in slots:
+            slot.release()
+        assert dict.fromkeys(("t0", "t1", "t2"), "done") == await made.ended(3)
+        assert [State.READY, State.SUSPECT, State.READY] == made.engine.states
+        assert 0 == made.engine.metrics.queue_breaker_open._value.get()
 
 
 async def test_shutdown_without_redis(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.emulator.magicmind.python import runtime as mm
+from tests.emulator.magicmind.python.cc._pywrap_runtime import engine as engine_module
 from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
+from tests.kit.devices import PATIENCE_S
 from tests.unit.emulator.kit import Kit
 
 Call = Callable[[Kit], Any]
@@ -245,7 +248,9 @@ def _read_before_sync(kit: Kit) -> None:
     outputs[0].asnumpy()
 
 
-def test_contexts_at_once(kit: Kit, capfd: pytest.CaptureFixture[str]) -> None:
+def test_contexts_at_once(
+    kit: Kit, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two threads that make a context of one engine at the same time are caught."""
     model = kit.model()
     with mm.System():
@@ -253,12 +258,16 @@ def test_contexts_at_once(kit: Kit, capfd: pytest.CaptureFixture[str]) -> None:
         made = model.create_i_engine()
     assert made is not None
     contexts: list[Any] = []
-    together = threading.Barrier(2)
+    one_ended = threading.Event()
+    # Making one takes until the other thread has been told that it is in the way.
+    monkeypatch.setattr(
+        engine_module, "time", SimpleNamespace(sleep=lambda seconds: one_ended.wait(PATIENCE_S))
+    )
 
     def make() -> None:
         kit.activate()
-        together.wait()
         contexts.append(made.create_i_context())
+        one_ended.set()
 
     threads = [threading.Thread(target=make) for _ in range(2)]
     for thread in threads:

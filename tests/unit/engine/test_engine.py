@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from spanserve.contract import ErrorCode
 from spanserve.engine.batcher import Batch
 from spanserve.engine.observer import Observer
+from spanserve.engine.pipeline import Inputs, Outputs
+from spanserve.engine.request import Request, Row
+from spanserve.engine.state import State
 from tests.kit.sum_engine import Clock, Seen, all_added, rig, task, tasks
-from tests.kit.sums import STRETCH, SumPipeline, SumTask
+from tests.kit.sums import STRETCH, SumPipeline, Sums, SumTask
 
 
 async def test_every_sum_is_its_own() -> None:
@@ -123,9 +128,9 @@ async def test_a_panic_in_encoding_costs_one_task() -> None:
         assert 0 == made.seen.restarts
 
 
-@pytest.mark.parametrize("stage", ["decode", "answer"])
-async def test_a_fault_after_the_device_leaves_nobody_waiting(stage: str) -> None:
-    """When outputs cannot be read every question concerned gets INTERNAL, and the next batch is well again."""
+@pytest.mark.parametrize("stage", ["fill", "decode", "answer"])
+async def test_a_fault_around_the_device_leaves_nobody_waiting(stage: str) -> None:
+    """When a batch cannot be filled or read all its questions get INTERNAL, and the next batch is well again."""
     pipeline = SumPipeline()
 
     def broken(*args: object) -> Any:
@@ -138,6 +143,57 @@ async def test_a_fault_after_the_device_leaves_nobody_waiting(stage: str) -> Non
         assert [[ErrorCode.INTERNAL]] * 3 == [result.codes for result in results]
         assert all_added(await made.run(task()))
         assert 0 == made.engine.held_windows
+        assert 2 == len(made.device.free)
+
+
+async def test_a_batch_that_cannot_be_filled_behind_another() -> None:
+    """A fault while a slot that came back is filled anew ends that batch alone, and loses no slot."""
+
+    class Third(SumPipeline):
+        filled = 0
+
+        def fill(self, rows: Sequence[Row], inputs: Inputs) -> None:
+            self.filled += 1
+            if self.filled == 3:
+                raise ValueError("no such shape")
+            super().fill(rows, inputs)
+
+    async with rig(pipeline=Third(), max_batch=2) as made:
+        results = await made.run(*tasks(20))
+        assert 2 == sum(result.codes == [ErrorCode.INTERNAL] for result in results)
+        assert 18 == sum(result.codes == [None] for result in results)
+        assert (0, 2) == (made.engine.held_windows, len(made.device.free))
+
+
+async def test_a_finding_too_few() -> None:
+    """A pipeline that does not say of every row what it found spoils the batch, and holds nobody up."""
+
+    class Short(SumPipeline):
+        def decode(self, outputs: Outputs, rows: Sequence[Row]) -> list[float]:
+            return super().decode(outputs, rows)[:-1]
+
+    async with rig(pipeline=Short()) as made:
+        results = await made.run(*tasks(3))
+        assert [[ErrorCode.INTERNAL]] * 3 == [result.codes for result in results]
+        assert 0 == made.engine.held_windows
+
+
+async def test_a_result_that_cannot_be_put_together() -> None:
+    """Where a request cannot be told its end the worker gives up, so that neither it nor others wait for ever."""
+
+    class Unfinished(SumPipeline):
+        def finish(self, request: Request[SumTask]) -> Sums:
+            if request.task.name == "t1":
+                raise ValueError("no such field")
+            return super().finish(request)
+
+    async with rig(pipeline=Unfinished()) as made:
+        _, (before, _, after) = made.submit(*tasks(3))
+        async with asyncio.timeout(30):
+            assert [None] == (await before).codes
+            assert [ErrorCode.UNAVAILABLE] == (await after).codes
+        assert State.FAILED is made.engine.lifecycle.state
+        assert made.engine.idle.is_set()
 
 
 async def test_nothing_to_submit_leaves_the_engine_idle() -> None:

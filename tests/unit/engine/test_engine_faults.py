@@ -90,7 +90,7 @@ async def test_three_deaths_give_the_device_up() -> None:
         results = await made.run(*tasks(20))
         assert [[ErrorCode.UNAVAILABLE]] * 20 == [result.codes for result in results]
         assert State.FAILED is made.seen.states[-1]
-        assert "died 3 times within 60 s" in made.engine.lifecycle.failure
+        assert "died 3 times within 60 s" in made.seen.reason
         assert made.engine.idle.is_set()
         assert 2 == made.seen.restarts
 

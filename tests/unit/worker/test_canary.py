@@ -17,7 +17,7 @@ from spanserve.device import Device, DeviceSpec
 from spanserve.device.errors import CanaryFailed
 from spanserve.device.host.simulated import answers
 from spanserve.qa import Encoder
-from spanserve.qa.direct import Run, ask
+from spanserve.qa.direct import Compute, ask
 from spanserve.worker.canary import check_goldens
 from tests.kit.bundles import make_sim_bundle
 
@@ -30,7 +30,7 @@ class Fake:
     """As much of a device as the canary sees, with a rule of the test's choice."""
 
     bundle: Bundle
-    rule: Run
+    rule: Compute
     spec: DeviceSpec
 
     def compute(self, inputs: Mapping[str, np.ndarray], *, timeout_s: float) -> Mapping[str, np.ndarray]:
@@ -55,7 +55,7 @@ def nothing(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.full_like(logits, np.nan) for name, logits in right(inputs).items()}
 
 
-def fake(bundle: Bundle, rule: Run, device: str) -> Device:
+def fake(bundle: Bundle, rule: Compute, device: str) -> Device:
     """A device of this kind that computes by a rule."""
     return cast(Device, Fake(bundle, rule, DeviceSpec.parse(device)))
 
@@ -89,7 +89,7 @@ WRONG = {
 
 @pytest.mark.parametrize("device", ["cpu", "sim:fixed"])
 @pytest.mark.parametrize(("rule", "message"), WRONG.values(), ids=WRONG)
-def test_wrong_answers_fail(bundle: Bundle, rule: Run, message: str, device: str) -> None:
+def test_wrong_answers_fail(bundle: Bundle, rule: Compute, message: str, device: str) -> None:
     """A device that gives another span or score fails the canary, which names device and golden."""
     with pytest.raises(CanaryFailed, match=f"{device}.*{message}"):
         check_goldens(fake(bundle, rule, device), Encoder.of(bundle))

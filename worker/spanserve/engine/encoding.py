@@ -9,7 +9,8 @@ from typing import Generic
 
 from spanserve.contract import Refusal
 from spanserve.engine.faults import internal_error
-from spanserve.engine.pipeline import Encoded, TaskT
+from spanserve.engine.pipeline import TaskT
+from spanserve.engine.work import Encoded
 
 
 class EncodingThread(Generic[TaskT]):

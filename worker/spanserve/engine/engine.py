@@ -26,10 +26,11 @@ from spanserve.engine.device import Accelerator, Slot
 from spanserve.engine.encoding import EncodingThread
 from spanserve.engine.faults import internal_error
 from spanserve.engine.observer import Observer, Observers
-from spanserve.engine.pipeline import Encoded, Pipeline, ResultT, TaskT
+from spanserve.engine.pipeline import Outputs, Pipeline, ResultT, TaskT
 from spanserve.engine.recovery import Recovery
 from spanserve.engine.request import QuestionState, Request, Row
 from spanserve.engine.state import Event, Lifecycle
+from spanserve.engine.work import Encoded
 
 #: A batch may run this many seconds, or this many times its estimate, whichever is more.
 BATCH_TIMEOUT_S = 20.0
@@ -85,7 +86,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._cost = LearnedCost(batcher.cost)
         self._encoding = EncodingThread(pipeline.encode)
         self._loop = asyncio.get_running_loop()
-        self._background = Background(self._task_failed)
+        self._background = Background(self._fault)
         self._recovery = Recovery(
             prove=prove,
             lifecycle=lifecycle,
@@ -261,7 +262,12 @@ class Engine(Generic[TaskT, ResultT]):
 
     def _dispatch(self, slot: Slot, batch: Batch) -> None:
         rows, shape = batch.rows, (len(batch.rows), batch.length)
-        self._pipeline.fill(rows, slot.inputs(*shape))
+        try:
+            self._pipeline.fill(rows, slot.inputs(*shape))
+        except Exception as error:  # nobody may be left waiting
+            slot.release()
+            self._spoilt(batch, internal_error("fill", error))
+            return
         now = self._clock()
         for row in rows:
             request = row.question.request
@@ -280,11 +286,18 @@ class Engine(Generic[TaskT, ResultT]):
         self._tell_backlog()
 
         def done(future: Future[float]) -> None:
-            self._loop.call_soon_threadsafe(self._returned, slot, batch, future, now, estimate)
+            self._loop.call_soon_threadsafe(self._back, slot, batch, future, now, estimate)
 
         future.add_done_callback(done)
 
     # --- from batches to results ------------------------------------------------------------------------
+
+    def _back(self, *returned: Any) -> None:
+        """`_returned`, called by the loop itself: a fault in it would be logged there and leave requests open."""
+        try:
+            self._returned(*returned)
+        except Exception as error:
+            self._fault(error)
 
     def _returned(
         self, slot: Slot, batch: Batch, future: Future[float], dispatched: float, estimate: float
@@ -307,16 +320,16 @@ class Engine(Generic[TaskT, ResultT]):
             self._failed(batch, error)
         self._pump()
 
-    def _decode(self, batch: Batch, outputs: Any, device_s: float) -> None:
+    def _decode(self, batch: Batch, outputs: Outputs, device_s: float) -> None:
         began = self._clock()
-        self.held_windows -= len(batch.rows)
         try:
-            found = self._pipeline.decode(outputs, batch.rows)
+            found = list(zip(batch.rows, self._pipeline.decode(outputs, batch.rows), strict=True))
         except Exception as error:  # nobody may be left waiting
-            self._undecoded(batch, internal_error("decode", error))
+            self._spoilt(batch, internal_error("decode", error))
             return
+        self.held_windows -= len(batch.rows)
         complete = []
-        for row, finding in zip(batch.rows, found, strict=True):
+        for row, finding in found:
             request = row.question.request
             request.device_s = max(request.device_s, device_s)
             if row.question.add(row.part, finding):
@@ -340,8 +353,9 @@ class Engine(Generic[TaskT, ResultT]):
         else:
             question.refuse(error)
 
-    def _undecoded(self, batch: Batch, error: Refusal) -> None:
-        """End the questions of a batch whose outputs could not be decoded."""
+    def _spoilt(self, batch: Batch, error: Refusal) -> None:
+        """End the questions of a batch that could not be filled or decoded."""
+        self.held_windows -= len(batch.rows)
         for question in {row.question: None for row in batch.rows}:
             if not question.ended:
                 question.refuse(error)
@@ -351,7 +365,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._requests.discard(request)
         if not self._requests:
             self.idle.set()
-        self.ended_questions += request.count
+        self.ended_questions += len(request.questions)
         result = self._pipeline.finish(request)
         self.observers.tell(Observer.request_ended, request, result)
         callback(result)
@@ -378,6 +392,7 @@ class Engine(Generic[TaskT, ResultT]):
     def _tell_backlog(self) -> None:
         self.observers.tell(Observer.backlog_changed, len(self.batcher))
 
-    def _task_failed(self, error: BaseException) -> None:
+    def _fault(self, error: BaseException) -> None:
+        """Something went wrong that nothing here foresees: better no worker than one that leaves requests open."""
         log.error("engine task failed", exc_info=error)
         self.give_up("a fault inside the engine")

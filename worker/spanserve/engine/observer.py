@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import structlog
 
+from spanserve.contract.state import State
+
 if TYPE_CHECKING:
     from spanserve.engine.batcher import Batch
     from spanserve.engine.request import Request
-    from spanserve.engine.state import State
 
 P = ParamSpec("P")
 
@@ -20,8 +21,8 @@ log = structlog.get_logger(__name__)
 class Observer:
     """What the engine tells. Override what you want to know of; every method is called on the event loop.
 
-    An observer looks and does not act on the engine: it must not wait, and what it raises is logged and goes
-    no further.
+    An observer is told in the middle of things: it must not wait, and what it raises is logged and goes no further.
+    So nothing that others rely on may hang on it, but that the worker hears of its own state.
     """
 
     def state_changed(self, state: State, reason: str) -> None:

@@ -3,19 +3,19 @@
     task --encode--> windows --fill--> inputs --(device)--> outputs --decode--> findings --answer, finish--> result
 
 The engine decides when and with whom a window runs, and sees to it that every question ends once. What a window
-is, and what the numbers mean, it never looks at. `spanserve.qa.pipeline` is the one that serves; the planner's and
-the tests' are a few lines each.
+is, and what the numbers mean, it never looks at. `spanserve.qa.pipeline` is the one that serves; that of the
+tests adds numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spanserve.contract import Priority, Refusal
+from spanserve.engine.work import Encoded, Work
 
 if TYPE_CHECKING:
     from spanserve.engine.request import QuestionState, Request, Row
@@ -23,54 +23,6 @@ if TYPE_CHECKING:
 #: By name, as the graph's signature has them: inputs int32 [B, S], outputs float32 [B, S].
 Inputs = Mapping[str, NDArray[np.int32]]
 Outputs = Mapping[str, NDArray[np.float32]]
-
-
-class Work(Protocol):
-    """A task, as far as the engine must know it."""
-
-    @property
-    def questions(self) -> Sized:
-        """What is asked; each ends by itself."""
-
-    @property
-    def timeout_ms(self) -> int | None:
-        """Milliseconds from its arrival after which nobody wants it; None for never."""
-
-    @property
-    def priority(self) -> Priority:
-        """Whether somebody waits for it."""
-
-    @property
-    def attempt(self) -> int:
-        """Which run this is, 1 at first: it says in what company the task may run."""
-
-
-class Window(Protocol):
-    """One row of a batch."""
-
-    @property
-    def tokens(self) -> int:
-        """Tokens without padding."""
-
-
-class EncodedQuestion(Protocol):
-    """A question ready for the device, or refused."""
-
-    @property
-    def windows(self) -> Sequence[Window]:
-        """At least one, unless there is an error."""
-
-    @property
-    def error(self) -> Refusal | None:
-        """Why it cannot be asked."""
-
-
-class Encoded(Protocol):
-    """A task ready for the device."""
-
-    @property
-    def questions(self) -> Sequence[EncodedQuestion]:
-        """In the order of the task."""
 
 
 TaskT = TypeVar("TaskT", bound=Work)
@@ -83,7 +35,8 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
     """The stages around a device. B is windows in a batch, S the tokens they are padded to.
 
     `encode` and `answer` concern one item each: what they raise, a Refusal or anything else, is that item's
-    outcome alone, and the engine sees to it.
+    outcome alone, and the engine sees to it. What `fill` and `decode` raise is a fault that ends every question of
+    their batch, INTERNAL; `finish` must not raise, for then nobody can be told anything and the worker gives up.
     """
 
     def encode(self, task: TaskT_contra) -> Encoded:
@@ -101,7 +54,14 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
         """
 
     def decode(self, outputs: Outputs, rows: Sequence[Row]) -> Sequence[Any]:
-        """Find what the outputs of a batch say of each row; row by row, whatever its neighbours are."""
+        """Find what the outputs of a batch say of each row; row by row, whatever its neighbours are.
+
+        Args:
+            outputs: [B, S], B = len(rows); may be kept.
+
+        Returns:
+            One finding for each row, in their order.
+        """
 
     def answer(self, question: QuestionState) -> Any:
         """The outcome of a question from the findings of all its windows.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Generic, TypeVar
 
 from spanserve.contract import ErrorCode, Refusal, Timing
 from spanserve.contract.limits import MAX_ATTEMPTS
-from spanserve.engine.pipeline import Encoded, Window
+from spanserve.engine.work import Encoded, Window
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ class Request(Generic[T]):
     """
 
     task: T
-    count: int
+    count: InitVar[int]
     on_end: Callable[[Request[T]], None]
     arrived: float
     #: When its timeout_ms passes; None for never.
@@ -50,9 +50,9 @@ class Request(Generic[T]):
     questions: tuple[QuestionState, ...] = field(init=False)
     _open: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.questions = tuple(QuestionState(self, index, self.attempt) for index in range(self.count))
-        self._open = self.count
+    def __post_init__(self, count: int) -> None:
+        self.questions = tuple(QuestionState(self, index, self.attempt) for index in range(count))
+        self._open = count
 
     @property
     def ended(self) -> bool:

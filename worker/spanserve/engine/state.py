@@ -50,8 +50,6 @@ class Lifecycle:
     def __init__(self, observers: Observers) -> None:
         self._observers = observers
         self._state = State.STARTING
-        #: Why the worker failed; empty while it has not.
-        self.failure = ""
 
     @property
     def state(self) -> State:
@@ -61,7 +59,7 @@ class Lifecycle:
         """Something has happened.
 
         Args:
-            reason: of GAVE_UP.
+            reason: of GAVE_UP; observers are told it.
 
         Returns:
             Whether the state is another one now.
@@ -70,7 +68,6 @@ class Lifecycle:
         if state is self._state:
             return False
         self._state = state
-        self.failure = reason
         log.info("state", state=state.value)
         self._observers.tell(Observer.state_changed, state, reason)
         return True

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 
-async def first(*events: asyncio.Event | asyncio.Task[Any], timeout_s: float | None = None) -> None:
-    """Wait until an event is set, a task is done, or the time is up."""
+async def first(*events: asyncio.Event | asyncio.Future[Any], timeout_s: float | None = None) -> None:
+    """Wait until an event is set, a future (a task is one) is done, or the time is up."""
     waiting = [
         asyncio.ensure_future(event.wait()) if isinstance(event, asyncio.Event) else event for event in events
     ]

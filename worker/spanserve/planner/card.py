@@ -13,8 +13,8 @@ from spanserve.device.host.cards import Card
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import HELD_BATCHES
-from spanserve.engine.pipeline import Window
 from spanserve.engine.request import Request, Row
+from spanserve.engine.work import Window
 from spanserve.planner.timeline import Timeline
 
 
@@ -41,7 +41,7 @@ class PlannedWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PlayedBatch:
     """A batch that was computed."""
 
     began: float
@@ -76,7 +76,7 @@ class PlannedCard:
         self.credit = self._pool.grant(self._account)
         #: Questions that were sent and have no answer.
         self.load = 0
-        self.runs: list[Run] = []
+        self.runs: list[PlayedBatch] = []
         self._queued: deque[Batch] = deque()  # with the device, waiting for a lane
         self._busy_lanes = 0
         self._in_flight = 0
@@ -113,7 +113,7 @@ class PlannedCard:
             began = self._timeline.now
             ended = began + self._setup.card.seconds(rows, batch.length)
             useful = sum(row.window.tokens for row in batch.rows)
-            self.runs.append(Run(began, ended, rows, useful, rows * batch.length))
+            self.runs.append(PlayedBatch(began, ended, rows, useful, rows * batch.length))
             self._timeline.at(ended, partial(self._returned, batch))
 
     def _returned(self, batch: Batch) -> None:

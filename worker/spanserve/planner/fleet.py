@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from spanserve.engine.pipeline import Window
 from spanserve.engine.request import Request
-from spanserve.planner.card import PlannedCard, Run, Setup
+from spanserve.engine.work import Window
+from spanserve.planner.card import PlannedCard, PlayedBatch, Setup
 from spanserve.planner.timeline import Timeline
 
 #: Part of the arrivals, at the beginning and at the end, that does not count: the fleet fills and empties then.
@@ -87,7 +87,7 @@ class Fleet:
     def _figures(self, begin: float, end: float) -> Figures:
         runs = [run for card in self.cards for run in card.runs]
         busy = sum(max(0.0, min(run.ended, end) - max(run.began, begin)) for run in runs)
-        inside: list[Run] = [run for run in runs if begin <= run.began < end] or runs
+        inside: list[PlayedBatch] = [run for run in runs if begin <= run.began < end] or runs
         counted = [(came, ended) for came, ended in self._ended if begin <= came <= end] or self._ended
         latencies = sorted(ended - came for came, ended in counted)
         lanes = len(self.cards) * self._setup.card.lanes

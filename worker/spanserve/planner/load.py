@@ -12,7 +12,7 @@ from spanserve.bundle import Bundle
 from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.errors import SpanserveError
 from spanserve.contract.limits import MAX_QUESTIONS
-from spanserve.engine.pipeline import Window
+from spanserve.engine.work import Window
 from spanserve.planner.card import PlannedWindow
 from spanserve.planner.fleet import Arrival
 from spanserve.qa import Encoder

@@ -12,10 +12,10 @@ from spanserve.qa.features import Encoder
 from spanserve.qa.windows import Ints, empty_inputs, fill
 
 #: Inputs int32 [B, S] -> outputs float32 [B, S], by name.
-Run = Callable[[Mapping[str, Ints]], Mapping[str, Floats]]
+Compute = Callable[[Mapping[str, Ints]], Mapping[str, Floats]]
 
 
-def ask(encoder: Encoder, task: Task, run: Run, manifest: Manifest) -> list[Answer]:
+def ask(encoder: Encoder, task: Task, run: Compute, manifest: Manifest) -> list[Answer]:
     """Answer every question of a task, one batch per question.
 
     Args:

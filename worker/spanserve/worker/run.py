@@ -27,7 +27,7 @@ from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
 from spanserve.doors.access import Access
-from spanserve.doors.door import Inside
+from spanserve.doors.door import Door, Inside
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
@@ -118,6 +118,8 @@ class Worker(Observer):
         made = (make(inside, settings) for make in doors)
         self.doors = [door for door in made if door is not None]
         self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
+        self._alive: asyncio.Task[None] | None = None
+        self.pages: Pages | None = None
         self.stopping = asyncio.Event()
         #: Set by a second signal.
         self.hurry = asyncio.Event()
@@ -132,22 +134,18 @@ class Worker(Observer):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
-        background = [
-            asyncio.create_task(self.notifier.keep_alive()),
-            asyncio.create_task(self.access.watch()),
-        ]
+        watching = asyncio.create_task(self.access.watch())
         try:
             await self._serve_metrics()
             for door in self.doors:
                 await door.check()
             self.notifier.tell(f"STATUS={State.STARTING.value}")
+            self._alive = asyncio.create_task(self.notifier.keep_alive())
             await self._load()
             await first(self.stopping, self.failed)
-            status = EXIT_OK if self.failed.is_set() else await self._drain()
-            return EXIT_DEVICE_FAILED if self.failed.is_set() else status
+            return EXIT_DEVICE_FAILED if self.failed.is_set() else await self._drain()
         finally:
-            for task in background:
-                task.cancel()
+            watching.cancel()
             await self._close("the device failed" if self.failed.is_set() else "the worker shuts down")
 
     async def _load(self) -> None:
@@ -184,25 +182,34 @@ class Worker(Observer):
         self.notifier.tell("STOPPING=1", f"STATUS={State.DRAINING.value}")
         if self.lifecycle.state is State.STARTING:
             return EXIT_OK
-        draining = asyncio.ensure_future(self._drain_doors())
+        draining = asyncio.gather(*map(self._drain_door, self.doors))
         await first(draining, self.hurry, self.failed)
         self.lifecycle.on(Event.STOPPED)
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
         await first(self.engine.idle, self.hurry, self.failed, timeout_s=self.settings.drain_timeout_s)
+        if self.failed.is_set():
+            return EXIT_DEVICE_FAILED
         finished = self.engine.idle.is_set()
         if not finished:
             self.engine.abandon(Refusal(ErrorCode.UNAVAILABLE, "the worker shut down", retry_after_ms=0))
         log.info("drained", finished=finished)
         return EXIT_OK if finished else EXIT_CUT_SHORT
 
-    async def _drain_doors(self) -> None:
-        await asyncio.gather(*(door.drain() for door in self.doors))
+    async def _drain_door(self, door: Door) -> None:
+        try:
+            await door.drain()
+        except Exception as error:  # the others have their time all the same
+            log.error("door not drained", door=type(door).__name__, exc_info=error)
 
     async def _close(self, reason: str) -> None:
         """Leave: the doors in their order, then what they stand on; whatever fails, all steps are taken."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.notifier.close)
+            if self._alive is not None:
+                stack.callback(self._alive.cancel)
+            if self.pages is not None:
+                stack.callback(self.pages.close)
             stack.push_async_callback(asyncio.to_thread, self.serving.device.close)
             stack.push_async_callback(self.engine.close)
             for door in reversed(self.doors):

@@ -77,9 +77,11 @@ class GrpcDoor(Observer):
 
     async def drain(self) -> None:
         """Say NOT_SERVING, so that balancers look elsewhere while calls are still served; then take no more."""
-        await self._health.servicer.enter_graceful_shutdown()
-        await asyncio.sleep(self._settings.drain_delay_s)
-        self._service.drain()
+        try:
+            await self._health.servicer.enter_graceful_shutdown()
+            await asyncio.sleep(self._settings.drain_delay_s)
+        finally:  # a drain that is cut short takes no more either
+            self._service.drain()
 
     async def close(self, reason: str) -> None:
         """End every stream, give open calls a moment, and listen no more."""

@@ -153,11 +153,6 @@ class RedisDoor(Observer):
         """Redis is told: only of what was alone on a device may be said that it is what kills it."""
         self._intake.alone(request)
 
-    def state_changed(self, state: State, reason: str) -> None:
-        """A worker in doubt leaves its tasks to workers that may do better."""
-        if state is State.SUSPECT:
-            self._intake.give_back_unstarted()
-
     def _stop_claiming(self) -> None:
         self._reading = False
         self._wake.set()
@@ -329,6 +324,8 @@ class RedisDoor(Observer):
         if self._engine.lifecycle.on(Event.TRUSTED if closed else Event.DOUBTED):
             (log.info if closed else log.error)("breaker", closed=closed)
             self._engine.observers.tell(QueueObserver.breaker_changed, closed=closed)
+            if not closed:
+                self._intake.give_back_unstarted()  # to workers that may do better
 
     def _released(self, held: LeasedTask) -> None:
         self._intake.drop(held)

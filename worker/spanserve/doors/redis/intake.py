@@ -141,7 +141,7 @@ class Intake:
         earlier = self._held.of(lease)
         if (
             earlier is not None
-        ):  # lost and come back: its old request may still win, but speaks for nothing else
+        ):  # lost and come back: the old request may still win, but speaks for nothing else
             earlier.lost = True
             self.drop(earlier)
             if earlier.request is not None:

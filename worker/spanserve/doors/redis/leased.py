@@ -30,7 +30,7 @@ class LeasedTask:
 
 
 class LeasedTasks:
-    """LeasedTask tasks by lease. The event loop changes it, the lease thread reads it.
+    """Leased tasks by lease. The event loop changes it, the lease thread reads it.
 
     The same entry can come back after its lease was lost: what is known of the old holding, an answer to a
     renewal or the end of its request, must not be taken for the new one. So those are told apart by identity.

@@ -14,5 +14,5 @@ class QueueSettings:
     #: Where Redis is.
     redis: RedisSettings
     queue: str = "default"
-    #: Of the queue, should it not be there yet.
+    #: Of the queue, should there be none yet.
     config: QueueConfig = field(default_factory=QueueConfig)
