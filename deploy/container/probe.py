@@ -1,7 +1,8 @@
 """Ask a worker for its gRPC health, for places that have no gRPC probe of their own or need TLS.
 
-  probe.py [HOST:PORT [SERVICE]]     127.0.0.1:50051, and "" which is whether it serves; `live` is whether it moves
+  probe.py [ADDRESS [SERVICE]]     127.0.0.1:50051, and "" which is whether it serves; `live` is whether it moves
 
+ADDRESS is HOST:PORT or unix:PATH. No token is needed: this is open on every listener.
 With PROBE_CA (the authority of the worker's certificate, PEM) it speaks TLS to the name localhost, and
 shows SPANSERVE_TLS_CERT with its key where the worker asks for a certificate.
 Exit status: 0 SERVING, 1 not, or no answer within 3 seconds.

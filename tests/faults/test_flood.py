@@ -12,12 +12,13 @@ from grpc import aio
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode
-from spanserve.contract.limits import MIB
+from spanserve.contract.limits import MAX_CONTEXT_BYTES, MIB
 from spanserve.doors.grpc.stream import OVERRUNS_ALLOWED
+from spanserve.v1 import worker_pb2
 from tests.faults.proxy import proxy_to
 from tests.kit.processes import WorkerProcess
 from tests.kit.serving import serving
-from tests.kit.wire import RawStream, make_task, make_tasks, open_raw, raw_stream
+from tests.kit.wire import RawStream, make_task, make_tasks, open_raw, raw_answer, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
 
@@ -27,6 +28,24 @@ GROWTH = 64 * MIB
 
 def rss(worker: WorkerProcess) -> int:
     return int(psutil.Process(worker.pid).memory_info().rss)
+
+
+async def test_longest_texts(sim_bundle: Bundle) -> None:
+    """The longest texts that one stream may send are all answered, and so is whoever asks meanwhile."""
+    text = "harbour " * (MAX_CONTEXT_BYTES // 8)
+    tasks = [make_task(f"t{number}", context=f"{text[:-8]}{number:07}") for number in range(16)]
+    async with (
+        serving(sim_bundle) as served,
+        raw_stream(served.address) as stream,
+        open_raw(served.address) as channel,
+    ):
+        await stream.send_tasks(tasks[:8])
+        await stream.send_tasks(tasks[8:])
+        asked = worker_pb2.AnswerRequest(task=make_task("beside").to_proto()).SerializeToString()
+        assert (await raw_answer(channel, asked)).questions[0].answer is not None
+        heard = await stream.until(results=16)
+        assert all(result.questions[0].answer is not None for result in heard.results.values())
+        assert [] == heard.errors
 
 
 async def test_overrun(sim_bundle: Bundle) -> None:

@@ -71,6 +71,13 @@ TEXTS = {
     "question-of-65-tokens": Text(question="a " * 65, truncated=True),
     "64-windows": Text(context="a " * (63 * 128 + 378)),  # 378 = 384 - 3 - 3 tokens of the question
     "65-windows": Text(context="a " * (63 * 128 + 379), error=TOO_LARGE),
+    "a-token-every-2-bytes": Text(context="a " * 24_576, error=TOO_LARGE),
+    "a-token-a-byte": Text(context="." * 49_152, error=TOO_LARGE),
+    "a-token-every-3-bytes": Text(context="汉" * 16_384, error=TOO_LARGE),
+    "words-of-100-letters": Text(context=("a" * 99 + " ") * 480, error=TOO_LARGE),
+    "words-that-are-cut-in-vain": Text(context=("x" * 99 + "é ") * 480, error=TOO_LARGE),
+    "marks-behind-a-letter": Text(context="e" + "\u0301" * 24_000),
+    "names-of-special-tokens": Text(context="[MASK] [UNK] [CLS] [SEP] [PAD] " * 300),
     "stride-of-one": Text(context="a " * 500, doc_stride=1, error=TOO_LARGE),
 }
 

@@ -26,12 +26,19 @@ class UpProcess(WorkerProcess):
         device: of every worker; or one for each, separated by commas.
         workers: how many.
         arguments: more of the command.
+        scheme: of all its listeners, with the question mark.
     """
 
     command = "up"
 
     def __init__(
-        self, bundle: Path, device: str, workers: int, *arguments: str, env: dict[str, str] | None = None
+        self,
+        bundle: Path,
+        device: str,
+        workers: int,
+        *arguments: str,
+        scheme: str = "",
+        env: dict[str, str] | None = None,
     ) -> None:
         #: One that is killed leaves the folder of its sockets behind.
         self._temporary = tempfile.TemporaryDirectory(prefix="up-", ignore_cleanup_errors=True)
@@ -41,8 +48,8 @@ class UpProcess(WorkerProcess):
         self.health = f"{HOST}:{first + workers + 1}"
         super().__init__(
             *("--bundle", str(bundle), "--devices", device if "," in device else f"{device}*{workers}"),
-            *("--listen", f"{HOST}:{first}-{first + workers - 1}"),
-            *("--metrics", self.pages, "--health", self.health),
+            *("--listen", f"{HOST}:{first}-{first + workers - 1}{scheme}"),
+            *("--metrics", self.pages + scheme, "--health", self.health + scheme),
             *arguments,
             env={"TMPDIR": self._temporary.name, **(env or {})},
         )

@@ -38,7 +38,8 @@ class WorkerProcess:
         program: str = "spanserve.cli",
         prefix: Sequence[str] = (),
     ) -> None:
-        listen = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
+        elsewhere = "--listen" in arguments or "SPANSERVE_LISTEN" in (env or {})
+        listen = () if elsewhere else ("--listen", "127.0.0.1:0")
         delay = () if "--drain-delay" in arguments else ("--drain-delay", "0")
         self.process = subprocess.Popen(
             [*prefix, sys.executable, "-m", program, self.command, *arguments, *listen, *delay],

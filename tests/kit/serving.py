@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 from spanserve.bundle import Bundle
 from spanserve.contract import Task, TaskResult
 from spanserve.device import Device, DeviceSpec, Slot
+from spanserve.doors.access import Access
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.service import Service
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.listener import Listener
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
@@ -103,6 +105,7 @@ async def rig(
     slots: int = 2,
     prove: Callable[[Device, Encoder], None] = lambda device, encoder: None,
     ready: bool = True,
+    access: Access | None = None,
     **arguments: Any,
 ) -> AsyncIterator[Rig]:
     """An engine, ready unless told otherwise. A restarted device is proven by `prove`; `arguments` are for it."""
@@ -140,6 +143,7 @@ async def rig(
         engine=engine,
         pool=CreditPool(engine.capacity_windows, batcher.max_batch),
         status=StatusSource(NAME, real, engine),
+        access=access or Access(),
     )
     made = Rig(
         engine=engine,
@@ -182,12 +186,16 @@ async def serving(
     device: str = "sim:fixed",
     *,
     listen: str = "127.0.0.1:0",
+    listeners: Sequence[Listener] = (),
+    access: Access | None = None,
+    reflection: bool = False,
     slots: int = 2,
     ready: bool = True,
 ) -> AsyncIterator[Served]:
-    """A server that is ready, on any port unless told otherwise."""
-    async with rig(bundle, device, slots=slots, prove=check_goldens, ready=ready) as made:
-        door = GrpcDoor(made.inside, GrpcSettings(listen=listen))
+    """A server that is ready, on any port unless told otherwise; with `listeners`, on those."""
+    async with rig(bundle, device, slots=slots, prove=check_goldens, ready=ready, access=access) as made:
+        where = tuple(listeners) or (Listener(address=listen),)
+        door = GrpcDoor(made.inside, GrpcSettings(listen=where, reflection=reflection))
         await door.check()
         door.start()
         try:

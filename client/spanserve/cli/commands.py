@@ -33,6 +33,7 @@ COMMANDS = {
     "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
     "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
+    "token": Command("spanserve.access.commands", "client", "Say who may use workers."),
     "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
     "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
     "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),

@@ -7,7 +7,7 @@ The names here are the Python API, see docs/api.md.
 
 from spanserve.client.async_client import AsyncClient
 from spanserve.client.client import Client
-from spanserve.client.errors import AddressError, ClientError, Forked, NoWorker, OtherModel
+from spanserve.client.errors import AccessDenied, AddressError, ClientError, Forked, NoWorker, OtherModel
 from spanserve.client.grpc import Dispatcher, Tls
 from spanserve.client.transport import Described, Stream, Transport
 from spanserve.contract import (
@@ -24,6 +24,7 @@ from spanserve.contract import (
 )
 
 __all__ = [
+    "AccessDenied",
     "AddressError",
     "Answer",
     "AsyncClient",

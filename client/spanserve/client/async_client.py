@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from spanserve.access import Token
 from spanserve.client.grpc import PLAINTEXT, GrpcTransport, Tls
 from spanserve.client.own_process import OwnProcess
 from spanserve.client.redis import RedisTransport
@@ -24,15 +25,23 @@ class AsyncClient:
     Args:
         addresses: HOST:PORT or unix:PATH of each worker.
         tls: files of a TLS connection.
+        token: what `spanserve token` has printed, or a path of a file that holds it. It is not shown in plaintext.
         wait_s: how long to wait for a worker that is not there (yet).
         transport: to workers, in place of all these; the client closes it.
     """
 
     def __init__(
-        self, *addresses: str, tls: Tls = PLAINTEXT, wait_s: float = 60.0, transport: Transport | None = None
+        self,
+        *addresses: str,
+        tls: Tls = PLAINTEXT,
+        token: str | Path | None = None,
+        wait_s: float = 60.0,
+        transport: Transport | None = None,
     ) -> None:
         self._process = OwnProcess()
-        self._made = transport or GrpcTransport(addresses or ("localhost:50051",), tls, wait_s)
+        self._made = transport or GrpcTransport(
+            addresses or ("localhost:50051",), tls, wait_s, None if token is None else Token(token)
+        )
 
     @classmethod
     def from_redis(

@@ -35,7 +35,7 @@ class Client:
     """`AsyncClient` for plain code: the same calls, run on a thread of its own.
 
     Args:
-        addresses, tls, wait_s: as those of `AsyncClient`.
+        addresses, tls, token, wait_s: as those of `AsyncClient`.
         connect: makes another client, in place of all these.
     """
 
@@ -43,6 +43,7 @@ class Client:
         self,
         *addresses: str,
         tls: Tls = PLAINTEXT,
+        token: str | Path | None = None,
         wait_s: float = 60.0,
         connect: Callable[[], AsyncClient] | None = None,
     ) -> None:
@@ -50,7 +51,7 @@ class Client:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="spanserve-client", daemon=True)
         self._thread.start()
-        make = connect or partial(AsyncClient, *addresses, tls=tls, wait_s=wait_s)
+        make = connect or partial(AsyncClient, *addresses, tls=tls, token=token, wait_s=wait_s)
 
         async def connected() -> AsyncClient:
             return make()

@@ -2,6 +2,7 @@
 
 ClientError
 ├── NoWorker       no worker could be reached in time
+│   ├── AccessDenied no worker lets us in with what we show
 │   └── OtherModel all workers serve another model than the run has begun with
 ├── Forked         a client was used in a child of the process that made it
 ├── AddressError   what should be the address of a worker is none
@@ -21,6 +22,10 @@ class ClientError(SpanserveError):
 
 class NoWorker(ClientError):
     """No worker could be reached for as long as the client was willing to wait."""
+
+
+class AccessDenied(NoWorker):
+    """No worker lets us in with the token or certificate we show, or without one. Says what each wants."""
 
 
 class OtherModel(NoWorker):

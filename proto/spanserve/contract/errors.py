@@ -3,10 +3,12 @@
 SpanserveError
 ├── Refusal           one item is at fault; its neighbours are not    (contract)
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
+├── AccessError       a token or an access list cannot be used        (access)
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
 ├── SquadError        a data set cannot be read, or a shard of it      (squad)
 ├── DeviceError       the device host cannot compute                  (device)
 ├── SettingsError     a worker or a fleet cannot run like that        (contract)
+├── Denied            a caller is not let in                          (doors)
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)
@@ -42,6 +44,7 @@ class ErrorCode(enum.IntEnum):
     POISON = pb.ERROR_CODE_POISON
     INTERNAL = pb.ERROR_CODE_INTERNAL
     RESULT_EXPIRED = pb.ERROR_CODE_RESULT_EXPIRED
+    PERMISSION_DENIED = pb.ERROR_CODE_PERMISSION_DENIED
 
     @property
     def retryable(self) -> bool:

@@ -134,17 +134,20 @@ class RedisSettings:
 
 
 class _PasswordFile(CredentialProvider):
-    """Reads the password anew for every connection."""
+    """Reads the password anew for every connection; while that cannot be done, the last one counts."""
 
     def __init__(self, username: str, path: Path) -> None:
         self._username = username or "default"
         self._path = path
+        self._last = ""
 
     def get_credentials(self) -> tuple[str, str]:
         try:
-            return self._username, self._path.read_text(encoding="utf-8").rstrip("\r\n")
+            self._last = self._path.read_text(encoding="utf-8").rstrip("\r\n") or self._last
         except (OSError, UnicodeDecodeError) as error:
-            raise exceptions.AuthenticationError(f"{self._path} cannot be read: {error}") from None
+            if not self._last:
+                raise exceptions.AuthenticationError(f"{self._path} cannot be read: {error}") from None
+        return self._username, self._last
 
     async def get_credentials_async(self) -> tuple[str, str]:
         return self.get_credentials()

@@ -75,6 +75,8 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     """The task has ended, but its result was not fetched in time and is no longer kept; it is not run
     again under this id. Only from a queue. FAILED_PRECONDITION.
     """
+    ERROR_CODE_PERMISSION_DENIED: _ErrorCode.ValueType  # 11
+    """The caller may not do this: the task names a tenant of another's (`field` is `tenant`). PERMISSION_DENIED."""
 
 class ErrorCode(_ErrorCode, metaclass=_ErrorCodeEnumTypeWrapper):
     """Kinds of failure. The comment gives the gRPC status that unary calls use."""
@@ -103,6 +105,8 @@ ERROR_CODE_RESULT_EXPIRED: ErrorCode.ValueType  # 10
 """The task has ended, but its result was not fetched in time and is no longer kept; it is not run
 again under this id. Only from a queue. FAILED_PRECONDITION.
 """
+ERROR_CODE_PERMISSION_DENIED: ErrorCode.ValueType  # 11
+"""The caller may not do this: the task names a tenant of another's (`field` is `tenant`). PERMISSION_DENIED."""
 Global___ErrorCode: _TypeAlias = ErrorCode  # noqa: Y015
 
 @_typing.final

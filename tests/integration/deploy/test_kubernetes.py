@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from spanserve.doors.grpc.server import LIVE
+from spanserve.doors.grpc.health import LIVE
 from spanserve.doors.grpc.service import SERVICE_NAME
+from spanserve.doors.listener import AccessSettings
 from tests.kit.deployed import DEPLOY, OVERLAYS, ROOT, UNFORESEEN_S, kustomized, one, probe_place, variables
 
 FOLDER = DEPLOY / "kubernetes"
@@ -115,13 +116,36 @@ def test_ports(objects: list[dict[str, Any]]) -> None:
     """Probes, service, policy and monitor name ports that the worker listens on."""
     worker, env = worker_of(objects), environment(objects)
     ports = {port["name"]: port["containerPort"] for port in worker["ports"]}
-    listens = {name: int(env[variable].rpartition(":")[2]) for name, variable in LISTENS.items()}
+    listens = {
+        name: int(env[variable].partition("?")[0].rpartition(":")[2]) for name, variable in LISTENS.items()
+    }
     assert listens == ports
     named = [port["targetPort"] for port in one(objects, "Service")["spec"]["ports"]]
     named += [port["port"] for port in one(objects, "PodMonitor")["spec"]["podMetricsEndpoints"]]
     for rule in one(objects, "NetworkPolicy")["spec"]["ingress"]:
         named += [port["port"] for port in rule["ports"]]
     assert set(ports) >= set(named)
+
+
+def test_tokens(objects: list[dict[str, Any]]) -> None:
+    """Where there is TLS, clients and Prometheus need a token, and Prometheus has one; else nobody does."""
+    env, endpoint = environment(objects), one(objects, "PodMonitor")["spec"]["podMetricsEndpoints"][0]
+    secure = "SPANSERVE_TLS_CERT" in env
+    assert secure == ("SPANSERVE_TOKENS" in env) == ("authorization" in endpoint)
+    files = {
+        option: Path(env[variable])
+        for option, variable in (
+            ("tls_cert", "SPANSERVE_TLS_CERT"),
+            ("tls_key", "SPANSERVE_TLS_KEY"),
+            ("tokens", "SPANSERVE_TOKENS"),
+        )
+        if variable in env
+    }
+    settings = AccessSettings(**files, insecure=env["SPANSERVE_INSECURE"] == "true")  # type: ignore[arg-type]
+    scheme = "tls&tokens" if secure else "plain"
+    assert scheme == settings.listener("listen", env["SPANSERVE_LISTEN"]).scheme
+    assert scheme == settings.listener("metrics", env["SPANSERVE_METRICS"], plain=True).scheme
+    assert ("https" if secure else None) == endpoint.get("scheme")
 
 
 def test_probes(objects: list[dict[str, Any]]) -> None:

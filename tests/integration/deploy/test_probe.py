@@ -51,3 +51,28 @@ def test_tls(start_worker: StartWorker, tmp_path: Path, mutual: bool) -> None:
     assert 0 == probe(worker.address, PROBE_CA=str(mine.cert), **tls)
     assert 1 == probe(worker.address, PROBE_CA=str(other.cert), **tls)
     assert 1 == probe(worker.address)
+
+
+SCHEMES = {
+    "tokens": ("127.0.0.1:0?tls&tokens", True),
+    "certificates": ("127.0.0.1:0?mtls", True),
+    "both": ("127.0.0.1:0?mtls&tokens", True),
+    "socket file": ("unix:{folder}/w.sock?plain&mode=0600", False),
+    "socket file with tokens": ("unix:{folder}/w.sock?plain&tokens", False),
+    "socket file with TLS": ("unix:{folder}/w.sock?tls&tokens", True),
+    "plaintext": ("127.0.0.1:0?plain", False),
+}
+
+
+@pytest.mark.parametrize(("listen", "tls"), SCHEMES.values(), ids=SCHEMES)
+def test_schemes(start_worker: StartWorker, tmp_path: Path, listen: str, tls: bool) -> None:
+    """Wherever a worker lets nobody in without a credential, the probe still learns whether it serves."""
+    mine = make_identity(tmp_path, "worker")
+    (tmp_path / "tokens").write_text("# nobody\n")
+    files = {"--tls-cert": mine.cert, "--tls-key": mine.key, "--tls-client-ca": mine.cert}
+    options = [text for name, path in files.items() for text in (name, str(path))]
+    options += ["--tokens", str(tmp_path / "tokens"), "--anonymous", "none"]
+    worker = start_worker(*options, "--listen", listen.format(folder=tmp_path)).wait_ready()
+    env = {"SPANSERVE_TLS_CERT": str(mine.cert), "SPANSERVE_TLS_KEY": str(mine.key)}
+    env |= {"PROBE_CA": str(mine.cert)} if tls else {}
+    assert (0, 0) == (probe(worker.address, **env), probe(worker.address, "live", **env))

@@ -11,6 +11,7 @@ from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.doors.door import Door
 from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.listener import Listener
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, QueueConfig, RedisSettings
@@ -138,7 +139,7 @@ Opened = Callable[[Rig, RedisServer], AbstractAsyncContextManager[tuple[Door, Ca
 
 @asynccontextmanager
 async def over_grpc(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, Caller]]:
-    door = GrpcDoor(rig.inside, GrpcSettings(listen="127.0.0.1:0", drain_delay_s=0))
+    door = GrpcDoor(rig.inside, GrpcSettings(listen=(Listener(address="127.0.0.1:0"),), drain_delay_s=0))
     await door.check()
     door.start()
     async with open_raw(door.address) as channel:

@@ -11,6 +11,7 @@ from spanserve.bundle import Bundle
 from spanserve.contract import Refusal
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.listener import Listener
 from spanserve.worker.doors import DOORS
 from spanserve.worker.run import EXIT_OK, Worker
 from spanserve.worker.settings import Settings
@@ -30,7 +31,7 @@ async def test_a_door_of_ones_own(sim_bundle: Bundle) -> None:
     settings = Settings(
         bundle=sim_bundle.path,
         device="sim:fixed",
-        grpc=GrpcSettings(listen="127.0.0.1:0", drain_delay_s=0),
+        grpc=GrpcSettings(listen=(Listener(address="127.0.0.1:0"),), drain_delay_s=0),
     )
     worker = Worker(settings, (*DOORS, local_door))
     running = asyncio.create_task(worker.run())

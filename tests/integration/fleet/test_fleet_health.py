@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from spanserve.contract.errors import SettingsError
-from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.access import Access
+from spanserve.doors.listener import Listener
 from spanserve.fleet.health import FleetHealth
 from tests.kit.fleets import HOST
 from tests.kit.ports import free_ports
@@ -14,8 +15,8 @@ from tests.kit.ports import free_ports
 async def test_one_fleet_a_port() -> None:
     """A second fleet does not share the port of the first, but is told that it is in use."""
     address = f"{HOST}:{free_ports(1)}"
-    settings = GrpcSettings()
-    first, second = FleetHealth(address, settings), FleetHealth(address, settings)
+    listener, access = Listener(address=address), Access()
+    first, second = FleetHealth(listener, access), FleetHealth(listener, access)
     await first.start()
     try:
         with pytest.raises(SettingsError, match=f"health is {address}"):

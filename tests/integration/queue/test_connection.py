@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError
 
 from spanserve.queue import (
     Consumer,
@@ -74,6 +75,32 @@ async def test_tls(start_redis: StartRedis, tmp_path: Path) -> None:
     ):
         with pytest.raises(QueueUnavailable):
             await first_call(settings)
+
+
+async def test_password_is_changed(start_redis: StartRedis, tmp_path: Path) -> None:
+    """A password file is read at every connect; while it cannot be used, what it held before counts."""
+    server = start_redis(acl=ACL)
+    path = tmp_path / "password"
+    path.write_text("secret\n")
+    settings = RedisSettings(url=server.url, username="worker", password_file=path)
+    redis = settings.connect()
+    try:
+
+        async def let_in() -> bool:
+            await redis.connection_pool.disconnect()
+            return bool(await redis.time())
+
+        assert await let_in()
+        for broken in (b"", b"\xff\xfe"):
+            path.write_bytes(broken)
+            assert await let_in()
+        path.unlink()
+        assert await let_in()
+        path.write_text("another")
+        with pytest.raises(AuthenticationError):
+            await let_in()
+    finally:
+        await redis.aclose()
 
 
 async def test_users(start_redis: StartRedis, redis_executable: Executable, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.listener import Listener
 from spanserve.engine.state import State
 from spanserve.worker.doors import DOORS
 from spanserve.worker.run import EXIT_DEVICE_FAILED, EXIT_OK, Worker
@@ -53,7 +54,7 @@ def worker_of(bundle: Bundle, *leaving: dict[str, Any], **settings: Any) -> tupl
 
         return make
 
-    grpc = GrpcSettings(listen="127.0.0.1:0", drain_delay_s=0)
+    grpc = GrpcSettings(listen=(Listener(address="127.0.0.1:0"),), drain_delay_s=0)
     made = Settings(bundle=bundle.path, device="sim:fixed", grpc=grpc, **settings)
     return Worker(made, (*DOORS, *map(maker, leaving))), doors
 

@@ -41,6 +41,13 @@ def test_named(devices: str, listen: str, expected: list[tuple[str, str, str]]) 
     assert expected == [(placement.name, placement.spec.text, placement.address) for placement in placements]
 
 
+def test_scheme() -> None:
+    """Every worker is told the scheme; the address is none the longer for it."""
+    placements = parse_placements("cpu,sim:fixed", "h:5-6?tls&tokens")
+    assert ["h:5", "h:6"] == [placement.address for placement in placements]
+    assert ["h:5?tls&tokens", "h:6?tls&tokens"] == [placement.listen for placement in placements]
+
+
 REFUSED = {
     "nothing": ("", "h:1", "0 devices"),
     "range-backwards": ("mlu:3-2", "h:1", "0 devices"),

@@ -9,9 +9,15 @@ from unittest.mock import Mock
 
 import pytest
 
+from spanserve.access import Role
 from spanserve.contract.errors import SettingsError
 from spanserve.worker.open_connections import MAX_OPEN
+from spanserve.doors.access import Access
+from spanserve.doors.identity import OPEN
+from spanserve.doors.listener import Listener
 from spanserve.worker.pages import Page, Pages
+
+ROLES = {"/metrics": Role.OBSERVE, "/hello": Role.OBSERVE, "/broken": OPEN}
 
 
 async def hello() -> Page:
@@ -22,9 +28,15 @@ async def broken() -> Page:
     raise ValueError("a fault of ours")
 
 
+def pages_at(address: str) -> Pages:
+    return Pages(
+        Listener(address=address), Access(), {"/hello": hello, "/broken": broken, "/other": hello}, ROLES
+    )
+
+
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
-    pages = Pages("127.0.0.1:0", {"/hello": hello, "/broken": broken})
+    pages = pages_at("127.0.0.1:0")
     await pages.start()
     yield pages.address
     pages.close()
@@ -54,6 +66,7 @@ ANSWERS = {
     "query": (b"GET /hello?a=b HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"hello\n"),
     "head": (b"HEAD /hello HTTP/1.1\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"Content-Length: 6"),
     "elsewhere": (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n", b"Not Found\n"),
+    "not-in-the-table": (b"GET /other HTTP/1.1\r\n\r\n", b"HTTP/1.1 403 Forbidden\r\n", b"Forbidden\n"),
     "post": (b"POST /hello HTTP/1.1\r\n\r\n", b"HTTP/1.1 405 Method Not Allowed\r\n", b"Not Allowed\n"),
 }
 
@@ -90,7 +103,7 @@ async def test_nonsense(address: str, request_: bytes) -> None:
 async def test_socket_file(tmp_path: Path) -> None:
     """Pages are served on a socket file as well, and one that was left behind is no obstacle."""
     for _ in range(2):
-        pages = Pages(f"unix:{tmp_path}/p", {"/hello": hello})
+        pages = pages_at(f"unix:{tmp_path}/p")
         await pages.start()
         assert b"hello" in await ask(pages.address, b"GET /hello HTTP/1.1\r\n\r\n")
         pages.close()
@@ -100,13 +113,13 @@ async def test_socket_file(tmp_path: Path) -> None:
 async def test_addresses_that_cannot_be(where: str) -> None:
     """An address that cannot be served is refused by name."""
     with pytest.raises(SettingsError, match=where):
-        await Pages(where, {}).start()
+        await pages_at(where).start()
 
 
 async def test_in_use(address: str) -> None:
     """An address that somebody else has is refused."""
     with pytest.raises(SettingsError, match=address):
-        await Pages(address, {}).start()
+        await pages_at(address).start()
 
 
 async def test_silent_connections(address: str) -> None:

@@ -11,10 +11,11 @@ time, also after a `check` that failed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from spanserve.contract import Task, TaskResult, WorkerStatus
+from spanserve.doors.access import Access
 from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 
@@ -28,6 +29,8 @@ class Inside:
     pool: CreditPool
     #: What the worker says of itself now.
     status: Callable[[], WorkerStatus]
+    #: Who is let in. Without files of credentials: whoever reaches a listener.
+    access: Access = field(default_factory=Access)
 
 
 class Door(Protocol):

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from spanserve.contract import ErrorCode
+
+#: Why somebody is not let in.
+UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED = "unauthenticated", "permission_denied", "rate_limited"
+DENIALS = (UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED)
 
 
 class DoorObserver:
@@ -10,3 +16,20 @@ class DoorObserver:
 
     def item_refused(self, code: ErrorCode) -> None:
         """Something was refused before it became work."""
+
+
+class AccessObserver:
+    """Who is let in, and for how long still."""
+
+    def credentials_seen(
+        self, expiries: Sequence[tuple[str, str, float]], broken: Mapping[str, bool]
+    ) -> None:
+        """The files were looked at.
+
+        Args:
+            expiries: kind (certificate, client_ca, token, name), name and Unix time in seconds, the nearest first.
+            broken: kind of file -> whether what is there cannot be used, and the old one is in force.
+        """
+
+    def caller_denied(self, reason: str) -> None:
+        """Somebody was not let in, for one of `DENIALS`."""

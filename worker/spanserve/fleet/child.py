@@ -77,7 +77,13 @@ class Child:
         )
         # Without -P, modules that lie in the current directory would be taken for libraries.
         command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", *arguments]
-        command += ["--metrics", f"unix:{child._metrics_path}", "--exit-with-parent", str(os.getpid())]
+        # Whatever callers need elsewhere: this socket file is only ours.
+        command += [
+            "--metrics",
+            f"unix:{child._metrics_path}?mode=0600",
+            "--exit-with-parent",
+            str(os.getpid()),
+        ]
         command += ["--notify-socket", str(child._notify_path)]
         # systemd's rule: a sign of life twice within this time.
         command += ["--watchdog-usec", str(round(2 * life_s * 1e6))]

@@ -10,11 +10,12 @@ import typer
 
 from spanserve import demo
 from spanserve.contract.errors import SettingsError
-from spanserve.doors.grpc.settings import GrpcSettings, check_address
+from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import FleetSettings, run_fleet
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
+from spanserve.worker.options import AccessOptions
 from spanserve.worker.settings import Settings
 
 app = typer.Typer(add_completion=False)
@@ -55,17 +56,25 @@ def up(
         ),
     ] = None,
     listen: Annotated[
-        str, typer.Option(envvar="SPANSERVE_LISTEN", help="HOST:FIRST-LAST, a port for each device.")
+        str,
+        typer.Option(
+            envvar="SPANSERVE_LISTEN",
+            help="HOST:FIRST-LAST, a port for each device, with a scheme as HOST:FIRST-LAST?tls&tokens.",
+        ),
     ] = "127.0.0.1:50051",
     metrics: Annotated[
         str,
         typer.Option(
-            envvar="SPANSERVE_METRICS", help="HOST:PORT of /metrics, /readyz and /healthz; none if empty."
+            envvar="SPANSERVE_METRICS",
+            help="HOST:PORT of /metrics, /livez, /readyz and /healthz, with a scheme; none if empty.",
         ),
     ] = "",
     health: Annotated[
         str,
-        typer.Option(envvar="SPANSERVE_HEALTH", help="HOST:PORT of the fleet's gRPC health; none if empty."),
+        typer.Option(
+            envvar="SPANSERVE_HEALTH",
+            help="HOST:PORT of the fleet's gRPC health, with a scheme; none if empty.",
+        ),
     ] = "",
     crash_limit: Annotated[
         int,
@@ -97,18 +106,13 @@ def up(
     are for a single worker and do not count here.
     """
     given = _worker_options(context.args)
-    for name, address in (("metrics", metrics), ("health", health)):
-        if address:
-            check_address(name, address)
+    access = AccessOptions(**{name: given[name] for name in AccessOptions.__slots__}).settings()
     placements = parse_placements(devices, listen)
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
+        access=access,
         grpc=GrpcSettings(
-            listen=placements[0].address,
-            tls_cert=given["tls_cert"],
-            tls_key=given["tls_key"],
-            tls_client_ca=given["tls_client_ca"],
-            insecure=given["insecure"],
+            listen=(access.listener("listen", placements[0].listen),),
             drain_delay_s=given["drain_delay"],
         ),
         slots=given["slots"],
@@ -118,8 +122,6 @@ def up(
         notify_socket=given["notify_socket"],
         watchdog_usec=given["watchdog_usec"],
     )
-    if health:
-        worker.grpc.check_plaintext("health", health)
     for placement in placements:
         placement.spec.interpreter(given["magicmind_python"])
     fleet = FleetSettings(
@@ -127,8 +129,8 @@ def up(
         placements=placements,
         arguments=tuple(context.args),
         worker=worker,
-        pages=metrics,
-        health=health,
+        pages=access.listener("metrics", metrics, plain=True) if metrics else None,
+        health=access.listener("health", health) if health else None,
         deaths=crash_limit,
         period_s=crash_period,
         watchdog_s=watchdog,

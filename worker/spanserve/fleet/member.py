@@ -235,7 +235,7 @@ class Member:
             *self._launch.arguments,
             *("--bundle", str(pinned.path)),
             *("--device", self.placement.spec.text),
-            *("--listen", self.placement.address),
+            *("--listen", self.placement.listen),
             *("--cpus", format_cpus(self._cores.cpus)),
             *("--log-device", self.placement.name),
             *("--name", ""),  # every start has a name of its own, whatever the environment says

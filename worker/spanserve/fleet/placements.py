@@ -21,11 +21,18 @@ class Placement:
 
     Attributes:
         name: unique in the fleet: `mlu:3`; `sim:fixed#2` where several are alike.
+        scheme: how the worker listens there, as of its option --listen, with the question mark; may be empty.
     """
 
     name: str
     spec: DeviceSpec
     address: str
+    scheme: str = ""
+
+    @property
+    def listen(self) -> str:
+        """What the worker is told."""
+        return self.address + self.scheme
 
 
 def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
@@ -34,7 +41,7 @@ def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
     Args:
         devices: device names separated by commas; `mlu:A-B` is a range of cards, and so of whatever has numbers;
             `NAME*N` is N devices alike.
-        listen: HOST:FIRST-LAST, a port each; or HOST:FIRST, as many from there on as there are devices.
+        listen: HOST:FIRST-LAST, a port each; or HOST:FIRST, as many from there on as there are devices; and a scheme.
 
     Raises:
         SettingsError: no device, too many, one named twice that is one worker's, or not a port for each.
@@ -48,11 +55,14 @@ def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
         if times > 1:
             raise SettingsError(f"devices is {devices!r}: {kind}:{unit} is named {times} times")
     names = [spec.name for spec in specs]
+    addresses, mark, scheme = listen.partition("?")
     alike = Counter(names)
     seen: Counter[str] = Counter()
     placements = []
-    for spec, name, address in zip(specs, names, _addresses(listen, len(specs)), strict=True):
-        placements.append(Placement(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address))
+    for spec, name, address in zip(specs, names, _addresses(addresses, len(specs)), strict=True):
+        placements.append(
+            Placement(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address, mark + scheme)
+        )
         seen[name] += 1
     return tuple(placements)
 

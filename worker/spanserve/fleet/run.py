@@ -15,6 +15,8 @@ from spanserve.bundle import BundleError
 from spanserve.contract.socket_folder import socket_folder
 from spanserve.device import read_environment
 from spanserve.doors import descriptors
+from spanserve.doors.access import Access
+from spanserve.doors.listener import Listener
 from spanserve.engine.waiting import Changes
 from spanserve.fleet.cores import divide
 from spanserve.fleet.fleet import Fleet
@@ -45,8 +47,8 @@ class FleetSettings:
         arguments: of `spanserve worker`, for every worker.
         worker: what those arguments and the environment make of a worker, for what the supervisor does as its
             workers do: TLS, times to drain, who is notified.
-        pages: HOST:PORT of the metrics and health pages; empty: none.
-        health: HOST:PORT of the fleet's gRPC health; empty: none.
+        pages: where the metrics and health pages are; None: nowhere.
+        health: where the fleet's gRPC health is; None: nowhere.
         deaths, period_s: so many deaths of a worker within so many seconds, and its device is given up.
         watchdog_s: a worker that is silent for longer is killed.
         ready_timeout_s: a worker on a new bundle gets so long to be ready.
@@ -56,8 +58,8 @@ class FleetSettings:
     placements: tuple[Placement, ...]
     arguments: tuple[str, ...]
     worker: Settings
-    pages: str
-    health: str
+    pages: Listener | None
+    health: Listener | None
     deaths: int
     period_s: float
     watchdog_s: float
@@ -102,6 +104,7 @@ class _Supervisor:
         self.renew = asyncio.Event()
         self.fleet = Fleet(settings.placements, cores, launch, self.changes.tell)
         self.notifier = Notifier(worker.notify_socket, worker.watchdog_usec)
+        self.access = Access(worker.access)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -113,21 +116,21 @@ class _Supervisor:
             if self.settings.pages:
                 pages = {
                     "/metrics": self.fleet.metrics_page,
+                    "/livez": self.fleet.alive_page,
                     "/healthz": self.fleet.alive_page,
                     "/readyz": self.fleet.ready_page,
                 }
-                server = Pages(self.settings.pages, pages)
+                server = Pages(self.settings.pages, self.access, pages)
                 await server.start()
                 stack.callback(server.close)
-            health = (
-                FleetHealth(self.settings.health, self.settings.worker.grpc) if self.settings.health else None
-            )
+            health = FleetHealth(self.settings.health, self.access) if self.settings.health else None
             if health is not None:
                 await health.start()
                 stack.push_async_callback(health.close)
             background = [
                 asyncio.create_task(self._tell(health)),
                 asyncio.create_task(self.notifier.keep_alive()),
+                asyncio.create_task(self.access.watch()),
             ]
             self.fleet.start(self.pinned)
             rolling = asyncio.create_task(self._renew_when_told())

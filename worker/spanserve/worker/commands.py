@@ -9,19 +9,19 @@ import typer
 
 from spanserve import demo
 from spanserve.device.cpus import parse_cpus
-from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.grpc.settings import DEFAULT_ADDRESS, GrpcSettings
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.options import grouped
 from spanserve.queue import QueueConfig
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.options import (
+    AccessOptions,
     BatchOptions,
     DrainOptions,
     ListenOptions,
     ModelOptions,
     QueueOptions,
     SupervisionOptions,
-    TlsOptions,
 )
 from spanserve.worker.run import run_worker
 from spanserve.worker.settings import Settings
@@ -32,6 +32,8 @@ _EXAMPLES = """\b
 Examples:
   spanserve worker --bundle ./bert.bundle
   spanserve worker --bundle ./bert.bundle --listen 0.0.0.0:50051 --tls-cert w.crt --tls-key w.key
+  spanserve worker --bundle ./bert.bundle --listen unix:/run/w.sock --listen '0.0.0.0:50051?tls&tokens' \\
+      --tls-cert w.crt --tls-key w.key --tokens ./tokens
   spanserve worker --device 'sim:fixed?latency_ms=20' --metrics 127.0.0.1:9100
   spanserve worker --bundle ./bert.bundle --redis redis://queue.internal:6379 --queue squad
   spanserve worker --bundle ./bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
@@ -49,7 +51,7 @@ def worker(
     batches: BatchOptions,
     draining: DrainOptions,
     name: Annotated[str, typer.Option(envvar="SPANSERVE_NAME", help="Name in results and logs.")] = "",
-    tls: TlsOptions,
+    access: AccessOptions,
     reflection: Annotated[
         bool, typer.Option("--reflection", envvar="SPANSERVE_REFLECTION", help="Offer gRPC reflection.")
     ] = False,
@@ -73,17 +75,15 @@ def worker(
     """
     configure_logs(log_level, supervision.log_device)
     redis = queue.login.to(queue.redis)
+    let_in = access.settings()
     settings = Settings(
         bundle=model.bundle or demo.BUNDLE,
         device=model.device,
         magicmind_python=model.sdk.magicmind_python,
         device_env=model.sdk.device_env,
+        access=let_in,
         grpc=GrpcSettings(
-            listen=listening.listen,
-            tls_cert=tls.tls_cert,
-            tls_key=tls.tls_key,
-            tls_client_ca=tls.tls_client_ca,
-            insecure=tls.insecure,
+            listen=tuple(let_in.listener("listen", text) for text in listening.listen or [DEFAULT_ADDRESS]),
             reflection=reflection,
             drain_delay_s=draining.drain_delay,
         ),
@@ -92,7 +92,9 @@ def worker(
         else QueueSettings(
             redis=redis, queue=queue.queue, config=QueueConfig(lease_ms=round(queue.lease * 1000))
         ),
-        metrics_listen=listening.metrics or None,
+        metrics_listen=let_in.listener("metrics", listening.metrics, plain=True)
+        if listening.metrics
+        else None,
         max_batch_size=batches.max_batch_size or None,
         slots=batches.slots,
         drain_timeout_s=draining.drain_timeout,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from spanserve.contract import ErrorCode, Task, TaskResult
 from spanserve.doors.grpc.observer import StreamObserver
-from spanserve.doors.observer import DoorObserver
+from spanserve.doors.observer import DENIALS, AccessObserver, DoorObserver
 from spanserve.doors.redis.observer import QueueObserver
 from spanserve.engine.batcher import Batch
 from spanserve.engine.observer import Observer
@@ -18,7 +20,7 @@ _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 
 _SHARES = tuple(step / 10 for step in range(1, 11))
 
 
-class Metrics(Observer, DoorObserver, StreamObserver, QueueObserver):
+class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObserver):
     """Counters, gauges and histograms of one worker, in a registry of their own: an observer like any other."""
 
     def __init__(self) -> None:
@@ -73,12 +75,23 @@ class Metrics(Observer, DoorObserver, StreamObserver, QueueObserver):
         )
         self.queue_leases_lost = counter("queue_leases_lost_total", "Leases that went to another worker.")
         self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.")
+        self.credential_expiry = gauge(
+            "credential_expiry_timestamp_seconds",
+            "When a certificate, client CA, token or name is let in no more, the nearest hundred.",
+            *("kind", "name"),
+        )
+        self.credential_file_broken = gauge(
+            "credential_file_broken", "1 while a file cannot be used and its old content is in force.", "kind"
+        )
+        self.denied = counter("denied_calls_total", "Calls that were not let in, by reason.", "reason")
         # There from the start: what appears with its first 1 is no increase to Prometheus.
         for state in JobState:
             if state is not JobState.QUEUED:
                 self.queue_ended.labels(state.value, "ok")
         for kind in ("orphan", "leftover", "trimmed"):
             self.queue_put_aside.labels(kind)
+        for reason in DENIALS:
+            self.denied.labels(reason)
         self._stages = {
             stage: self.stage_seconds.labels(stage)
             for stage in ("queue", "tokenise", "wait", "device", "decode")
@@ -129,6 +142,18 @@ class Metrics(Observer, DoorObserver, StreamObserver, QueueObserver):
 
     def item_refused(self, code: ErrorCode) -> None:
         self.refused.labels(code.name.lower()).inc()
+
+    def credentials_seen(
+        self, expiries: Sequence[tuple[str, str, float]], broken: Mapping[str, bool]
+    ) -> None:
+        self.credential_expiry.clear()
+        for kind, name, expires in expiries:
+            self.credential_expiry.labels(kind, name).set(expires)
+        for kind, is_broken in broken.items():
+            self.credential_file_broken.labels(kind).set(is_broken)
+
+    def caller_denied(self, reason: str) -> None:
+        self.denied.labels(reason).inc()
 
     def stream_opened(self) -> None:
         self.streams.inc()

@@ -8,8 +8,14 @@ from typing import Annotated
 
 import typer
 
+from spanserve.access import Role, parse_roles
+from spanserve.contract.errors import SettingsError
 from spanserve.device.options import SdkOptions
+from spanserve.doors.listener import AccessSettings
 from spanserve.queue.options import RedisLogin
+
+#: Instead of roles.
+NOBODY = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +40,20 @@ class ModelOptions:
 class ListenOptions:
     """Where the worker listens."""
 
-    listen: Annotated[str, typer.Option(envvar="SPANSERVE_LISTEN", help="HOST:PORT or unix:PATH.")] = (
-        "127.0.0.1:50051"
-    )
+    listen: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SPANSERVE_LISTEN",
+            help="HOST:PORT or unix:PATH, repeat for several (in the variable with blanks between them); with a "
+            "scheme as HOST:PORT?tls&tokens: plain, tls, mtls, tokens, mode=0600. Default: 127.0.0.1:50051.",
+        ),
+    ] = None
     metrics: Annotated[
         str,
         typer.Option(
             envvar="SPANSERVE_METRICS",
-            help="HOST:PORT or unix:PATH of the Prometheus endpoint; none if empty.",
+            help="HOST:PORT or unix:PATH of the pages /metrics, /livez and /readyz, with a scheme as above; "
+            "none if empty.",
         ),
     ] = ""
 
@@ -76,7 +88,7 @@ class DrainOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TlsOptions:
+class AccessOptions:
     """Who may connect, and how."""
 
     tls_cert: Annotated[
@@ -90,6 +102,41 @@ class TlsOptions:
     insecure: Annotated[
         bool, typer.Option("--insecure", envvar="SPANSERVE_INSECURE", help="Plaintext beyond this machine.")
     ] = False
+    tokens: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_TOKENS", help="Who is let in: the file of `spanserve token`."),
+    ] = None
+    anonymous: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_ANONYMOUS",
+            help="What callers may do where no credential is asked for: ask, observe, ask,observe or none. "
+            "Default: both.",
+        ),
+    ] = ""
+
+    def settings(self) -> AccessSettings:
+        """What the options say.
+
+        Raises:
+            SettingsError: the files do not go together, or a role is not one.
+        """
+        try:
+            roles = parse_roles(self.anonymous) if self.anonymous not in ("", NOBODY) else frozenset()
+        except ValueError as error:
+            raise SettingsError(f"anonymous: {error}, or {NOBODY}") from None
+        if Role.OPERATE in roles:
+            raise SettingsError(
+                f"anonymous is {self.anonymous}: operate needs a credential, or a socket file of mode 0600"
+            )
+        return AccessSettings(
+            tls_cert=self.tls_cert,
+            tls_key=self.tls_key,
+            tls_client_ca=self.tls_client_ca,
+            tokens=self.tokens,
+            anonymous=roles if self.anonymous else None,
+            insecure=self.insecure,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

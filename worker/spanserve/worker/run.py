@@ -16,6 +16,7 @@ import socket
 import time
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -26,6 +27,7 @@ from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
 from spanserve.doors import descriptors
+from spanserve.doors.access import Access
 from spanserve.doors.door import Door, Inside
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.credit import CreditPool
@@ -37,7 +39,7 @@ from spanserve.qa import Encoder, QaPipeline
 from spanserve.worker.doors import DOORS, DoorMaker
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
-from spanserve.worker.pages import Page, Pages
+from spanserve.worker.pages import Page, Pages, plain
 from spanserve.worker.settings import Settings
 from spanserve.worker.start import ServingDevice
 from spanserve.worker.status import StatusSource
@@ -104,10 +106,16 @@ class Worker(Observer):
             observers=observers,
             clock=time.monotonic,
         )
+        queue = settings.queue
+        password = queue.redis.password_file if queue is not None else None
+        self.access = Access(
+            settings.access, observers, {"Redis password": password} if password is not None else {}
+        )
         inside = Inside(
             engine=self.engine,
             pool=CreditPool(self.engine.capacity_windows, device.max_batch),
             status=StatusSource(name, device, self.engine),
+            access=self.access,
         )
         made = (make(inside, settings) for make in doors)
         self.doors = [door for door in made if door is not None]
@@ -128,6 +136,7 @@ class Worker(Observer):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal, number)
+        watching = asyncio.create_task(self.access.watch())
         try:
             await self._serve_metrics()
             for door in self.doors:
@@ -140,6 +149,7 @@ class Worker(Observer):
             await first(self.stopping, self.failed)
             return EXIT_DEVICE_FAILED if self.failed.is_set() else await self._drain()
         finally:
+            watching.cancel()
             await self._close("the device failed" if self.failed.is_set() else "the worker shuts down")
 
     async def _load(self) -> None:
@@ -229,10 +239,19 @@ class Worker(Observer):
         if self.settings.metrics_listen is None:
             return
 
-        async def page() -> Page:
+        async def metrics() -> Page:
             return Page(generate_latest(self.metrics.registry), CONTENT_TYPE_LATEST)
 
-        self.pages = Pages(self.settings.metrics_listen, {"/metrics": page})
+        async def live() -> Page:
+            return plain(HTTPStatus.OK)
+
+        async def ready() -> Page:
+            serves = self.lifecycle.state is State.READY
+            return plain(HTTPStatus.OK if serves else HTTPStatus.SERVICE_UNAVAILABLE)
+
+        pages = {"/metrics": metrics, "/livez": live, "/readyz": ready}
+        self.access.report()
+        self.pages = Pages(self.settings.metrics_listen, self.access, pages)
         await self.pages.start()
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spanserve.contract.errors import SettingsError
-from spanserve.doors.grpc.settings import GrpcSettings, check_address
+from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.listener import AccessSettings, Listener
 from spanserve.doors.redis.settings import QueueSettings
 
 
@@ -25,10 +26,12 @@ class Settings:
     #: File of KEY=VALUE lines for the environment of the device host alone.
     device_env: Path | None = None
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    #: Who is let in, on every listener.
+    access: AccessSettings = field(default_factory=AccessSettings)
     #: Queue to take tasks from as well; None for gRPC alone.
     queue: QueueSettings | None = None
-    #: HOST:PORT of the Prometheus endpoint; None for no endpoint.
-    metrics_listen: str | None = None
+    #: Where the pages for Prometheus and probes are; None for none.
+    metrics_listen: Listener | None = None
     #: Largest batch; None for the bundle's.
     max_batch_size: int | None = None
     #: Batches with the device at a time; 0: measured on a card, else 2.
@@ -49,5 +52,3 @@ class Settings:
             raise SettingsError(f"slots is {self.slots}: a device needs at least 1, or 0 to have it decided")
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise SettingsError(f"max_batch_size is {self.max_batch_size}: a batch holds at least 1 window")
-        if self.metrics_listen is not None:
-            check_address("metrics", self.metrics_listen)

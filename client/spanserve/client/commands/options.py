@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from spanserve.access import Token
 from spanserve.client.grpc.channel import Tls
 from spanserve.contract import Options
 
@@ -35,7 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """TLS towards workers."""
+    """TLS towards workers, and what we show to them."""
 
     tls_ca: Annotated[
         Path | None, typer.Option(envvar="SPANSERVE_TLS_CA", help="TLS: certificates to trust, PEM.")
@@ -46,6 +47,15 @@ class TlsOptions:
     tls_key: Annotated[
         Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_KEY", help="TLS: our key, PEM.")
     ] = None
+
+    token_file: Annotated[
+        Path | None,
+        typer.Option(envvar="SPANSERVE_TOKEN_FILE", help="File with the token to show to workers, over TLS."),
+    ] = None
+
+    def token(self) -> Token | None:
+        """The token, if there is to be one."""
+        return None if self.token_file is None else Token(self.token_file)
 
     def files(self) -> Tls:
         """The files that are named."""

@@ -53,7 +53,7 @@ class TransportOptions:
         if "redis" in ways and (settings := self.login.to(self.redis)):
             return partial(RedisTransport, settings, self.queue, self.wait)
         if "worker" in ways and worker:
-            return partial(GrpcTransport, worker, self.tls.files(), self.wait)
+            return partial(GrpcTransport, worker, self.tls.files(), self.wait, self.tls.token())
         return partial(GrpcTransport, [stack.enter_context(private_worker())], PLAINTEXT, self.wait)
 
 

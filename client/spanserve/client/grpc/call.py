@@ -15,8 +15,9 @@ from typing import Protocol
 import grpc
 from grpc import aio
 
+from spanserve.access import Token
 from spanserve.client.grpc.addresses import Endpoint
-from spanserve.client.grpc.channel import Tls, open_channel, stub_of
+from spanserve.client.grpc.channel import DENIED, Tls, open_channel, shown, stub_of
 from spanserve.v1 import worker_pb2 as pb
 
 
@@ -25,11 +26,13 @@ class StreamBroken(Exception):
 
     Attributes:
         other_model: whether the worker serves another model than the Hello asked for.
+        denied: whether it does not let us in.
     """
 
-    def __init__(self, problem: str, *, other_model: bool = False) -> None:
+    def __init__(self, problem: str, *, other_model: bool = False, denied: bool = False) -> None:
         super().__init__(problem)
         self.other_model = other_model
+        self.denied = denied
 
 
 class WorkCall(Protocol):
@@ -88,21 +91,22 @@ class GrpcWorkCall:
         self._call.cancel()
 
 
-def dial_over_grpc(tls: Tls) -> Dial:
+def dial_over_grpc(tls: Tls, token: Token | None = None) -> Dial:
     """Dials workers over gRPC.
 
-    The way to one cannot be opened (`ClientError`) where a file of `tls` cannot be read.
+    The way to one cannot be opened (`SpanserveError`) where a file of `tls` or the token cannot be read.
     """
 
     @asynccontextmanager
     async def dial(endpoint: Endpoint) -> AsyncIterator[Begin]:
-        async with open_channel(endpoint, tls) as channel:
+        async with open_channel(endpoint, tls, token) as channel:
             stub = stub_of(channel)
-            yield lambda: GrpcWorkCall(stub.Work())
+            yield lambda: GrpcWorkCall(stub.Work(metadata=shown(token)))
 
     return dial
 
 
 def _broken(error: aio.AioRpcError) -> StreamBroken:
     other_model = error.code() is grpc.StatusCode.FAILED_PRECONDITION
-    return StreamBroken(f"{error.code().name}: {error.details()}", other_model=other_model)
+    denied = error.code() in DENIED
+    return StreamBroken(f"{error.code().name}: {error.details()}", other_model=other_model, denied=denied)

@@ -10,6 +10,7 @@ from urllib.request import proxy_bypass
 import grpc
 from grpc import aio
 
+from spanserve.access import Token
 from spanserve.client.errors import ClientError
 from spanserve.client.grpc.addresses import Endpoint
 from spanserve.client.own_process import use_grpc
@@ -33,6 +34,10 @@ _OPTIONS = (
 )
 
 
+#: How a worker says that it does not let us in.
+DENIED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """Files of a TLS connection; all absent: plaintext.
@@ -52,14 +57,35 @@ class Tls:
 PLAINTEXT = Tls()
 
 
-def open_channel(endpoint: Endpoint, tls: Tls) -> aio.Channel:
+#: What a call shows beside its request.
+Shown = tuple[tuple[str, str], ...]
+
+
+def shown(token: Token | None) -> Shown:
+    """The metadata of a call that shows a token.
+
+    Raises:
+        AccessError: it cannot be read.
+    """
+    return () if token is None else (("authorization", f"Bearer {token.show()}"),)
+
+
+def open_channel(endpoint: Endpoint, tls: Tls, token: Token | None = None) -> aio.Channel:
     """A channel to one worker; connects when first used.
+
+    Args:
+        token: that its calls will show.
 
     Raises:
         Forked: this process was forked from one that used gRPC.
-        ClientError: a TLS file cannot be read, or certificate and key do not come together.
+        ClientError: a TLS file cannot be read, certificate and key do not come together, or a token would be shown
+            in plaintext.
     """
     use_grpc()
+    if token is not None and tls.ca is None and not endpoint.address.startswith("unix:"):
+        raise ClientError(
+            f"worker {endpoint}: a token is shown over TLS (--tls-ca) or a socket file (unix:PATH) only"
+        )
     options: list[tuple[str, int | str]] = [*_OPTIONS]
     server_name = tls.server_name or endpoint.server_name
     if server_name:

@@ -88,6 +88,8 @@ class Connection:
         self.problem = "not tried yet"
         #: Whether the worker serves another model than that of the run, when it was last asked.
         self.other_model = False
+        #: Whether the worker does not let us in, when it was last asked.
+        self.denied = False
         #: Questions answered over this connection.
         self.answered = 0
         #: Tasks answered here after another worker had answered them.
@@ -138,8 +140,9 @@ class Connection:
                 except StreamBroken as error:
                     self.problem, self.other_model = str(error), error.other_model
                     self._faults += isinstance(error, WorkerFault)
+                    self.denied = error.denied
                 except TimeoutError:
-                    self.problem, self.other_model = "no answer in time", False
+                    self.problem, self.other_model, self.denied = "no answer in time", False, False
                 finally:
                     self.connected = False
                     held, self.in_flight = list(self.in_flight.values()), {}
@@ -172,7 +175,8 @@ class Connection:
             if not first.HasField("welcome"):
                 raise WorkerFault("the worker did not begin with a welcome")
             self._model.pin(first.welcome.model_digest)
-            self.connected, self.other_model, self.problem = True, False, ""
+            self.connected, self.problem = True, ""
+            self.other_model = self.denied = False
             self._backoff.reset()
             self._credit = first.credit
             sending = asyncio.create_task(self._send(call))

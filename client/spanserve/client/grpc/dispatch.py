@@ -14,7 +14,8 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from importlib.metadata import version
 
-from spanserve.client.errors import ClientError, NoWorker, OtherModel
+from spanserve.access import Token
+from spanserve.client.errors import AccessDenied, ClientError, NoWorker, OtherModel
 from spanserve.client.grpc.addresses import REFRESH_S, AddressBook, Endpoint, Lookup, look_up
 from spanserve.client.grpc.call import Dial, dial_over_grpc
 from spanserve.client.grpc.channel import PLAINTEXT, Tls
@@ -35,6 +36,7 @@ class Dispatcher:
     Args:
         addresses: of the workers, HOST:PORT or unix:PATH; a name with several records is several workers.
         tls: files of a TLS connection.
+        token: shown to workers that ask for one.
         wait_s: how long to go on while no worker at all is connected, at the start and in the middle.
         clock: seconds, monotonic.
         chance: source of jitter.
@@ -47,6 +49,7 @@ class Dispatcher:
         addresses: Sequence[str],
         *,
         tls: Tls = PLAINTEXT,
+        token: Token | None = None,
         wait_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
@@ -61,7 +64,9 @@ class Dispatcher:
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
         self._alive = clock()
-        self._dial = dial or dial_over_grpc(tls)
+        #: Whether any worker has let us in.
+        self._let_in = False
+        self._dial = dial or dial_over_grpc(tls, token)
         self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
         self._model = PinnedModel()
         self._book = AddressBook(addresses, lookup=lookup)
@@ -133,7 +138,7 @@ class Dispatcher:
         self._arrival.clear()
         arrived, self._arrived = self._arrived, []
         if arrived or any(connection.connected for connection in self.connections):
-            self._alive = self._clock()
+            self._alive, self._let_in = self._clock(), True
         else:
             self._check_hope()
         return arrived
@@ -142,8 +147,10 @@ class Dispatcher:
         """Whether a worker may still come.
 
         Raises:
-            OtherModel, NoWorker: it may not.
+            OtherModel, AccessDenied, NoWorker: it may not.
         """
+        if not self._let_in and self._running and all(connection.denied for connection in self._running):
+            raise AccessDenied(f"no worker lets us in ({self._problems()})")
         if self._running and all(connection.other_model for connection in self._running):
             raise OtherModel(f"every worker serves another model now ({self._problems()})")
         if self._clock() - self._alive > self._wait_s:

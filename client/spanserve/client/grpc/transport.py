@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 
@@ -11,18 +10,21 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from spanserve.client.errors import ClientError, NoWorker
+from spanserve.access import Token
+from spanserve.client.errors import AccessDenied, ClientError, NoWorker
 from spanserve.client.grpc.addresses import AddressBook, Endpoint, Lookup, look_up
-from spanserve.client.grpc.channel import Tls, open_channel, stub_of
+from spanserve.client.grpc.channel import DENIED, Tls, open_channel, shown, stub_of
 from spanserve.client.grpc.dispatch import Dispatcher
 from spanserve.client.result_check import checked
 from spanserve.client.transport import Described
-from spanserve.contract import Refusal, Task, TaskResult, WorkerStatus
+from spanserve.contract import Refusal, State, Task, TaskResult, WorkerStatus
 from spanserve.contract.backoff import Backoff
 from spanserve.v1 import task_pb2, worker_pb2
 
 #: Seconds a worker gets to describe itself.
 DESCRIBE_TIMEOUT_S = 5.0
+#: The standard health check, and its reply SERVING as bytes: a client has no need of more of that protocol.
+_HEALTH, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
@@ -32,6 +34,7 @@ class GrpcTransport:
     Args:
         addresses: HOST:PORT or unix:PATH of each worker; a name with several records is several workers.
         tls: files of a TLS connection.
+        token: shown to workers that ask for one.
         wait_s: how long to wait for a worker that is not there (yet).
         lookup: asks for the records of a name.
     """
@@ -39,19 +42,28 @@ class GrpcTransport:
     unique_names = False
 
     def __init__(
-        self, addresses: Sequence[str], tls: Tls, wait_s: float, *, lookup: Lookup = look_up
+        self,
+        addresses: Sequence[str],
+        tls: Tls,
+        wait_s: float,
+        token: Token | None = None,
+        *,
+        lookup: Lookup = look_up,
     ) -> None:
         self._addresses = addresses
         self._tls = tls
+        self._token = token
         self._wait_s = wait_s
         self._clock = time.monotonic
         self._lookup = lookup
         self._book = AddressBook(addresses, lookup=lookup)
-        self._channels = {endpoint: open_channel(endpoint, tls) for endpoint in self._book.fixed}
+        self._channels = {endpoint: open_channel(endpoint, tls, token) for endpoint in self._book.fixed}
 
     def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> Dispatcher:
         """Nothing can be kept by workers, and nothing is told between results."""
-        return Dispatcher(self._addresses, tls=self._tls, wait_s=self._wait_s, lookup=self._lookup)
+        return Dispatcher(
+            self._addresses, tls=self._tls, token=self._token, wait_s=self._wait_s, lookup=self._lookup
+        )
 
     async def answer(self, task: Task) -> TaskResult:
         """Have one task answered, by whichever worker takes it first; see `Transport`."""
@@ -65,7 +77,8 @@ class GrpcTransport:
             tried += 1
             try:
                 timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
-                response = await stub_of(channels[endpoint]).Answer(request, timeout=timeout_s)
+                answering = stub_of(channels[endpoint]).Answer
+                response = await answering(request, timeout=timeout_s, metadata=shown(self._token))
                 return self._checked(task, TaskResult.from_proto(response.result))
             except aio.AioRpcError as error:
                 refusal = _refusal(error)
@@ -74,34 +87,62 @@ class GrpcTransport:
                 if not (unseen or error.code() in _RETRYABLE) or self._clock() > give_up:
                     if refusal is not None:
                         raise refusal from None
-                    raise NoWorker(f"{endpoint}: {error.code().name}: {error.details()}") from None
+                    fault = AccessDenied if error.code() in DENIED else NoWorker
+                    raise fault(f"{endpoint}: {error.code().name}: {error.details()}") from None
             await asyncio.sleep(backoff.next_s())
 
     async def describe(self) -> Described:
-        """What each worker says, by address."""
-        found = {}
-        for endpoint, channel in (await self._reach()).items():
-            with contextlib.suppress(aio.AioRpcError):
-                request = worker_pb2.DescribeRequest()
-                response = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S)
-                found[str(endpoint)] = WorkerStatus.from_proto(response)
-        return found
+        """What each worker says, by address; of one that says nothing to us but serves, that alone."""
+        return (await self._describe_all())[0]
 
     async def wait_ready(self) -> Described:
         """Wait until a worker is ready; see `Transport`."""
         backoff = self._backoff()
         give_up = self._clock() + self._wait_s
         while True:
-            found = await self.describe()
+            found, denied = await self._describe_all()
             if any(worker.ready for worker in found.values()):
                 return found
+            silent = [name for name in map(str, await self._reach()) if name not in found]
+            problems = [f"{name}: {denied.get(name, 'no answer')}" for name in silent]
+            if silent and set(silent) == set(denied) and not found:
+                raise AccessDenied(f"no worker lets us in ({'; '.join(problems)})")
             if self._clock() > give_up:
                 states = [f"{address}: {worker.state_name}" for address, worker in found.items()]
-                silent = [f"{name}: no answer" for name in map(str, await self._reach()) if name not in found]
                 raise NoWorker(
-                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + silent)})"
+                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + problems)})"
                 )
             await asyncio.sleep(backoff.next_s())
+
+    async def _describe_all(self) -> tuple[Described, dict[str, str]]:
+        """What each worker says that lets us in; what those say that do not."""
+        found: Described = {}
+        denied: dict[str, str] = {}
+        for endpoint, channel in (await self._reach()).items():
+            try:
+                found[str(endpoint)] = await self._describe(channel)
+            except aio.AioRpcError as error:
+                if error.code() in DENIED:
+                    denied[str(endpoint)] = f"{error.code().name}: {error.details()}"
+        return found, denied
+
+    async def _describe(self, channel: aio.Channel) -> WorkerStatus:
+        """What a worker says of itself. One that may be asked and not be looked at only says whether it serves.
+
+        Raises:
+            AioRpcError: it says nothing.
+        """
+        metadata = shown(self._token)
+        try:
+            request = worker_pb2.DescribeRequest()
+            response = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S, metadata=metadata)
+        except aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.PERMISSION_DENIED:
+                raise
+            check: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
+            serves = await check(b"", timeout=DESCRIBE_TIMEOUT_S) == _SERVING
+            return WorkerStatus(worker="", state=State.READY if serves else State.STARTING)
+        return WorkerStatus.from_proto(response)
 
     async def before(self) -> Described:
         return await self.wait_ready()
@@ -121,7 +162,7 @@ class GrpcTransport:
         endpoints = await self._book.endpoints()
         for endpoint in endpoints:
             if endpoint not in self._channels:
-                self._channels[endpoint] = open_channel(endpoint, self._tls)
+                self._channels[endpoint] = open_channel(endpoint, self._tls, self._token)
         return {endpoint: self._channels[endpoint] for endpoint in endpoints}
 
     def _checked(self, task: Task, result: TaskResult) -> TaskResult:

@@ -7,8 +7,9 @@ import asyncio
 import structlog
 
 from spanserve.doors.door import Inside
+from spanserve.doors.grpc.health import Health
 from spanserve.doors.grpc.server import Server
-from spanserve.doors.grpc.service import Service
+from spanserve.doors.grpc.service import SERVICE_NAME, Service
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.engine.observer import Observer
 from spanserve.engine.state import State
@@ -20,9 +21,9 @@ log = structlog.get_logger(__name__)
 
 
 class GrpcDoor(Observer):
-    """`spanserve.v1.QuestionAnswering` and health on one address.
+    """`spanserve.v1.QuestionAnswering` and health on every listener.
 
-    `address` holds the real one after `check`.
+    `addresses` are the real ones after `check`.
     """
 
     def __init__(self, inside: Inside, settings: GrpcSettings) -> None:
@@ -30,20 +31,38 @@ class GrpcDoor(Observer):
         self._inside = inside
         self._settings = settings
         self._service = Service(inside)
-        self._server = Server(self._service, settings, f"model/{status.model}@{status.model_digest}")
-        self._health: asyncio.Task[None] | None = None
+        self._health = Health(SERVICE_NAME, f"model/{status.model}@{status.model_digest}")
+        reflected = (SERVICE_NAME,) if settings.reflection else ()
+        self._servers = [
+            Server(listener, inside.access, (self._service.handler(),), self._health.servicer, reflected)
+            for listener in settings.listen
+        ]
+        self._telling: asyncio.Task[None] | None = None
         self._listening = False
         inside.engine.observers.add(self)
 
     @property
+    def addresses(self) -> list[str]:
+        return [server.address for server in self._servers]
+
+    @property
     def address(self) -> str:
-        return self._server.address
+        """The first."""
+        return self.addresses[0]
 
     async def check(self) -> None:
-        await self._server.start()
+        await self._health.set_serving(False)
         self._listening = True
         status = self._inside.status()
-        log.info("listening", address=self.address, device=status.device, bundle=status.model)
+        for server in self._servers:
+            await server.start()
+            log.info(
+                "listening",
+                address=server.address,
+                scheme=server.listener.scheme,
+                device=status.device,
+                bundle=status.model,
+            )
 
     def start(self) -> None:
         """Nothing to do: the state of the worker lets calls in."""
@@ -54,12 +73,12 @@ class GrpcDoor(Observer):
     def state_changed(self, state: State, reason: str) -> None:
         """Health follows the state."""
         if self._listening:
-            self._health = asyncio.ensure_future(self._server.set_serving(state is State.READY))
+            self._telling = asyncio.ensure_future(self._health.set_serving(state is State.READY))
 
     async def drain(self) -> None:
         """Say NOT_SERVING, so that balancers look elsewhere while calls are still served; then take no more."""
         try:
-            await self._server.enter_graceful_shutdown()
+            await self._health.servicer.enter_graceful_shutdown()
             await asyncio.sleep(self._settings.drain_delay_s)
         finally:  # a drain that is cut short takes no more either
             self._service.drain()
@@ -67,4 +86,5 @@ class GrpcDoor(Observer):
     async def close(self, reason: str) -> None:
         """End every stream, give open calls a moment, and listen no more."""
         self._service.end(reason)
-        await self._server.stop(STOP_GRACE_S if self._listening else 0)
+        grace_s = STOP_GRACE_S if self._listening else 0
+        await asyncio.gather(*(server.stop(grace_s) for server in self._servers))

@@ -1,25 +1,33 @@
-"""The gRPC server around the service: options, health, credentials, reflection."""
+"""One listener of gRPC: options, health, credentials, reflection, and the guard before all of it."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import grpc
+import structlog
 from grpc import aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 
 from spanserve.contract.errors import SettingsError
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.doors.descriptors import room_for
-from spanserve.doors.grpc.service import SERVICE_NAME, Service
-from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.access import Access
+from spanserve.doors.gate import Gate
+from spanserve.doors.grpc.guard import Guard
+from spanserve.doors.listener import Listener
+from spanserve.doors.socket_file import is_private, permissions
 
-#: Health of this name says that the process moves, whatever the device, the model and Redis do: for liveness probes.
-LIVE = "live"
 #: Streams one connection may open.
 MAX_STREAMS = 256
 #: Connections of a server, where descriptors are enough for them.
 MAX_CONNECTIONS = 512
+#: Seconds that calls get to end when an authority that may have let their callers in is withdrawn.
+WITHDRAWAL_GRACE_S = 30.0
+#: Seconds between two tries to listen again.
+REBIND_S = 0.1
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -33,78 +41,148 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
 )
 
+log = structlog.get_logger(__name__)
+
 
 class Server:
-    """Listens on one address. `address` holds the real one after `start`."""
+    """Listens on one address. `address` holds the real one after `start`.
 
-    def __init__(self, service: Service, settings: GrpcSettings, model_name: str) -> None:
-        self._settings = settings
-        self._names = ("", SERVICE_NAME, model_name)
-        self._health = health.aio.HealthServicer()
-        self._server = aio.server(
-            options=(*OPTIONS, ("grpc.max_allowed_incoming_connections", room_for(MAX_CONNECTIONS)))
-        )
-        self._server.add_generic_rpc_handlers((service.handler(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self.address = settings.listen
+    A connection keeps the trust it was made with. So when an authority is withdrawn from the client CA, the server
+    listens anew at once and ends all its connections, those of others too: their clients come again.
+
+    Args:
+        handlers: of the methods, health and reflection apart.
+        health: says how the worker is; one for all its servers.
+        reflected: names of services that reflection tells of; none: no reflection.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        access: Access,
+        handlers: Sequence[grpc.GenericRpcHandler],
+        health: health_pb2_grpc.HealthServicer,
+        reflected: Sequence[str] = (),
+    ) -> None:
+        self.listener = listener
+        self.address = listener.address
+        self._access = access
+        self._handlers = tuple(handlers)
+        self._health = health
+        self._reflected = tuple(reflected)
+        self._withdrawals = access.withdrawals
+        self._shown: object = None
+        #: Servers that listen no more, until their last call has ended.
+        self._leaving: set[aio.Server] = set()
+        self._renewal: asyncio.Task[None] | None = None
+        self._unsubscribe = access.subscribe(self._look_again)
+        self._guard, self._server = self._make()
 
     async def start(self) -> None:
-        """Bind and listen; health says NOT_SERVING until `set_serving`.
+        """Bind and listen.
 
         Raises:
             SettingsError: the address is in use or cannot be bound.
         """
-        await self.set_serving(False)
-        await self._health.set(LIVE, health_pb2.HealthCheckResponse.SERVING)
-        if self._settings.reflection:
-            from grpc_reflection.v1alpha import reflection
-
-            reflection.enable_server_reflection((SERVICE_NAME, reflection.SERVICE_NAME), self._server)
-        listen = self._settings.listen
         try:
-            if self._settings.tls_cert is None:
-                port = self._server.add_insecure_port(listen)
-            else:
-                port = self._server.add_secure_port(listen, server_credentials(self._settings))
+            port = self._bind()
         except RuntimeError as error:
-            raise SettingsError(f"cannot listen on {listen}: {error}") from None
-        if not listen.startswith("unix:"):
-            self.address = f"{listen.rpartition(':')[0]}:{port}"
+            raise SettingsError(f"cannot listen on {self.listener.address}: {error}") from None
+        if not self.listener.is_socket_file:
+            self.address = f"{self.listener.address.rpartition(':')[0]}:{port}"
         await self._server.start()
-
-    async def set_serving(self, serving: bool) -> None:
-        status = (
-            health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
-        )
-        for name in self._names:
-            await self._health.set(name, status)
-
-    async def enter_graceful_shutdown(self) -> None:
-        """Say NOT_SERVING from now on, whatever is set later."""
-        await self._health.enter_graceful_shutdown()
+        settings = self._access.settings
+        if self.listener.tls and not self.listener.asks and settings.anonymous is None:
+            log.warning(
+                "anyone is let in",
+                address=self.address,
+                advice="the next release will ask for --tokens, --tls-client-ca or --anonymous here",
+            )
 
     async def stop(self, grace_s: float) -> None:
-        await self._server.stop(grace_s)
+        self._unsubscribe()
+        if self._renewal is not None:
+            self._renewal.cancel()
+            await asyncio.gather(self._renewal, return_exceptions=True)
+        await asyncio.gather(*(server.stop(grace_s) for server in (*self._leaving, self._server)))
 
+    def _make(self) -> tuple[Guard, aio.Server]:
+        guard = Guard(Gate(self.listener, self._access))
+        connections = ("grpc.max_allowed_incoming_connections", room_for(MAX_CONNECTIONS))
+        server = aio.server(options=(*OPTIONS, connections), interceptors=(guard,))
+        server.add_generic_rpc_handlers(self._handlers)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._reflected:
+            from grpc_reflection.v1alpha import reflection
 
-def server_credentials(settings: GrpcSettings) -> grpc.ServerCredentials:
-    """Those of the TLS files in the settings.
+            reflection.enable_server_reflection((*self._reflected, reflection.SERVICE_NAME), server)
+        return guard, server
 
-    Raises:
-        SettingsError: a file cannot be read.
-    """
-    assert settings.tls_key is not None
-    assert settings.tls_cert is not None
-    client_ca = _read(settings.tls_client_ca) if settings.tls_client_ca else None
-    return grpc.ssl_server_credentials(
-        [(_read(settings.tls_key), _read(settings.tls_cert))],
-        root_certificates=client_ca,
-        require_client_auth=client_ca is not None,
-    )
+    def _bind(self) -> int:
+        """Bind the address; the port, for what has one.
 
+        Raises:
+            RuntimeError: it cannot be bound.
+        """
+        if self.listener.is_socket_file:
+            return self._bind_socket_file()
+        if not self.listener.tls:
+            return self._server.add_insecure_port(self.address)
+        return self._server.add_secure_port(self.address, self._credentials())
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SettingsError(f"cannot read {path}: {error.strerror}") from None
+    def _bind_socket_file(self) -> int:
+        with permissions(self.listener.mode):
+            if self.listener.tls:
+                port = self._server.add_secure_port(self.address, self._credentials())
+            else:
+                port = self._server.add_insecure_port(self.address)
+        if is_private(self.address.removeprefix("unix:")):
+            self._guard.gate.is_private()
+        return port
+
+    def _credentials(self) -> grpc.ServerCredentials:
+        """Those in force now, exchanged before the next handshake when they change."""
+        self._shown = self._access.tls
+        fetch: Any = self._changed_configuration  # may give None, whatever the types say
+        return grpc.dynamic_ssl_server_credentials(self._configuration(), fetch, self.listener.certificates)
+
+    def _changed_configuration(self) -> grpc.ServerCertificateConfiguration | None:
+        """Called before every handshake, on a thread of gRPC."""
+        now = self._access.tls
+        if now is self._shown:
+            return None
+        self._shown = now
+        return self._configuration()
+
+    def _configuration(self) -> grpc.ServerCertificateConfiguration:
+        tls = self._access.tls
+        client_ca = tls.client_ca if self.listener.certificates else None
+        return grpc.ssl_server_certificate_configuration([(tls.key, tls.chain)], client_ca)
+
+    def _look_again(self) -> None:
+        self._guard.look_again()
+        if self.listener.certificates and self._withdrawals != self._access.withdrawals:
+            self._withdrawals = self._access.withdrawals
+            self._renewal = asyncio.ensure_future(self._renew(self._renewal))
+
+    async def _renew(self, before: asyncio.Task[None] | None) -> None:
+        """Listen anew, and end what was let in before."""
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+        log.warning("authority withdrawn", address=self.address)
+        self._guard.leave()
+        old = self._server
+        self._leaving.add(old)
+        left = asyncio.ensure_future(old.stop(WITHDRAWAL_GRACE_S))
+        left.add_done_callback(lambda _: self._leaving.discard(old))
+        while True:
+            await asyncio.sleep(0)  # the old server lets go of the address
+            self._guard, self._server = self._make()
+            try:
+                self._bind()
+            except RuntimeError as error:
+                log.error("cannot listen again", address=self.address, error=str(error))
+                await asyncio.sleep(REBIND_S)
+            else:
+                await self._server.start()
+                return

@@ -13,6 +13,7 @@ from grpc import aio
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.doors.door import Inside
+from spanserve.doors.grpc.guard import current_call, identity_of
 from spanserve.doors.grpc.status import STATUS
 from spanserve.doors.grpc.stream import ProtocolViolation, WorkStream
 from spanserve.doors.observer import DoorObserver
@@ -80,7 +81,7 @@ class Service:
                 raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full", retry_after_ms=100)
             if not request.task.HasField("timeout_ms"):
                 request.task.timeout_ms = ANSWER_TIMEOUT_MS
-            task = Task.from_proto(request.task)
+            task = identity_of(context).own(Task.from_proto(request.task))
             result = await self._compute(task)
         except Refusal as refusal:
             engine.observers.tell(DoorObserver.item_refused, refusal.code)
@@ -110,7 +111,9 @@ class Service:
         if self._state not in (State.READY, State.RECOVERING):
             await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._state.value}")
-        stream = WorkStream(self._inside, frames, context)
+        call = current_call()
+        stream = WorkStream(self._inside, frames, context, lambda task: call.identity.own(task))
+        call.leave = stream.drain
         self._streams.add(stream)
         try:
             await stream.serve()

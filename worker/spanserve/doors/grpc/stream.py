@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Protocol
 
@@ -58,15 +58,23 @@ class WorkStream:
     Args:
         frames: raw frames; each is parsed on its own, so that a malformed one costs only itself.
         writer: takes ServerFrame messages.
+        own: makes a task the caller's, or refuses it.
     """
 
-    def __init__(self, inside: Inside, frames: AsyncIterator[bytes], writer: Writer) -> None:
+    def __init__(
+        self,
+        inside: Inside,
+        frames: AsyncIterator[bytes],
+        writer: Writer,
+        own: Callable[[Task], Task] = lambda task: task,
+    ) -> None:
         self.session = secrets.token_hex(8)
         self._inside = inside
         self._engine = inside.engine
         self._pool = inside.pool
         self._frames = frames
         self._writer = writer
+        self._own = own
         self._account = self._pool.open()
         self._requests: dict[str, Request[Task]] = {}
         self._results: list[bytes] = []
@@ -185,6 +193,7 @@ class WorkStream:
                 task = Task.from_bytes(data)
                 if task.id in accepted or task.id in self._requests:
                     raise Refusal(ErrorCode.ALREADY_EXISTS, "a task with this id is in flight", field="id")
+                task = self._own(task)
                 self._admit(task)
             except Refusal as refusal:
                 overrun = overrun or refusal.code is ErrorCode.RESOURCE_EXHAUSTED

@@ -1,0 +1,148 @@
+"""Pages over every scheme: who sees what, and files that are exchanged."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from spanserve.access import Role
+from spanserve.doors.access import Access
+from spanserve.doors.identity import OPEN, ROLES
+from spanserve.doors.listener import AccessSettings
+from spanserve.worker.pages import Page, Pages, plain
+from tests.kit.credential_files import Files
+from tests.kit.http import get
+from tests.kit.identity import Identity, make_identity, make_signed
+from tests.kit.waiting import eventually
+
+PATHS = ("/metrics", "/livez", "/readyz", "/nowhere")
+
+
+async def metrics() -> Page:
+    return Page(b"figures\n", "text/plain")
+
+
+async def ready() -> Page:
+    return Page(b"every detail\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def live() -> Page:
+    return plain(HTTPStatus.OK)
+
+
+@asynccontextmanager
+async def pages_with(access: Access, where: str) -> AsyncIterator[Pages]:
+    made = {"/metrics": metrics, "/livez": live, "/readyz": ready}
+    pages = Pages(access.settings.listener("metrics", where, plain=True), access, made)
+    await pages.start()
+    try:
+        yield pages
+    finally:
+        pages.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    made = Files(tmp_path)
+    made.serve_with(make_identity(tmp_path, "first"))
+    made.believe(make_identity(tmp_path, "authority"))
+    made.write()
+    return made
+
+
+def trusting(identity: Identity, mine: Identity | None = None) -> ssl.SSLContext:
+    """What a client believes, and shows."""
+    context = ssl.create_default_context(cafile=str(identity.cert))
+    if mine is not None:
+        context.load_cert_chain(mine.cert, mine.key)
+    return context
+
+
+ALL = {"/metrics": (200, "figures"), "/livez": (200, "OK"), "/readyz": (503, "every detail")}
+OPEN_ONLY = {"/livez": (200, "OK"), "/readyz": (503, "Service Unavailable")}
+
+
+@pytest.mark.parametrize(
+    ("anonymous", "all_"), [(None, True), ("observe", True), ("ask", False), ("none", False)]
+)
+async def test_anonymous(anonymous: str | None, all_: bool) -> None:
+    """Who may not observe learns from the open pages their status alone, and no figure."""
+    roles = None if anonymous is None else frozenset(role for role in Role if role.value == anonymous)
+    async with pages_with(Access(AccessSettings(anonymous=roles)), "127.0.0.1:0") as pages:
+        found = {path: await get(pages.address, path) for path in PATHS}
+    expected = ALL if all_ else {**OPEN_ONLY, "/metrics": (401, "Unauthorized")}
+    assert {**expected, "/nowhere": (404, "Not Found")} == found
+
+
+async def test_socket_file_of_its_owner(tmp_path: Path) -> None:
+    """Whoever may open a socket file of mode 0600 sees all; of another mode, what nobody else may either."""
+    access = Access(AccessSettings(anonymous=frozenset()))
+    for mode, status in (("0600", 200), ("0660", 401)):
+        path = tmp_path / mode
+        async with pages_with(access, f"unix:{path}?mode={mode}") as pages:
+            assert int(mode, 8) == path.stat().st_mode & 0o777
+            assert status == (await get(pages.address, "/metrics"))[0]
+
+
+async def test_tokens(files: Files) -> None:
+    """Over TLS a token of the list shows all, another nothing; one that is withdrawn is out at the next look."""
+    files.let_in("prometheus")
+    access = Access(files.settings)
+    right = f"Bearer {files.tokens['prometheus']}"
+    async with pages_with(access, "127.0.0.1:0?tls&tokens") as pages:
+        context = trusting(files.server)
+        for header, status in ((right, 200), (right[:-1], 401), ("Bearer x", 401), (None, 401)):
+            assert status == (await get(pages.address, "/metrics", context, authorization=header))[0]
+        assert OPEN_ONLY == {path: await get(pages.address, path, context) for path in OPEN_ONLY}
+        files.revoke("prometheus")
+        await access.look()
+        assert 401 == (await get(pages.address, "/metrics", context, authorization=right))[0]
+
+
+async def test_certificates(files: Files) -> None:
+    """With a client CA the name in the certificate counts; a new CA and a new certificate come into force."""
+    authority = Identity(files.folder / "authority.crt", files.folder / "authority.key")
+    files.let_in_by_name("viewer")
+    path = files.folder / "tokens"
+    path.write_text(path.read_text().replace(" ask ", " observe "))
+    access = Access(files.settings)
+    viewer = make_signed(files.folder, "viewer", authority, "DNS:viewer")
+    other = make_signed(files.folder, "other", authority, "DNS:other")
+    async with pages_with(access, "127.0.0.1:0?mtls") as pages:
+        assert 200 == (await get(pages.address, "/metrics", trusting(files.server, viewer)))[0]
+        assert 403 == (await get(pages.address, "/metrics", trusting(files.server, other)))[0]
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await get(pages.address, "/metrics", trusting(files.server))
+        new = make_identity(files.folder, "new-authority")
+        files.believe(new)
+        files.serve_with(make_identity(files.folder, "second"))
+        await access.look()
+        renewed = make_signed(files.folder, "renewed", new, "DNS:viewer")
+
+        async def serves_anew() -> bool:
+            try:
+                return 200 == (await get(pages.address, "/metrics", trusting(files.server, renewed)))[0]
+            except OSError:
+                return False
+
+        await eventually(serves_anew)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await get(pages.address, "/metrics", trusting(files.server, viewer))
+
+
+async def test_rate() -> None:
+    """Somebody without a credential who asks for an open page all the time is told so; an observer is not."""
+    for roles, limited in ((frozenset[Role](), True), (frozenset({Role.OBSERVE}), False)):
+        async with pages_with(Access(AccessSettings(anonymous=roles)), "127.0.0.1:0") as pages:
+            statuses = {(await get(pages.address, "/livez"))[0] for _ in range(300)}
+            assert ({200, 429} if limited else {200}) == statuses
+
+
+def test_table() -> None:
+    """The pages that supervisors ask for are open."""
+    assert {OPEN} == {ROLES[path] for path in ("/livez", "/readyz", "/healthz")}

@@ -1,0 +1,206 @@
+"""Stands before every method of one server: puts the caller's identity on the call, or ends it.
+
+A call that streams is looked at again whenever the access list, the files or the time may have changed what its caller
+may; one that is not let in any more ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
+from inspect import isasyncgenfunction
+from typing import Any
+
+import grpc
+from grpc import aio
+
+from spanserve.doors.certificate import PeerCertificate, not_after, read_pem
+from spanserve.doors.gate import Gate, Shown
+from spanserve.doors.identity import Denied, Identity, NotAllowed, Unidentified
+from spanserve.doors.observer import PERMISSION_DENIED, RATE_LIMITED, UNAUTHENTICATED
+from spanserve.doors.rate import RateLimit
+
+_Context = aio.ServicerContext[Any, Any]
+#: A caller that is not let in: for observers, and in the words of gRPC.
+_DENIALS = {
+    Unidentified: (UNAUTHENTICATED, grpc.StatusCode.UNAUTHENTICATED),
+    NotAllowed: (PERMISSION_DENIED, grpc.StatusCode.PERMISSION_DENIED),
+}
+
+
+class Call:
+    """A call that was let in.
+
+    Attributes:
+        identity: of its caller, as of the last look.
+        leave: what asks its client to go elsewhere; the method that serves it may set it.
+    """
+
+    def __init__(self, method: str, shown: Shown, identity: Identity) -> None:
+        self.method = method
+        self.shown = shown
+        self.identity = identity
+        self.leave: Callable[[], None] = lambda: None
+        #: Why it is let in no more, once that is so.
+        self.denied: asyncio.Future[Denied] = asyncio.get_running_loop().create_future()
+
+
+_current: ContextVar[Call] = ContextVar("call")
+
+
+def current_call() -> Call:
+    """The call that is being served.
+
+    Raises:
+        LookupError: none that a guard has let in.
+    """
+    return _current.get()
+
+
+def identity_of(_: _Context) -> Identity:
+    """Who makes the call of a context: what its server's guard has found."""
+    return current_call().identity
+
+
+class Guard(aio.ServerInterceptor):
+    """The guard of one server."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self._calls: set[Call] = set()
+        self._open_calls = RateLimit()
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        """The handler of the method, behind the guard; None where there is no such method."""
+        handler: Any = await continuation(handler_call_details)
+        if handler is None:
+            return None  # UNIMPLEMENTED
+        method = handler_call_details.method
+        metadata = handler_call_details.invocation_metadata or ()
+        headers = tuple(str(value) for key, value in metadata if key == "authorization")
+        if self.gate.is_open(method):
+            return self._open(handler)
+        return self._guarded(handler, method, headers)
+
+    def look_again(self) -> None:
+        """End the calls of those who are not let in any more."""
+        for call in tuple(self._calls):
+            try:
+                call.identity = self.gate.admit(call.method, call.shown)
+            except Denied as denied:
+                if not call.denied.done():
+                    call.denied.set_result(denied)
+
+    def leave(self) -> None:
+        """Ask the clients of all calls to go elsewhere."""
+        for call in tuple(self._calls):
+            call.leave()
+
+    def _open(self, handler: Any) -> grpc.RpcMethodHandler[Any, Any]:
+        async def limited(request: Any, context: _Context) -> Any:
+            if not self._open_calls.allow(context.peer()):
+                self.gate.access.denied(RATE_LIMITED, self.gate.listener.scheme)
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "asked too often")
+            return await handler.unary_unary(request, context)
+
+        assert handler.unary_unary, "what is open to all gives one answer"
+        return grpc.unary_unary_rpc_method_handler(
+            limited, handler.request_deserializer, handler.response_serializer
+        )
+
+    def _guarded(
+        self, handler: Any, method: str, headers: tuple[str, ...]
+    ) -> grpc.RpcMethodHandler[Any, Any]:
+        if handler.response_streaming:
+            serve = handler.stream_stream or handler.unary_stream
+            make: Any = (
+                grpc.stream_stream_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_stream_rpc_method_handler
+            )
+
+            async def guarded(request: Any, context: _Context) -> Any:
+                call = await self._admit(method, headers, context)
+                await self._serve(call, serve, request, context)
+
+        else:
+            serve = handler.stream_unary or handler.unary_unary
+            make = (
+                grpc.stream_unary_rpc_method_handler
+                if handler.request_streaming
+                else grpc.unary_unary_rpc_method_handler
+            )
+
+            async def guarded(request: Any, context: _Context) -> Any:
+                await self._admit(method, headers, context)
+                return await serve(request, context)
+
+        made: grpc.RpcMethodHandler[Any, Any] = make(
+            guarded, handler.request_deserializer, handler.response_serializer
+        )
+        return made
+
+    async def _admit(self, method: str, headers: tuple[str, ...], context: _Context) -> Call:
+        """Let a call in and put it into the task's context, or end it."""
+        certificate = _certificate(context) if self.gate.listener.certificates else None
+        shown = Shown(headers, certificate)
+        try:
+            call = Call(method, shown, self.gate.admit(method, shown))
+        except Denied as denied:
+            await self._deny(denied, context)
+            raise AssertionError("abort does not return") from denied
+        _current.set(call)
+        return call
+
+    async def _deny(self, denied: Denied, context: _Context) -> None:
+        reason, status = _DENIALS[type(denied)]
+        self.gate.access.denied(reason, self.gate.listener.scheme)
+        await context.abort(status, str(denied))
+
+    async def _serve(self, call: Call, serve: Any, request: Any, context: _Context) -> None:
+        """Serve a call that streams for as long as its caller is let in."""
+        written = (
+            _write_all(serve(request, context), context)
+            if isasyncgenfunction(serve)
+            else serve(request, context)
+        )
+        serving = asyncio.ensure_future(written)
+        self._calls.add(call)
+        try:
+            await asyncio.wait((serving, call.denied), return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+                return
+            await _end(serving)
+            await self._deny(call.denied.result(), context)
+        except asyncio.CancelledError:  # the client has gone; out of a handler this would disturb the server
+            await _end(serving)
+        finally:
+            self._calls.discard(call)
+
+
+async def _write_all(messages: AsyncIterator[Any], context: _Context) -> None:
+    async for message in messages:
+        await context.write(message)
+
+
+async def _end(serving: asyncio.Future[None]) -> None:
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+
+
+def _certificate(context: _Context) -> PeerCertificate | None:
+    """What the client has shown in the handshake."""
+    found = context.auth_context()
+    (pem, *_) = (*found.get("x509_pem_cert", ()), b"")
+    if not pem:
+        return None
+    names = tuple(name.decode(errors="replace") for name in found.get("x509_subject_alternative_name", ()))
+    (common_name, *_) = (*found.get("x509_common_name", ()), b"")
+    expires = not_after(read_pem(pem.decode("ascii"))[0])
+    return PeerCertificate(names, common_name.decode(errors="replace"), expires)

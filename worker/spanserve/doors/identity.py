@@ -1,0 +1,73 @@
+"""Who calls, and what that lets them do: one table, and what is not in it is allowed to nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from spanserve.access import Role
+from spanserve.contract import ErrorCode, Refusal, Task
+from spanserve.contract.errors import SpanserveError
+
+#: In the table: for everybody, on every listener, one bit at a limited rate. Supervisors have no credentials.
+OPEN: Final = None
+
+#: Method of gRPC or path of a page -> the role that it needs.
+ROLES: Mapping[str, Role | None] = {
+    "/spanserve.v1.QuestionAnswering/Answer": Role.ASK,
+    "/spanserve.v1.QuestionAnswering/Work": Role.ASK,
+    "/spanserve.v1.QuestionAnswering/Describe": Role.OBSERVE,
+    "/grpc.health.v1.Health/Check": OPEN,
+    "/grpc.health.v1.Health/Watch": Role.OBSERVE,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.OBSERVE,
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": Role.OBSERVE,
+    "/metrics": Role.OBSERVE,
+    "/livez": OPEN,
+    "/readyz": OPEN,
+    "/healthz": OPEN,
+}
+
+
+class Denied(SpanserveError):
+    """A caller is not let in. Says why in words that may be told to anybody."""
+
+
+class Unidentified(Denied):
+    """The caller shows no credential, or none that counts. UNAUTHENTICATED over gRPC, 401 over HTTP."""
+
+
+class NotAllowed(Denied):
+    """The caller is known and may not do this. PERMISSION_DENIED over gRPC, 403 over HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A caller, as its listener and its credential tell: never its address.
+
+    Attributes:
+        name: the id in the access list, or the name of a certificate that needs no line there.
+        tenants: those it may name, the first for tasks that name none; empty: any.
+        weight: its share of a busy worker, relative to others.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    tenants: tuple[str, ...] = ()
+    weight: float = 1.0
+
+    def own(self, task: Task) -> Task:
+        """The task as one of this caller's: with its first tenant where it names none.
+
+        Raises:
+            Refusal: PERMISSION_DENIED, the tenant is another's.
+        """
+        if not self.tenants or task.tenant in self.tenants:
+            return task
+        if task.tenant:
+            raise Refusal(ErrorCode.PERMISSION_DENIED, "the tenant belongs to another caller", field="tenant")
+        return replace(task, tenant=self.tenants[0])
+
+
+#: Whoever may open a socket file that is only its owner's.
+OWNER = Identity("owner", frozenset(Role))
