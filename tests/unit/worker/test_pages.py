@@ -11,10 +11,10 @@ import pytest
 
 from spanserve.access import Role
 from spanserve.contract.errors import SettingsError
-from spanserve.worker.open_connections import MAX_OPEN
 from spanserve.doors.access import Access
 from spanserve.doors.identity import OPEN
 from spanserve.doors.listener import Listener
+from spanserve.worker.open_connections import MAX_OPEN
 from spanserve.worker.pages import Page, Pages
 
 ROLES = {"/metrics": Role.OBSERVE, "/hello": Role.OBSERVE, "/broken": OPEN}

@@ -13,8 +13,8 @@ from grpc_health.v1 import health_pb2_grpc
 
 from spanserve.contract.errors import SettingsError
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
-from spanserve.doors.descriptors import room_for
 from spanserve.doors.access import Access
+from spanserve.doors.descriptors import room_for
 from spanserve.doors.gate import Gate
 from spanserve.doors.grpc.guard import Guard
 from spanserve.doors.listener import Listener
