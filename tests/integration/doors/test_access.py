@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from grpc import aio
 
 from spanserve.access import Role, digest_of, new_token
 from spanserve.bundle import Bundle
@@ -185,3 +186,17 @@ async def test_tenants(sim_bundle: Bundle, place: Place) -> None:
 
 def tenant_task(tenant: str) -> Task:
     return replace(make_task(), tenant=tenant)
+
+
+async def test_health_is_no_lever(sim_bundle: Bundle) -> None:
+    """Who asks for health all the time is told so; who comes on another connection is answered."""
+    async with serving(sim_bundle) as served, Caller().channel(served.address) as channel:
+        check: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
+        codes: set[str] = set()
+        for _ in range(300):
+            try:
+                await check(b"")
+            except aio.AioRpcError as error:
+                codes.add(error.code().name)
+        assert {"RESOURCE_EXHAUSTED"} == codes
+        assert "OK" == (await Caller().try_all(served.address))["Check"]
