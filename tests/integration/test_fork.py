@@ -38,8 +38,14 @@ def in_child(work):
 #: What a program does, and what its child says.
 _CASES = {
     "a new client": ("with in_memory() as c: ask(c)\nin_child(lambda: ask(in_memory))", "Anna"),
-    "the same client": ("c = in_memory()\nask(c)\nin_child(lambda: ask(c))", "Forked: this client was made in"),
-    "the same over gRPC": ("c = over_grpc()\nask(c)\nin_child(lambda: ask(c))", "Forked: this client was made in"),
+    "the same client": (
+        "c = in_memory()\nask(c)\nin_child(lambda: ask(c))",
+        "Forked: this client was made in",
+    ),
+    "the same over gRPC": (
+        "c = over_grpc()\nask(c)\nin_child(lambda: ask(c))",
+        "Forked: this client was made in",
+    ),
     "a new one over gRPC": ("ask(over_grpc)\nin_child(lambda: ask(over_grpc))", "Forked: process"),
     "behind a closed one": (
         "with over_grpc() as c: ask(c)\nin_child(lambda: ask(over_grpc))",

@@ -121,7 +121,7 @@ class QueueRig:
         found: list[tuple[str, str]] = []
         cursor = "0"
         while page := await self.producer.events("", run_id, cursor):
-            found += [(event.task_id, event.state.value) for event in page]
+            found += [(event.task_id, (event.state or "")) for event in page]
             cursor = page[-1].cursor
         return found
 

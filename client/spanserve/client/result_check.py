@@ -30,7 +30,9 @@ def checked(task: Task, result: TaskResult | None) -> TaskResult:
 def _checked(context: str, question: QuestionResult) -> QuestionResult:
     if question.answer is not None:
         fault = _fault(context, question.answer)
-        return QuestionResult(question.id, error=_wrong(f"the worker's answer {fault}")) if fault else question
+        return (
+            QuestionResult(question.id, error=_wrong(f"the worker's answer {fault}")) if fault else question
+        )
     error = question.error
     assert error is not None
     if max(map(len, (error.message, error.field, error.value, error.limit))) <= MAX_ERROR_CHARS:

@@ -129,7 +129,18 @@ PROOFS = ("goldens.json", Bundle.goldens), ("cost.json", Bundle.cost_table)
 @pytest.mark.parametrize(("name", "read"), PROOFS, ids=["goldens", "costs"])
 @pytest.mark.parametrize(
     "content",
-    ["[" * 100_000, "{}", "[]", "[1]", '"x"', "nul", "9" * 5000, '[{"context": 1}]', '{"seconds": [[1e999]]}', "\xff"],
+    [
+        "[" * 100_000,
+        "{}",
+        "[]",
+        "[1]",
+        '"x"',
+        "nul",
+        "9" * 5000,
+        '[{"context": 1}]',
+        '{"seconds": [[1e999]]}',
+        "\xff",
+    ],
     ids=lambda content: content[:20],
 )
 def test_proofs_that_are_none(

@@ -73,7 +73,11 @@ def test_long_error() -> None:
     error = Refusal(ErrorCode.POISON, "x" * 1_000_000, value="y" * 1_000_000)
     found = checked(task, TaskResult.refused(task, error)).questions[0].error
     assert found is not None
-    assert (ErrorCode.POISON, MAX_ERROR_CHARS, MAX_ERROR_CHARS) == (found.code, len(found.message), len(found.value))
+    assert (ErrorCode.POISON, MAX_ERROR_CHARS, MAX_ERROR_CHARS) == (
+        found.code,
+        len(found.message),
+        len(found.value),
+    )
 
 
 async def run(worker: FrameWorker, tasks: list[Task]) -> dict[str, TaskResult]:

@@ -44,7 +44,10 @@ def test_refused_without_the_password(url: str) -> None:
         ("redis://u:p%23w@h:6379/0", "redis://***@h:6379/0"),
         ("redis://u:a@b@h:6379", "redis://***@h:6379"),
         ("redis://h:6379/0?password=secret&db=1", "redis://h:6379/0?password=***&db=1"),
-        ("redis://h:6379/0?db=1&username=me&password=se#cret", "redis://h:6379/0?db=1&username=***&password=***"),
+        (
+            "redis://h:6379/0?db=1&username=me&password=se#cret",
+            "redis://h:6379/0?db=1&username=***&password=***",
+        ),
         ("redis://h/0?ssl_password=secret", "redis://h/0?ssl_password=***"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock?db=1"),
     ],

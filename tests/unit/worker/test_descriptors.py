@@ -38,7 +38,13 @@ def use(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int) -> Limits:
 
 @pytest.mark.parametrize(
     ("soft", "hard", "raised"),
-    [(1024, 4096, 4096), (1024, 1 << 30, 65_536), (1024, ENDLESS, 65_536), (1 << 20, 1 << 20, 1 << 20), (512, 512, 512)],
+    [
+        (1024, 4096, 4096),
+        (1024, 1 << 30, 65_536),
+        (1024, ENDLESS, 65_536),
+        (1 << 20, 1 << 20, 1 << 20),
+        (512, 512, 512),
+    ],
 )
 def test_raise_limit(monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised: int) -> None:
     """The soft limit goes up as far as the hard one and reason let it; neither goes down."""

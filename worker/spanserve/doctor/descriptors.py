@@ -14,5 +14,7 @@ def check_descriptors() -> Iterator[Finding]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < ENOUGH:
         found = f"the hard limit is {hard}, {RESERVE} of them for the worker itself: few clients can connect at a time"
-        advice = "LimitNOFILE=65536 in a unit, --ulimit nofile=65536 of a container, or /etc/security/limits.conf"
+        advice = (
+            "LimitNOFILE=65536 in a unit, --ulimit nofile=65536 of a container, or /etc/security/limits.conf"
+        )
         yield warning("descriptors", found, advice)
