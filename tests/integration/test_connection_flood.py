@@ -1,4 +1,4 @@
-"""A flood of silent connections under a small limit of descriptors: who is connected is served, and the host is renewed."""
+"""A flood of silent connections and few descriptors: who is connected is served, and the host renewed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LIMIT = 400
 
 
 def test_flood(sim_bundle: Bundle) -> None:
-    """Connections take no descriptors from what the worker needs itself: it answers, shows metrics, starts a new host."""
+    """Connections leave a worker the descriptors it needs: it answers, shows metrics, starts a new host."""
     metrics = f"127.0.0.1:{free_ports(1)}"
     arguments = ("--bundle", str(sim_bundle.path), "--device", "sim:fixed", "--metrics", metrics)
     limited = ("bash", "-c", f'ulimit -n {LIMIT}; exec "$@"', "bash")

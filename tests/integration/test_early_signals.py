@@ -1,4 +1,4 @@
-"""SIGTERM from the first moment of a command on: while it imports, and as PID 1, which ignores what it does not handle."""
+"""SIGTERM from the first moment on: while a command imports, and as PID 1, which ignores what it does not handle."""
 
 from __future__ import annotations
 

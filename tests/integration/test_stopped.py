@@ -31,6 +31,20 @@ def temporary() -> Iterator[Path]:
         yield Path(folder)
 
 
+def start(work: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "spanserve.cli", *arguments],
+        cwd=work,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)},
+    )
+
+
+def folders(temporary: Path) -> list[Path]:
+    return list(temporary.glob("spanserve-*"))
+
+
 @pytest.mark.parametrize("further", [0, 1], ids=["at-once", "with-its-host"])
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_stopped(tmp_path: Path, temporary: Path, name: str, further: int) -> None:
@@ -38,17 +52,11 @@ async def test_stopped(tmp_path: Path, temporary: Path, name: str, further: int)
     arguments, status = COMMANDS[name]
     if name == "up":
         arguments += ("--listen", f"127.0.0.1:{free_ports(1)}")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spanserve.cli", *arguments],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)},
-    )
+    process = start(tmp_path, temporary, *arguments)
     command = psutil.Process(process.pid)
     try:
         await eventually(lambda: len(command.children(recursive=True)) > further)
-        assert 1 == len(list(temporary.glob("spanserve-*")))
+        assert 1 == len(folders(temporary))
         children = command.children(recursive=True)
         process.send_signal(signal.SIGTERM)
         await eventually(lambda: process.poll() is not None)
@@ -57,4 +65,4 @@ async def test_stopped(tmp_path: Path, temporary: Path, name: str, further: int)
         process.wait()
     assert status == process.returncode
     await eventually(lambda: not any(child.is_running() for child in children))
-    assert [] == list(temporary.glob("spanserve-*"))
+    assert [] == folders(temporary)

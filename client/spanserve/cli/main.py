@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 
 #: Commands that are told to stop as a matter of course: that is their good end, before they began as well.
 SERVING = ("worker", "up")
@@ -21,21 +22,32 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command to its end, which is that of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
     status = 0 if arguments[:1] and arguments[0] in SERVING else EXIT_TERMINATED
+    told = False
 
-    def leave(number: int, frame: object) -> None:
+    def leave(number: int, frame: FrameType | None) -> None:
         os._exit(
             status
         )  # in the middle of imports there is nothing to clean up, and an exception may get lost
 
-    def end(number: int, frame: object) -> None:
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal told
+        told = True
         signal.signal(number, leave)
-        sys.exit(status)  # what has been made is removed on the way out
+        interrupt = signal.getsignal(signal.SIGINT)
+        if callable(interrupt):  # an event loop puts its own there: it withdraws its work in order
+            interrupt(signal.SIGINT, frame)
+        else:
+            raise KeyboardInterrupt
 
-    def hear(handler: Callable[[int, object], None]) -> None:
+    def hear(handler: Callable[[int, FrameType | None], None]) -> None:
         if threading.current_thread() is threading.main_thread():  # elsewhere signals are somebody else's
             signal.signal(signal.SIGTERM, handler)
 
     hear(leave)
     from spanserve.cli.commands import run
 
-    run(arguments, ready=lambda: hear(end))
+    try:
+        run(arguments, ready=lambda: hear(end))
+    finally:
+        if told:  # by whatever the command ended
+            sys.exit(status)

@@ -88,8 +88,8 @@ class Encoder:
         """The encoder that a bundle was built with.
 
         Raises:
-            BundleError: its tokenizer cannot be read; or its model takes or gives other tensors, or wants another
-                template, than we know of.
+            BundleError: its tokenizer cannot be read, or its model takes or gives other tensors, or another template,
+                than we know of.
         """
         manifest = bundle.manifest
         _check(bundle.path, manifest)

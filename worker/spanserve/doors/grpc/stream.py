@@ -18,6 +18,7 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.contract.escape import MAX_SHOWN_NAME
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.observer import StreamObserver
@@ -95,7 +96,7 @@ class WorkStream:
         """
         try:
             hello = await self._hello()
-            log.info("stream opened", session=self.session, client=hello.client)
+            log.info("stream opened", session=self.session, client=hello.client[:MAX_SHOWN_NAME])
             await self._serve()
         finally:
             self._pool.close(self._account)

@@ -33,7 +33,9 @@ class UnknownVersions:
         """Keep an entry."""
         if entry.version not in self._seen:
             self._seen.add(entry.version)
-            log.warning("entries of an unknown version are given back", version=entry.version[:32])
+            log.warning(
+                "entries of an unknown version are given back", version=entry.version[:32], per_minute=1
+            )
         ref = entry.ref
         timer = asyncio.get_running_loop().call_later(self.pause_s, self._give_back, ref)
         self._parked[ref] = entry.deliveries - 1, timer
