@@ -3,16 +3,23 @@
 Work-conserving: a free slot is filled at once from what is there. Among all batches that could be formed,
 the one with the most useful tokens per second by the cost table is taken: rows of one padded length, filled
 up with shorter ones as long as that pays. A row that is due is served first, whatever it costs.
+
+Where several callers have rows, they enter that choice in fair order, a few batches of them: who has had least is
+next, and pays as a row enters. So whatever the choice prefers, and whatever is due, all get their shares.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
 from spanserve.bundle import CostTable
 from spanserve.engine.backlog import Backlog
+from spanserve.engine.caller import Caller
+from spanserve.engine.fair import FairQueue
 from spanserve.engine.request import Row
 
 #: A waiting row is due after this many times the cost of the largest batch.
@@ -20,6 +27,10 @@ PATIENCE_BATCHES = 16
 #: A fuller batch is taken if its rate comes this close to the best: what a batch costs beside the table, its
 #: way to the device and back and the preparing of a new shape, is paid less often.
 GOOD_ENOUGH = 0.93
+#: Batches of rows to choose from, where several callers share the device. One that is alone has all its rows there.
+CHOICE_BATCHES = 6
+#: Seconds that the innocent have the device for each second that suspects had it, while both wait.
+INNOCENT_S = 9.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,8 @@ class Batcher:
         attempt 2         at most max_batch / 8 suspects
         attempt 3         the windows of one task, alone on the device
         attempt 4 and on  the windows of one question, alone on the device
+
+    They take turns by caller, and get no more than a tenth of the device's time while the innocent wait.
     """
 
     def __init__(self, cost: CostTable, max_batch: int, max_length: int) -> None:
@@ -47,10 +60,15 @@ class Batcher:
         self.max_batch = max_batch
         self._largest = (max_batch, max_length)
         self.backlog = Backlog()
+        self._fair: FairQueue[Row] = FairQueue()
+        self._chosen: Counter[Caller] = Counter()  # rows in the backlog
         self._suspects: deque[Row] = deque()
+        self._turns: dict[tuple[str, ...], int] = {}  # of suspects: the last of each identity, connection, stream
+        self._turn_began: float | None = None
+        self._next_turn = -math.inf
 
     def __len__(self) -> int:
-        return len(self.backlog) + len(self._suspects)
+        return len(self.backlog) + len(self._fair) + len(self._suspects)
 
     @property
     def patience_s(self) -> float:
@@ -63,12 +81,63 @@ class Batcher:
 
     def add(self, row: Row) -> None:
         if row.question.attempt == 1:
-            self.backlog.add(row)
+            self._wait(row)
             return
         self._suspects.append(row)
-        for sibling in self.backlog.of(row.question):  # they came as innocents, and may be what kills
-            self.backlog.remove(sibling)
-            self._suspects.append(sibling)
+        # Its siblings came as innocents, and may be what kills.
+        self._suspects.extend(self._remove_innocent(lambda other: other.question is row.question))
+
+    def remove(self, gone: Callable[[Row], bool]) -> list[Row]:
+        """Take out the rows of which `gone` says so. Looks at all."""
+        found = self._remove_innocent(gone)
+        found.extend(row for row in self._suspects if gone(row))
+        self._suspects = deque(row for row in self._suspects if not gone(row))
+        if not self._suspects:
+            self._turn_began = None
+        return found
+
+    def _remove_innocent(self, gone: Callable[[Row], bool]) -> list[Row]:
+        found = [row for row in self.backlog if gone(row)]
+        for row in found:
+            self._leave(row)
+        if self._fair:
+            found.extend(self._fair.remove(gone))
+        self._choose()
+        return found
+
+    # --- who may be chosen -------------------------------------------------------------------------------
+
+    def _wait(self, row: Row) -> None:
+        caller = row.question.request.caller
+        if not self._fair and (not self._chosen or (len(self._chosen) == 1 and caller in self._chosen)):
+            self._enter(row)  # alone: there is nobody to share with
+            return
+        cost = self.cost.estimate(self.max_batch, row.length) / self.max_batch
+        self._fair.push(caller, row, cost, row.due)
+        self._choose()
+
+    def _choose(self) -> None:
+        """Let rows into the backlog, in fair order, while it is short; of whoever has little there in any case."""
+        most = CHOICE_BATCHES * self.max_batch
+        while self._fair:
+            head = self._fair.head()
+            alone = self._chosen.keys() <= {head} and self._fair.alone() is not None
+            if len(self.backlog) >= most and self._chosen[head] >= self.max_batch and not alone:
+                return
+            self._enter(self._fair.pop())
+
+    def _enter(self, row: Row) -> None:
+        self.backlog.add(row)
+        self._chosen[row.question.request.caller] += 1
+
+    def _leave(self, row: Row) -> None:
+        self.backlog.remove(row)
+        caller = row.question.request.caller
+        self._chosen[caller] -= 1
+        if not self._chosen[caller]:
+            del self._chosen[caller]
+
+    # --- what is chosen ----------------------------------------------------------------------------------
 
     def form(self, now: float, in_flight: int) -> Batch | None:
         """Take the next batch out of the backlog.
@@ -79,8 +148,13 @@ class Batcher:
         Returns:
             None if nothing waits, or if a suspect needs the device for itself and it is busy.
         """
-        if self._suspects:
-            return self._form_suspects(in_flight)
+        if self._suspects and (now >= self._next_turn or not self.backlog):
+            return self._form_suspects(now, in_flight)
+        batch = self._form_innocent(now)
+        self._choose()
+        return batch
+
+    def _form_innocent(self, now: float) -> Batch | None:
         due = self.backlog.most_due()
         if due is None:
             return None
@@ -129,7 +203,7 @@ class Batcher:
         rows.extend(islice(fitting, self.max_batch - len(rows)))
         del rows[self._round(len(rows), longest) :]
         for row in rows:
-            self.backlog.remove(row)
+            self._leave(row)
         return Batch(tuple(rows), longest)
 
     def _round(self, rows: int, length: int) -> int:
@@ -140,14 +214,20 @@ class Batcher:
         rate, lower_rate = (n / self.cost.estimate(n, length) for n in (rows, fewer))
         return fewer if lower_rate >= GOOD_ENOUGH * rate else rows
 
-    def _form_suspects(self, in_flight: int) -> Batch | None:
-        head = self._suspects[0].question
+    # --- suspects ----------------------------------------------------------------------------------------
+
+    def _form_suspects(self, now: float, in_flight: int) -> Batch | None:
+        if self._turn_began is None:
+            self._turn_began = now
+        head = min(self._suspects, key=self._last_turn).question
         exclusive = head.attempt > 2
         if exclusive and in_flight:
             return None
         if head.attempt == 2:
             room = max(1, self.max_batch // 8)
-            company = [row for row in self._suspects if row.question.attempt == 2]
+            company = sorted(
+                (row for row in self._suspects if row.question.attempt == 2), key=self._last_turn
+            )
         elif head.attempt == 3:
             room = self.max_batch
             company = [
@@ -159,6 +239,26 @@ class Batcher:
             room = self.max_batch
             company = [row for row in self._suspects if row.question is head]
         rows = tuple(company[:room])
-        taken = set(rows)
+        batch = Batch(rows, max(row.length for row in rows), exclusive)
+        self._end_turn(batch, now)
+        return batch
+
+    def _last_turn(self, row: Row) -> tuple[int, ...]:
+        """When the caller of a suspect had a turn: its identity, its connection, and itself."""
+        path = row.question.request.caller.path
+        return tuple(self._turns.get(path[:depth], 0) for depth in (1, 2, 3))
+
+    def _end_turn(self, batch: Batch, now: float) -> None:
+        taken = set(batch.rows)
         self._suspects = deque(row for row in self._suspects if row not in taken)
-        return Batch(rows, max(row.length for row in rows), exclusive)
+        turn = 1 + max(self._turns.values(), default=0)
+        for row in batch.rows:
+            path = row.question.request.caller.path
+            self._turns.update({path[:depth]: turn for depth in (1, 2, 3)})
+        if not self._suspects:
+            self._turns.clear()
+        # From when the device was kept free for it, as far as it was, until it will be back.
+        assert self._turn_began is not None
+        spent = now - self._turn_began + self.cost.estimate(len(batch.rows), batch.length)
+        self._next_turn = now + (1 + INNOCENT_S) * spent
+        self._turn_began = None

@@ -86,6 +86,9 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
     outcome alone, and the engine sees to it.
     """
 
+    def estimate(self, task: TaskT_contra) -> int:
+        """Windows that a task will be cut into, at least 1, as far as a look at its sizes tells."""
+
     def encode(self, task: TaskT_contra) -> Encoded:
         """Cut a task into windows; called in a thread of its own.
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from spanserve.contract import ErrorCode, Refusal, Timing
 from spanserve.contract.limits import MAX_ATTEMPTS
+from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.pipeline import Encoded, Window
 
 T = TypeVar("T")
@@ -31,6 +32,12 @@ class Request(Generic[T]):
     timeout_ms: int | None = None
     #: Which run this is; of its questions the one that failed most often.
     attempt: int = 1
+    #: Whose share it runs on.
+    caller: Caller = ANYONE
+    #: Windows that are held for it: what was estimated, until it is encoded.
+    charge: int = 1
+    #: Called with its windows once it is encoded.
+    on_encoded: Callable[[int], None] | None = None
     #: What the pipeline made of the task.
     encoded: Encoded | None = None
     #: Windows it was cut into; 0 until it was.

@@ -26,8 +26,8 @@ from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
 from spanserve.doors.door import Inside
+from spanserve.engine.admission import Admission
 from spanserve.engine.batcher import Batcher
-from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.state import Event, Lifecycle, State
@@ -104,7 +104,7 @@ class Worker(Observer):
         )
         inside = Inside(
             engine=self.engine,
-            pool=CreditPool(self.engine.capacity_windows, device.max_batch),
+            admission=Admission(self.engine, time.monotonic),
             status=StatusSource(name, device, self.engine),
         )
         made = (make(inside, settings) for make in doors)

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 
 from spanserve.doors.door import Inside
+from spanserve.doors.grpc.reads import BoundedReads, Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import Service
 from spanserve.doors.grpc.settings import GrpcSettings
@@ -29,8 +30,11 @@ class GrpcDoor(Observer):
         status = inside.status()
         self._inside = inside
         self._settings = settings
-        self._service = Service(inside)
-        self._server = Server(self._service, settings, f"model/{status.model}@{status.model_digest}")
+        reads = Reads()
+        self._service = Service(inside, reads)
+        interceptor = BoundedReads(reads, inside.engine.observers)
+        model = f"model/{status.model}@{status.model_digest}"
+        self._server = Server(self._service, settings, model, interceptors=(interceptor,))
         self._health: asyncio.Task[None] | None = None
         self._listening = False
         inside.engine.observers.add(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -9,19 +10,30 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from spanserve.contract.errors import SettingsError
-from spanserve.contract.limits import MAX_MESSAGE_BYTES
+from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 from spanserve.doors.grpc.service import SERVICE_NAME, Service
 from spanserve.doors.grpc.settings import GrpcSettings
 
 #: Health of this name says that the process moves, whatever the device, the model and Redis do: for liveness probes.
 LIVE = "live"
-#: Streams one connection may open.
-MAX_STREAMS = 256
+#: Bytes of a message beyond the largest frame: tags and numbers of frames.
+FRAME_MARGIN = 4096
+#: Calls one connection may have open.
+MAX_CALLS = 128
+#: Connections of all clients; one more is closed at once.
+MAX_CONNECTIONS = 512
+#: Milliseconds until a connection must speak HTTP/2, and after which one without a call is closed.
+HANDSHAKE_MS = 10_000
+IDLE_CONNECTION_MS = 300_000
 
 OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A frame is told from one that is too large by the service; this much more is not even held.
+    ("grpc.max_receive_message_length", MAX_FRAME_BYTES + FRAME_MARGIN),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_concurrent_streams", MAX_STREAMS),
+    ("grpc.max_concurrent_streams", MAX_CALLS),
+    ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+    ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS),
     ("grpc.so_reuseport", 0),  # a second worker on the same port must fail, not share it
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -33,11 +45,17 @@ OPTIONS = (
 class Server:
     """Listens on one address. `address` holds the real one after `start`."""
 
-    def __init__(self, service: Service, settings: GrpcSettings, model_name: str) -> None:
+    def __init__(
+        self,
+        service: Service,
+        settings: GrpcSettings,
+        model_name: str,
+        interceptors: Sequence[aio.ServerInterceptor] = (),
+    ) -> None:
         self._settings = settings
         self._names = ("", SERVICE_NAME, model_name)
         self._health = health.aio.HealthServicer()
-        self._server = aio.server(options=OPTIONS)
+        self._server = aio.server(options=OPTIONS, interceptors=interceptors)
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self.address = settings.listen

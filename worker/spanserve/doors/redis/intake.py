@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +15,7 @@ from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.doors.redis.outcome import faulted, state_of
 from spanserve.doors.redis.unknown_version import UnknownVersions
+from spanserve.engine.admission import Caller
 from spanserve.engine.average import MovingAverage
 from spanserve.engine.request import Request
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
@@ -34,29 +36,41 @@ log = structlog.get_logger(__name__)
 class Intake:
     """Takes claimed entries in.
 
-    The door has an account in the same pool as the gRPC streams: capacity is counted in windows, credit in
-    questions, and a claim in tasks, each estimated from those seen.
+    The door has an account like every gRPC stream: capacity is counted in windows, credit in questions, and a
+    claim in tasks, each estimated from those seen.
+
+    Args:
+        wake: called when there is room again after there was none.
     """
 
     def __init__(
-        self, inside: Inside, held: LeasedTasks, finisher: Finisher, unknown: UnknownVersions
+        self,
+        inside: Inside,
+        queue: str,
+        held: LeasedTasks,
+        finisher: Finisher,
+        unknown: UnknownVersions,
+        wake: Callable[[], None],
     ) -> None:
         status = inside.status()
         self._worker, self._model_digest = status.worker, status.model_digest
         self._engine = inside.engine
-        self._pool = inside.pool
+        self._admission = inside.admission
         self._held = held
         self._finisher = finisher
         self._unknown = unknown
-        self._account = self._pool.open()
+        self._account = self._admission.open(Caller(f"queue:{queue}"), wake)
         self._questions_per_task = MovingAverage(FIRST_QUESTIONS, QUESTIONS_WEIGHT)
 
     def room(self) -> int:
         """How many tasks may be claimed now."""
-        self._pool.grant(self._account)
-        if self._account.credit <= 0:
-            return 0
-        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task.value)))
+        self._admission.grant(self._account)
+        ready = self._account.ready
+        return max(1, min(MAX_CLAIM, int(ready / self._questions_per_task.value))) if ready else 0
+
+    def rest(self) -> None:
+        """There is nothing to claim: keep no room for it."""
+        self._admission.forgo(self._account)
 
     def suspects(self) -> int:
         """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
@@ -64,8 +78,6 @@ class Intake:
 
     def take(self, entries: list[Entry]) -> None:
         """Make work of entries; those that cannot be end here and now."""
-        tasks: list[Task] = []
-        held: list[LeasedTask] = []
         for entry in entries:
             if not entry.known_version:
                 self._unknown.park(entry)
@@ -73,11 +85,9 @@ class Intake:
             lease = Lease(entry.number, entry.id, entry.job)
             task = self._checked(entry, lease)
             if task is not None:
-                tasks.append(task)
-                held.append(self._hold(lease, entry, len(task.questions)))
-        requests = self._engine.submit(tasks, [partial(self._finished, one) for one in held])
-        for one, request in zip(held, requests, strict=True):
-            one.request = request
+                held = self._hold(lease, entry, len(task.questions))
+                finished = partial(self._finished, held)
+                held.request = self._admission.submit(self._account, task, finished, late=True)
 
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
@@ -89,7 +99,7 @@ class Intake:
         released = []
         for held in self._held.all():
             if held.request is not None and not held.request.started and not held.request.ended:
-                held.request.cancelled = True
+                self._engine.cancel(held.request)
                 released.append(held.request)
                 self.drop(held)
                 self._finisher.release(held.lease.ref, held.deliveries - 1)
@@ -100,11 +110,12 @@ class Intake:
         self._held.remove(held)
         if not held.settled:
             held.settled = True
-            self._pool.settle(self._account, held.questions)
+            if held.request is not None:
+                self._admission.settle(self._account, held.request)
 
     def close(self) -> None:
         """Take nothing more."""
-        self._pool.close(self._account)
+        self._admission.close(self._account)
 
     def _checked(self, entry: Entry, lease: Lease) -> Task | None:
         """The task to compute; None if it has ended already."""
@@ -145,11 +156,10 @@ class Intake:
             earlier.lost = True
             self.drop(earlier)
             if earlier.request is not None:
-                earlier.request.cancelled = True
+                self._engine.cancel(earlier.request)
                 self._engine.resume([earlier.request])
         held = LeasedTask(lease, entry.deliveries, questions, marked=entry.ran)
         self._held.add(held)
-        self._pool.charge(self._account, questions)
         return held
 
     def alone(self, request: Request[Task]) -> None:
@@ -177,7 +187,4 @@ class Intake:
 
     def _observe(self, held: LeasedTask) -> None:
         """Learn what tasks are like."""
-        questions = max(1, held.questions)
-        self._questions_per_task.add(questions)
-        if held.request is not None and held.request.encoded is not None:
-            self._pool.observe(max(1, held.request.windows), questions)
+        self._questions_per_task.add(max(1, held.questions))
