@@ -278,8 +278,9 @@ async def test_no_result_is_left_behind_a_bye(sim_bundle: Bundle) -> None:
 
         stream = stream_module.WorkStream(rig.inside, sent(), Slow(), caller=Caller(), reads=Reads())
         await stream.serve()
-        assert [0, 0, 1, 0] == [len(frame.results) for frame in written]
-        assert [False, True, False, False] == [frame.draining for frame in written]
+        told = [frame for frame in written if frame != pb.ServerFrame(credit=frame.credit)]
+        assert [0, 0, 1, 0] == [len(frame.results) for frame in told]
+        assert [False, True, False, False] == [frame.draining for frame in told]
         assert written[-1].HasField("bye")
 
 

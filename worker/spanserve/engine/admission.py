@@ -15,7 +15,7 @@ from typing import Any, Generic
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine.caller import ANYONE, Caller
-from spanserve.engine.capacity import PROMISE_S, Account, Capacity, nobody
+from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Account, Capacity, nobody
 from spanserve.engine.engine import Engine
 from spanserve.engine.pipeline import ResultT, TaskT
 from spanserve.engine.request import Request
@@ -27,8 +27,6 @@ CALL_WAIT_S = 1.0
 #: Single calls that wait for room, of one connection and of all.
 CALLS_WAITING_OF_ONE = 64
 CALLS_WAITING = 512
-#: Milliseconds after which a caller that found no room may come back.
-BUSY_RETRY_MS = 100
 
 
 class _Waiting:

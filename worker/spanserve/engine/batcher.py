@@ -4,31 +4,30 @@ Work-conserving: a free slot is filled at once from what is there. Among all bat
 the one with the most useful tokens per second by the cost table is taken: rows of one padded length, filled
 up with shorter ones as long as that pays. A row that is due is served first, whatever it costs.
 
-Where several callers have rows, they enter that choice in fair order, a few batches of them: who has had least is
-next, and pays as a row enters. So whatever the choice prefers, and whatever is due, all get their shares.
+Where several callers have rows, that choice is free only as long as it leaves nobody far behind: then whoever has had
+least of the device, over its share, is served first, whatever else is due or would pay better.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from spanserve.bundle import CostTable
 from spanserve.engine.backlog import Backlog
-from spanserve.engine.caller import Caller
-from spanserve.engine.fair import FairQueue
 from spanserve.engine.request import Row
+from spanserve.engine.shares import Shares
 
 #: A waiting row is due after this many times the cost of the largest batch.
 PATIENCE_BATCHES = 16
 #: A fuller batch is taken if its rate comes this close to the best: what a batch costs beside the table, its
 #: way to the device and back and the preparing of a new shape, is paid less often.
 GOOD_ENOUGH = 0.93
-#: Batches of rows to choose from, where several callers share the device. One that is alone has all its rows there.
-CHOICE_BATCHES = 6
+#: Costs of the largest batch that one caller may be behind another.
+BEHIND_BATCHES = 2.0
 #: Seconds that the innocent have the device for each second that suspects had it, while both wait.
 INNOCENT_S = 9.0
 
@@ -60,15 +59,14 @@ class Batcher:
         self.max_batch = max_batch
         self._largest = (max_batch, max_length)
         self.backlog = Backlog()
-        self._fair: FairQueue[Row] = FairQueue()
-        self._chosen: Counter[Caller] = Counter()  # rows in the backlog
+        self._shares = Shares()
         self._suspects: deque[Row] = deque()
         self._turns: dict[tuple[str, ...], int] = {}  # of suspects: the last of each identity, connection, stream
         self._turn_began: float | None = None
         self._next_turn = -math.inf
 
     def __len__(self) -> int:
-        return len(self.backlog) + len(self._fair) + len(self._suspects)
+        return len(self.backlog) + len(self._suspects)
 
     @property
     def patience_s(self) -> float:
@@ -81,7 +79,8 @@ class Batcher:
 
     def add(self, row: Row) -> None:
         if row.question.attempt == 1:
-            self._wait(row)
+            self.backlog.add(row)
+            self._shares.come(row.question.request.caller)
             return
         self._suspects.append(row)
         # Its siblings came as innocents, and may be what kills.
@@ -99,45 +98,9 @@ class Batcher:
     def _remove_innocent(self, gone: Callable[[Row], bool]) -> list[Row]:
         found = [row for row in self.backlog if gone(row)]
         for row in found:
-            self._leave(row)
-        if self._fair:
-            found.extend(self._fair.remove(gone))
-        self._choose()
+            self.backlog.remove(row)
+            self._shares.go(row.question.request.caller, 1, 0.0)
         return found
-
-    # --- who may be chosen -------------------------------------------------------------------------------
-
-    def _wait(self, row: Row) -> None:
-        caller = row.question.request.caller
-        if not self._fair and (not self._chosen or (len(self._chosen) == 1 and caller in self._chosen)):
-            self._enter(row)  # alone: there is nobody to share with
-            return
-        cost = self.cost.estimate(self.max_batch, row.length) / self.max_batch
-        self._fair.push(caller, row, cost, row.due)
-        self._choose()
-
-    def _choose(self) -> None:
-        """Let rows into the backlog, in fair order, while it is short; of whoever has little there in any case."""
-        most = CHOICE_BATCHES * self.max_batch
-        while self._fair:
-            head = self._fair.head()
-            alone = self._chosen.keys() <= {head} and self._fair.alone() is not None
-            if len(self.backlog) >= most and self._chosen[head] >= self.max_batch and not alone:
-                return
-            self._enter(self._fair.pop())
-
-    def _enter(self, row: Row) -> None:
-        self.backlog.add(row)
-        self._chosen[row.question.request.caller] += 1
-
-    def _leave(self, row: Row) -> None:
-        self.backlog.remove(row)
-        caller = row.question.request.caller
-        self._chosen[caller] -= 1
-        if not self._chosen[caller]:
-            del self._chosen[caller]
-
-    # --- what is chosen ----------------------------------------------------------------------------------
 
     def form(self, now: float, in_flight: int) -> Batch | None:
         """Take the next batch out of the backlog.
@@ -150,19 +113,22 @@ class Batcher:
         """
         if self._suspects and (now >= self._next_turn or not self.backlog):
             return self._form_suspects(now, in_flight)
-        batch = self._form_innocent(now)
-        self._choose()
-        return batch
+        return self._form_innocent(now)
 
     def _form_innocent(self, now: float) -> Batch | None:
         due = self.backlog.most_due()
         if due is None:
             return None
+        first = due if due.due <= now else None
+        if self._shares.several:
+            caller, behind = self._shares.least()
+            if behind > BEHIND_BATCHES * self.cost.estimate(*self._largest):
+                first = min((row for row in self.backlog if row.question.request.caller is caller), key=_due)
         lengths = self.backlog.lengths()
-        if due.due > now:
+        if first is None:
             return self._take(*self._best(lengths, range(len(lengths))))
-        place = [length for length, _ in lengths].index(due.length)
-        return self._take(*self._best(lengths, range(place, place + 1)), first=due)
+        place = [length for length, _ in lengths].index(first.length)
+        return self._take(*self._best(lengths, range(place, place + 1)), first=first)
 
     def _best(self, lengths: list[tuple[int, int]], firsts: range) -> tuple[int, int]:
         """Longest and shortest padded length of the batch to run.
@@ -191,19 +157,30 @@ class Batcher:
         return longest, shortest
 
     def _take(self, longest: int, shortest: int, first: Row | None = None) -> Batch:
-        """Up to `max_batch` rows of these lengths, long ones before short ones, `first` before all."""
-        fitting = (
+        """Up to `max_batch` rows of these lengths, long ones before short ones, `first` before all.
+
+        Among several callers, that of `first` has its other rows of the same length in the batch before theirs.
+        """
+        fitting: Iterator[Row] = (
             row
             for length, _ in self.backlog.lengths()
             if shortest <= length <= longest
             for row in self.backlog.rows(length)
             if row is not first
         )
+        if first is not None and self._shares.several:
+            caller = first.question.request.caller
+            fitting = iter(
+                sorted(fitting, key=lambda row: (-row.length, row.question.request.caller is not caller))
+            )
         rows = [] if first is None else [first]
         rows.extend(islice(fitting, self.max_batch - len(rows)))
         del rows[self._round(len(rows), longest) :]
+        each = self.cost.estimate(len(rows), longest) / len(rows)
         for row in rows:
-            self._leave(row)
+            self.backlog.remove(row)
+        for caller, count in Counter(row.question.request.caller for row in rows).items():
+            self._shares.go(caller, count, count * each)
         return Batch(tuple(rows), longest)
 
     def _round(self, rows: int, length: int) -> int:
@@ -262,3 +239,7 @@ class Batcher:
         spent = now - self._turn_began + self.cost.estimate(len(batch.rows), batch.length)
         self._next_turn = now + (1 + INNOCENT_S) * spent
         self._turn_began = None
+
+
+def _due(row: Row) -> float:
+    return row.due

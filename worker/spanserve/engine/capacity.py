@@ -23,6 +23,8 @@ WINDOWS_WEIGHT = 0.05
 PROMISE_S = 1.0
 #: Milliseconds after which whoever sent beyond its credit may come back.
 OVERRUN_RETRY_MS = 1000
+#: The same, for one that finds no room.
+BUSY_RETRY_MS = 100
 
 
 def nobody() -> None:
@@ -113,8 +115,7 @@ class Capacity:
             windows: that it will be cut into, as far as can be told.
 
         Raises:
-            Refusal: RESOURCE_EXHAUSTED; nothing was taken. `retry_after_ms` is None for a caller that was within
-                its credit, and comes too late with it.
+            Refusal: RESOURCE_EXHAUSTED; nothing was taken. It had no credit, or comes too late with it.
         """
         if account.credit <= 0:
             raise Refusal(
@@ -122,7 +123,11 @@ class Capacity:
             )
         if windows > account.promised and not self._spare(account):
             self._wait(account)
-            raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker has no room for it now")
+            raise Refusal(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                "the worker has no room for it now",
+                retry_after_ms=BUSY_RETRY_MS,
+            )
         self.charge(account, questions, windows)
 
     def charge(self, account: Account, questions: int, windows: int) -> None:
@@ -194,7 +199,7 @@ class Capacity:
         missing = target - round(account.held / per) - account.credit
         # Small change is saved up, unless the client can send nothing at all.
         worth_a_frame = missing >= target // 8 or account.credit <= 0
-        more = max(0, min(missing, fits - max(0, account.credit))) if worth_a_frame else 0
+        more = max(0, min(missing, fits - account.credit)) if worth_a_frame else 0
         if more:
             account.credit += more
             account.touched = self._clock()
@@ -202,7 +207,7 @@ class Capacity:
         self._promise(account, max(0, min(free, wanted)))
         if account.promised:
             self._leave_line(account)
-        elif account.credit <= 0 < missing:
+        elif account.credit <= 0 and more < missing:
             self._wait(account)
         return more
 

@@ -26,7 +26,6 @@ FORGOTTEN_AT = 64
 class _Node(Generic[T]):
     """An identity, a connection or a stream; the root is above the identities."""
 
-    caller: Caller
     weight: float = 1.0
     #: Virtual time of the parent at which it goes next.
     start: float = 0.0
@@ -58,7 +57,7 @@ class FairQueue(Generic[T]):
     """Items of many callers; of one caller the least rank first."""
 
     def __init__(self) -> None:
-        self._root: _Node[T] = _Node(Caller())
+        self._root: _Node[T] = _Node()
         self._numbers = itertools.count()
         self._size = 0
 
@@ -83,20 +82,6 @@ class FairQueue(Generic[T]):
                 break
             node.start = max(node.start, parent.virtual)
             heapq.heappush(parent.ready, (node.start, next(self._numbers), node))
-
-    def head(self) -> Caller:
-        """Whose item is next. Something must wait."""
-        node = self._root
-        while node.ready:
-            node = node.ready[0][2]
-        return node.caller
-
-    def alone(self) -> Caller | None:
-        """Who waits, if that is one stream."""
-        node = self._root
-        while len(node.ready) == 1:
-            node = node.ready[0][2]
-        return node.caller if node.items and not node.ready else None
 
     def pop(self) -> T:
         """Serve the next item, and charge its caller. Something must wait."""
@@ -143,7 +128,7 @@ class FairQueue(Generic[T]):
         for name in caller.path:
             child = path[-1].children.get(name)
             if child is None:
-                child = path[-1].children[name] = _Node(caller)
+                child = path[-1].children[name] = _Node()
             path.append(child)
         path[1].weight = caller.weight
         return path
