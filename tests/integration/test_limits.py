@@ -12,8 +12,8 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MIB
-from tests.kit.bundles import VOCABULARY
 from spanserve.doors.grpc.server import FRAME_MARGIN
+from tests.kit.bundles import VOCABULARY
 from tests.kit.processes import WorkerProcess
 from tests.kit.wire import RawStream, describe, make_task, make_tasks, open_raw, raw_answer, raw_stream
 

@@ -214,7 +214,9 @@ def test_never_more_than_there_is(steps: list[tuple[int, str, int, int]]) -> Non
     beyond = 0  # what estimates and leases that came anyhow have added
     for number, event, questions, windows in steps:
         if number not in accounts:
-            accounts[number] = capacity.open(Caller(f"i{number % 2}", 1 + number % 2, f"c{number % 3}", f"{number}"))
+            accounts[number] = capacity.open(
+                Caller(f"i{number % 2}", 1 + number % 2, f"c{number % 3}", f"{number}")
+            )
             told[number] = sent[number] = 0
         account = accounts[number]
         before = capacity.used

@@ -48,7 +48,10 @@ def test_costs_count_not_items() -> None:
 
 SHARES = {
     "identities-by-weight": ({"a1x": 1.0, "b1x": 3.0}, {"a1x": 0.25, "b1x": 0.75}),
-    "connections-of-one-identity": ({"a1x": 1.0, "a2x": 1.0, "b1x": 1.0}, {"a1x": 0.25, "a2x": 0.25, "b1x": 0.5}),
+    "connections-of-one-identity": (
+        {"a1x": 1.0, "a2x": 1.0, "b1x": 1.0},
+        {"a1x": 0.25, "a2x": 0.25, "b1x": 0.5},
+    ),
     "streams-do-not-add-up": (
         {"a1x": 1.0, **{f"a2{name}": 1.0 for name in "pqrstuvw"}},
         {"a1x": 0.5, **{f"a2{name}": 0.0625 for name in "pqrstuvw"}},
@@ -128,8 +131,10 @@ def test_who_has_gone_is_forgotten() -> None:
     ),
     st.data(),
 )
-def test_work_conserving_and_complete(arrivals: list[tuple[str, str, str, float]], data: st.DataObject) -> None:
-    """Whatever comes and goes, something is served as long as something waits, each item once, by rank in its stream."""
+def test_work_conserving_and_complete(
+    arrivals: list[tuple[str, str, str, float]], data: st.DataObject
+) -> None:
+    """As long as something waits something is served, each item once, by rank within its stream."""
     queue: FairQueue[tuple[Caller, int]] = FairQueue()
     waiting: list[tuple[Caller, int]] = []
     for number, (identity, connection, stream, cost) in enumerate(arrivals):

@@ -61,7 +61,9 @@ class Batcher:
         self.backlog = Backlog()
         self._shares = Shares()
         self._suspects: deque[Row] = deque()
-        self._turns: dict[tuple[str, ...], int] = {}  # of suspects: the last of each identity, connection, stream
+        self._turns: dict[
+            tuple[str, ...], int
+        ] = {}  # of suspects: the last of each identity, connection, stream
         self._turn_began: float | None = None
         self._next_turn = -math.inf
 

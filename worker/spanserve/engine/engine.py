@@ -38,8 +38,8 @@ BATCH_TIMEOUT_S = 20.0
 BATCH_TIMEOUT_FACTOR = 5.0
 #: The backlog holds windows for this many full batches.
 HELD_BATCHES = 8
-#: Windows that are encoded at a time, as estimated, and how often: one bite in the thread and one before it.
-BITE_WINDOWS = 64
+#: Batches of windows that are encoded at a time, as estimated, and how often: one bite in the thread, one before it.
+BITE_BATCHES = 4
 BITES = 2
 #: Times the capacity at which no more is encoded: where the estimates were too low.
 ENCODED_AHEAD = 2
@@ -236,7 +236,7 @@ class Engine(Generic[TaskT, ResultT]):
         now = self._clock()
         bite: list[Request[TaskT]] = []
         windows = 0
-        while self._waiting and windows < BITE_WINDOWS:
+        while self._waiting and windows < BITE_BATCHES * self.batcher.max_batch:
             request = self._waiting.pop()
             if self._live(request, now):
                 bite.append(request)

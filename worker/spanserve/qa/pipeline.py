@@ -76,7 +76,9 @@ class QaPipeline:
         options = task.options
         question = max(len(question.text) for question in task.questions) // CHARS_PER_TOKEN + 1
         room = max(1, self._encoder.max_seq_length - SPECIAL_TOKENS - min(question, options.max_query_length))
-        each = min(window_count(token_estimate(task.context), room, options.doc_stride), MAX_WINDOWS_PER_QUESTION)
+        each = min(
+            window_count(token_estimate(task.context), room, options.doc_stride), MAX_WINDOWS_PER_QUESTION
+        )
         return min(len(task.questions) * each, MAX_WINDOWS_PER_TASK)
 
     def encode(self, task: Task) -> EncodedTask:

@@ -23,9 +23,9 @@ from spanserve.engine.observer import Observers
 READ_S = 10.0
 #: The same, while more than `READS_AT_EASE` are pending.
 HURRIED_READ_S = 1.0
-READS_AT_EASE = 64
+READS_AT_EASE = 32
 #: Reads pending at a time: each may hold the largest message.
-MAX_READS = 192
+MAX_READS = 128
 
 _Call = Callable[[Any, aio.ServicerContext[Any, Any]], Any]
 
@@ -62,7 +62,9 @@ class Reads:
             if not timeout.expired():
                 raise
             raise ProtocolViolation(
-                grpc.StatusCode.DEADLINE_EXCEEDED, "the first message did not come in time", cause="no_message"
+                grpc.StatusCode.DEADLINE_EXCEEDED,
+                "the first message did not come in time",
+                cause="no_message",
             ) from None
         finally:
             self._count -= 1
@@ -92,9 +94,7 @@ class BoundedReads(aio.ServerInterceptor):
 
     async def intercept_service(
         self,
-        continuation: Callable[
-            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]
-        ],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
         handler: Any = await continuation(handler_call_details)

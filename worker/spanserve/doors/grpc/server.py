@@ -34,6 +34,7 @@ OPTIONS = (
     ("grpc.max_allowed_incoming_connections", MAX_CONNECTIONS),
     ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
     ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS),
+    ("grpc.http2.bdp_probe", 0),  # it would let every stream send megabytes ahead of what is read
     ("grpc.so_reuseport", 0),  # a second worker on the same port must fail, not share it
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),

@@ -37,7 +37,9 @@ class Service:
         self._engine = inside.engine
         self._reads = reads
         self._streams: Crowd[WorkStream] = Crowd()
-        self._callers: dict[str, tuple[Account, int]] = {}  # of single calls, by connection: how many are open
+        self._callers: dict[
+            str, tuple[Account, int]
+        ] = {}  # of single calls, by connection: how many are open
         self._draining = False
 
     @property
@@ -136,7 +138,9 @@ class Service:
         if self._state not in (State.READY, State.RECOVERING):
             with contextlib.suppress(ProtocolViolation):
                 async with self._reads.one(context.peer()):
-                    await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
+                    await anext(
+                        frames, None
+                    )  # its Hello: a client that still writes would not learn the reason
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._state.value}")
         caller = Caller(connection=context.peer(), stream=secrets.token_hex(8))
         stream = WorkStream(self._inside, frames, context, caller=caller, reads=self._reads)
