@@ -121,7 +121,7 @@ class Capacity:
             raise Refusal(
                 ErrorCode.RESOURCE_EXHAUSTED, "sent without credit", retry_after_ms=OVERRUN_RETRY_MS
             )
-        if windows > account.promised and not self._spare(account):
+        if windows > account.promised and not self._spare(account, windows):
             self._wait(account)
             raise Refusal(
                 ErrorCode.RESOURCE_EXHAUSTED,
@@ -187,8 +187,9 @@ class Capacity:
             return 0
         per = max(account.windows_per_question.value, 1e-3)
         share = self._share(account)
-        if account.held and account.held + account.promised + self.room < share:
+        if account.held and self.room < self.windows // 8:
             self._lapse()
+            share = self._share(account)
         free = self.room + account.promised
         if not account.held:
             share = min(share, max(1, free // 2))
@@ -211,14 +212,21 @@ class Capacity:
             self._wait(account)
         return more
 
-    def _spare(self, account: Account) -> bool:
+    def _spare(self, account: Account, windows: int) -> bool:
         """Whether a task may take more than was promised.
 
         The last task of a promise may, as a task is not cut; other credit is late, and those who wait come first.
+        Where others have their parts, it must fit into that of its connection, unless that has nothing else.
         """
         others_wait = bool(self._line.keys() - {account})
         in_time = account.promised > 0 or not others_wait
-        return in_time and self.used <= self.windows + self.slack
+        if not in_time or self.used > self.windows + self.slack:
+            return False
+        part, _ = self._part(account)
+        key = account.caller.path[:2]
+        had = self._had.get(key, 0) - account.promised
+        alone = part == self.windows
+        return alone or not had or had + windows <= part + self.slack
 
     def _lapse(self) -> None:
         """Take back the room of promises that nobody uses."""
@@ -241,8 +249,10 @@ class Capacity:
             self._contend(account)
 
     def _promise(self, account: Account, windows: int) -> None:
-        self._use(account, windows - account.promised)
-        account.promised = windows
+        if windows != account.promised:
+            self._use(account, windows - account.promised)
+            account.promised = windows
+            self._contend(account)
 
     def _hold(self, account: Account, windows: int) -> None:
         account.held += windows
@@ -260,11 +270,11 @@ class Capacity:
     # --- shares ------------------------------------------------------------------------------------------
 
     def _contend(self, account: Account) -> None:
-        """Note whether this account has a part in the capacity: who holds or waits has."""
+        """Note whether this account has a part in the capacity: who holds, was promised or waits has."""
         identity, connection, _ = account.caller.path
         connections = self._contenders.setdefault(identity, {})
         streams = connections.setdefault(connection, set())
-        if account.held > 0 or account in self._line:
+        if account.held or account.promised or account in self._line:
             streams.add(account)
             self._weights[identity] = account.caller.weight
             return
@@ -277,13 +287,18 @@ class Capacity:
 
     def _share(self, account: Account) -> float:
         """Windows that are this account's part."""
+        part, streams = self._part(account)
+        return part / streams
+
+    def _part(self, account: Account) -> tuple[float, int]:
+        """Windows that are the part of its connection, and how many streams share it."""
         identity, connection, _ = account.caller.path
         mine = self._contenders.get(identity, {})
         own = mine.get(connection, set())
         weights = sum(self._weights.values()) + (0 if mine else account.caller.weight)
         connections = len(mine) + (not own)
         streams = len(own) + (account not in own)
-        return self.windows * account.caller.weight / weights / connections / streams
+        return self.windows * account.caller.weight / weights / connections, streams
 
     def has(self, account: Account) -> tuple[float, float, float]:
         """What it has already: its identity, by weight, its connection, and itself."""
