@@ -22,6 +22,8 @@ from spanserve.contract import Task
 from spanserve.contract.limits import MIB
 from spanserve.doors.grpc import crowd, reads
 from spanserve.doors.grpc import stream as stream_module
+from spanserve.doors.grpc.violation import ProtocolViolation
+from spanserve.engine.caller import Caller
 from spanserve.v1 import worker_pb2 as pb
 from tests.faults.answers import request_of
 from tests.kit.half_messages import HalfMessages
@@ -207,7 +209,10 @@ async def test_silence(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(aio.AioRpcError) as caught:
             await silent.until_end()
         assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.code()
-        call = channel.stream_unary("/spanserve.v1.QuestionAnswering/Answer")()
+        answer: aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
+            "/spanserve.v1.QuestionAnswering/Answer"
+        )
+        call = answer()
         with pytest.raises(aio.AioRpcError) as caught:
             await call
         assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.code()
@@ -231,10 +236,8 @@ async def test_a_reader_that_does_not_read(sim_bundle: Bundle, monkeypatch: pyte
             await asyncio.Event().wait()
 
         inside = served.rig.inside
-        stuck = stream_module.WorkStream(
-            inside, sent(), Stuck(), caller=stream_module.Caller(), reads=reads.Reads()
-        )
-        with pytest.raises(stream_module.ProtocolViolation, match="read") as caught:
+        stuck = stream_module.WorkStream(inside, sent(), Stuck(), caller=Caller(), reads=reads.Reads())
+        with pytest.raises(ProtocolViolation, match="read") as caught:
             await stuck.serve()
         assert "slow_reader" == caught.value.cause
         await served.rig.engine.idle.wait()

@@ -63,7 +63,7 @@ SHARES = {
 def test_shares(weights: dict[str, float], shares: dict[str, float]) -> None:
     """Who waits all the time gets the share of its identity, connection and stream."""
     queue: FairQueue[Caller] = FairQueue()
-    callers = {name: caller(*name, weight=weight) for name, weight in weights.items()}
+    callers = {name: Caller(name[0], weight, name[1], name[2]) for name, weight in weights.items()}
     for one in callers.values():
         fill(queue, one)
     counts = served(queue, 960)
