@@ -9,6 +9,7 @@ from grpc import aio
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal, TaskResult
+from spanserve.engine.caller import Caller
 from spanserve.engine.state import Event, State
 from spanserve.qa import EncodedTask
 from spanserve.v1 import task_pb2, worker_pb2
@@ -67,20 +68,26 @@ async def test_not_ready(sim_bundle: Bundle, state: State) -> None:
 
 
 async def test_full(sim_bundle: Bundle) -> None:
-    """A worker that holds a batch more than it wants refuses calls with RESOURCE_EXHAUSTED, and takes them later."""
+    """Calls get in beside a worker that is full, up to a batch of them; the next waits a moment, and is then refused
+    RESOURCE_EXHAUSTED. Once there is room again it is let in.
+    """
     async with serving(sim_bundle) as served, open_raw(served.address) as channel:
-        slots = served.rig.block()
-        most = served.rig.engine.capacity_windows + served.rig.batcher.max_batch
-        _, futures = served.rig.submit(*make_tasks(most))
-        await served.rig.entered(most)
+        admission, slots = served.rig.inside.admission, served.rig.block()
+        queue, calls = admission.open(), admission.open(Caller(connection="calls"))
+        ended: list[TaskResult] = []
+        for task in make_tasks(served.rig.engine.capacity_windows, "q"):
+            admission.submit(queue, task, ended.append, late=True)
+        for task in make_tasks(served.rig.batcher.max_batch, "c"):
+            await admission.enter(calls, task, ended.append)
         refused = await outcome(channel, request_of(plain_task()))
         assert isinstance(refused, Refusal)
         assert (ErrorCode.RESOURCE_EXHAUSTED, 100) == (refused.code, refused.retry_after_ms)
+        waiting = asyncio.create_task(outcome(channel, request_of(plain_task())))
+        await eventually(lambda: len(admission._calls) == 1)
         for slot in slots:
             slot.release()
         await served.rig.run(make_task("next"))
-        await asyncio.gather(*futures)
-        assert not isinstance(await outcome(channel, request_of(plain_task())), Refusal)
+        assert not isinstance(await waiting, Refusal)
 
 
 async def test_late(sim_bundle: Bundle) -> None:

@@ -12,6 +12,7 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, MIB
+from spanserve.doors.grpc.server import FRAME_MARGIN
 from tests.kit.bundles import VOCABULARY
 from tests.kit.processes import WorkerProcess
 from tests.kit.wire import RawStream, describe, make_task, make_tasks, open_raw, raw_answer, raw_stream
@@ -72,15 +73,19 @@ async def test_messages_over_4_mib(worker: WorkerProcess) -> None:
     await still_serves(worker)
 
 
-async def test_frames_between_1_and_4_mib(worker: WorkerProcess) -> None:
-    """Frames over 1 MiB are refused one by one; the stream, and what is in flight on it, go on."""
+async def test_frames_over_1_mib(worker: WorkerProcess) -> None:
+    """A frame a little over 1 MiB is refused by itself, and the stream goes on; a larger one ends the stream."""
     async with raw_stream(worker.address) as stream:
         await stream.send_tasks(make_tasks(10))
-        for size in (MAX_FRAME_BYTES + 1, 2 * MIB, MAX_MESSAGE_BYTES):
+        for size in (MAX_FRAME_BYTES + 1, MAX_FRAME_BYTES + FRAME_MARGIN):
             await stream.send(b"\xff" * size)
-        heard = await stream.until(results=10, errors=3)
+        heard = await stream.until(results=10, errors=2)
         assert {ErrorCode.INVALID_ARGUMENT} == {Refusal.from_proto(item.error).code for item in heard.errors}
-        assert ["frame"] * 3 == [item.error.field for item in heard.errors]
+        assert ["frame"] * 2 == [item.error.field for item in heard.errors]
+        await stream.send(b"\xff" * (MAX_FRAME_BYTES + FRAME_MARGIN + 1))
+        with pytest.raises(aio.AioRpcError) as caught:
+            await stream.until_end()
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()
 
 
 async def test_metadata(worker: WorkerProcess) -> None:

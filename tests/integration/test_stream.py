@@ -15,6 +15,8 @@ from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Options, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.doors.grpc import stream as stream_module
+from spanserve.doors.grpc.reads import Reads
+from spanserve.engine.caller import Caller
 from spanserve.v1 import worker_pb2 as pb
 from tests.kit.bundles import make_sim_bundle
 from tests.kit.serving import serving
@@ -27,13 +29,13 @@ def error_of(item: pb.ItemError) -> ErrorCode:
 
 
 async def test_welcome(sim_bundle: Bundle) -> None:
-    """The first frame back tells who serves what, and how many questions may be sent: all, for a single stream."""
+    """The first frame back tells who serves what, and how many questions may be sent: half, as another may come."""
     async with serving(sim_bundle) as served, raw_stream(served.address) as stream:
         welcome = stream.heard.welcome
         assert welcome is not None
         assert sim_bundle.manifest.digest == welcome.model_digest
         assert ("in-process", 384, 128) == (welcome.worker, welcome.max_seq_length, welcome.max_windows)
-        assert 128 == stream.heard.credit
+        assert 128 // 2 == stream.heard.credit
 
 
 async def test_results_and_bye(sim_bundle: Bundle) -> None:
@@ -79,7 +81,7 @@ async def test_first_frame_must_be_hello(sim_bundle: Bundle, frame: bytes) -> No
             await stream.read()
         assert grpc.StatusCode.INVALID_ARGUMENT is caught.value.code()
         await eventually(lambda: served.service.open_streams == 0)
-        assert 0 == len(served.rig.inside.pool._accounts)
+        assert 0 == len(served.rig.inside.admission.capacity._accounts)
 
 
 async def test_a_client_that_never_says_hello(sim_bundle: Bundle) -> None:
@@ -90,7 +92,7 @@ async def test_a_client_that_never_says_hello(sim_bundle: Bundle) -> None:
         await eventually(lambda: served.service.open_streams == 1)
         stream.call.cancel()
         await eventually(lambda: served.service.open_streams == 0)
-        assert 0 == len(served.rig.inside.pool._accounts)
+        assert 0 == len(served.rig.inside.admission.capacity._accounts)
 
 
 async def test_hello_twice(sim_bundle: Bundle) -> None:
@@ -274,10 +276,11 @@ async def test_no_result_is_left_behind_a_bye(sim_bundle: Bundle) -> None:
             stream.drain()
             yield pb.ClientFrame(bye=pb.Bye()).SerializeToString()
 
-        stream = stream_module.WorkStream(rig.inside, sent(), Slow())
+        stream = stream_module.WorkStream(rig.inside, sent(), Slow(), caller=Caller(), reads=Reads())
         await stream.serve()
-        assert [0, 0, 1, 0] == [len(frame.results) for frame in written]
-        assert [False, True, False, False] == [frame.draining for frame in written]
+        told = [frame for frame in written if frame != pb.ServerFrame(credit=frame.credit)]
+        assert [0, 0, 1, 0] == [len(frame.results) for frame in told]
+        assert [False, True, False, False] == [frame.draining for frame in told]
         assert written[-1].HasField("bye")
 
 

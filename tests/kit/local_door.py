@@ -9,7 +9,7 @@ from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.contract.errors import ErrorCode
 from spanserve.doors.door import Inside
 from spanserve.doors.observer import DoorObserver
-from spanserve.engine.credit import Account
+from spanserve.engine.admission import Account
 from spanserve.engine.request import Request
 from spanserve.engine.state import State
 
@@ -26,7 +26,7 @@ class LocalDoor:
     _requests: dict[str, Request[Task]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._account = self.inside.pool.open()
+        self._account = self.inside.admission.open()
 
     async def check(self) -> None:
         """Nothing can be wrong with a queue in memory."""
@@ -42,7 +42,7 @@ class LocalDoor:
 
     async def close(self, reason: str) -> None:
         self.open, self.reason = False, reason
-        self.inside.pool.close(self._account)
+        self.inside.admission.close(self._account)
 
     async def call(self, task: Task) -> TaskResult:
         """Have a task answered.
@@ -50,29 +50,21 @@ class LocalDoor:
         Raises:
             Refusal: the door is closed, or the worker has as much as it wants.
         """
-        pool, questions = self.inside.pool, len(task.questions)
+        admission, results = self.inside.admission, asyncio.Queue[TaskResult]()
         try:
             if not self.open or self.inside.engine.lifecycle.state is State.FAILED:
                 raise Refusal(ErrorCode.UNAVAILABLE, "the door is closed")
-            pool.grant(self._account)
-            if not pool.take(self._account, questions):
-                raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full")
+            admission.grant(self._account)
+            request = admission.submit(self._account, task, results.put_nowait)
         except Refusal as refusal:
             self.inside.engine.observers.tell(DoorObserver.item_refused, refusal.code)
             raise
-        try:
-            return await self._compute(task)
-        finally:
-            pool.settle(self._account, questions)
-
-    async def _compute(self, task: Task) -> TaskResult:
-        results: asyncio.Queue[TaskResult] = asyncio.Queue()
-        (request,) = self.inside.engine.submit([task], [results.put_nowait])
         self._requests[task.id] = request
         try:
             return await results.get()
         finally:
             self.inside.engine.cancel(request)  # for a caller that has gone; of no effect on what has ended
+            admission.settle(self._account, request)
             del self._requests[task.id]
 
     def withdraw(self, task_id: str) -> None:

@@ -18,8 +18,8 @@ from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.service import Service
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.doors.listener import Listener
+from spanserve.engine.admission import Admission
 from spanserve.engine.batcher import Batcher
-from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.request import Request, Row
@@ -84,7 +84,9 @@ class Rig:
         futures: list[asyncio.Future[TaskResult]] = [
             asyncio.get_running_loop().create_future() for _ in tasks
         ]
-        return self.engine.submit(tasks, [future.set_result for future in futures]), futures
+        return [
+            self.engine.submit(task, future.set_result) for task, future in zip(tasks, futures, strict=True)
+        ], futures
 
     async def run(self, *tasks: Task) -> list[TaskResult]:
         """Give tasks to the engine and wait for all results, in order."""
@@ -141,7 +143,7 @@ async def rig(
     )
     inside = Inside(
         engine=engine,
-        pool=CreditPool(engine.capacity_windows, batcher.max_batch),
+        admission=Admission(engine, clock),
         status=StatusSource(NAME, real, engine),
         access=access or Access(),
     )

@@ -83,7 +83,9 @@ class Rig:
 
     def submit(self, *tasks: SumTask) -> tuple[list[Request[SumTask]], list[asyncio.Future[Sums]]]:
         futures: list[asyncio.Future[Sums]] = [asyncio.get_running_loop().create_future() for _ in tasks]
-        return self.engine.submit(tasks, [future.set_result for future in futures]), futures
+        return [
+            self.engine.submit(task, future.set_result) for task, future in zip(tasks, futures, strict=True)
+        ], futures
 
     async def run(self, *tasks: SumTask) -> list[Sums]:
         async with asyncio.timeout(30):

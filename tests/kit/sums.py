@@ -75,7 +75,10 @@ class EncodedSums:
 
 
 class SumPipeline:
-    """The five stages."""
+    """The stages."""
+
+    def estimate(self, task: SumTask) -> int:
+        return max(1, sum(max(1, -(-len(row) // STRETCH)) for row in task.questions))
 
     def encode(self, task: SumTask) -> EncodedSums:
         """Raises: Refusal: the task has no name."""

@@ -24,6 +24,7 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", 1 << 20),
     ("grpc.absolute_max_metadata_size", 1 << 20),
+    ("grpc.use_local_subchannel_pool", 1),  # every channel is a connection of its own
 )
 
 

@@ -9,8 +9,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from spanserve.bundle import Bundle
-from spanserve.contract import ErrorCode, Refusal, TaskResult
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Door
+from spanserve.engine import caller as sharing
+from spanserve.engine.request import Request
 from tests.integration.doors.callers import DOORS, Caller, Opened, Outcome
 from tests.kit.redis_server import RedisServer, servers
 from tests.kit.serving import Rig, rig
@@ -128,6 +130,48 @@ async def test_more_than_there_is_room_for(
         answered = [outcome for outcome in outcomes if isinstance(outcome, TaskResult)]
         assert len(answered) >= room
         assert {None} == {code for result in answered for code in codes(result)}
+
+
+async def test_overload_by_several_callers(
+    opened: Opened, redis_server: RedisServer, sim_bundle: Bundle
+) -> None:
+    """Beside another caller that sends all it can, a door's caller is answered meanwhile; the worker holds no more than
+    it wants and the tasks that were on the way, and in the end nothing.
+    """
+    async with served(opened, redis_server, sim_bundle, "sim:fixed?latency_ms=2") as (made, _, caller):
+        admission, engine = made.inside.admission, made.engine
+        flood = admission.open(sharing.Caller("flood"))
+        answered, sent, most = 0, 0, 0
+
+        def pour() -> None:
+            nonlocal sent, most
+            admission.grant(flood)
+            while flood.ready and sent - answered < 1000:
+                sent += 1
+                box: list[Request[Task]] = []
+                task = make_task(f"f{sent}", context=f"Anna Holm said so {sent} times.")
+                box.append(admission.submit(flood, task, lambda _, box=box: ended(box)))  # type: ignore[misc]
+            most = max(most, len(engine._requests))
+
+        def ended(box: list[Request[Task]]) -> None:
+            nonlocal answered
+            answered += 1
+            admission.settle(flood, *box)
+            if flood.open:
+                pour()
+
+        pour()
+        tasks = make_tasks(60)
+        before = answered
+        for task in tasks:  # one after the other, so that none need be refused
+            await caller.send(task)
+            assert [None] == codes(await caller.outcome(task.id))
+        print(f"60 answers, {answered - before} of the flood's meanwhile, at most {most} tasks held")
+        assert most <= engine.capacity_windows + 2 * made.batcher.max_batch
+        admission.close(flood)
+        async with asyncio.timeout(30):
+            await engine.idle.wait()
+        assert 0 == engine.held_windows
 
 
 async def test_drain(opened: Opened, redis_server: RedisServer, sim_bundle: Bundle) -> None:

@@ -93,14 +93,12 @@ async def test_cancelled_tasks_are_not_computed() -> None:
 async def test_a_backlog_of_withdrawn_tasks_empties() -> None:
     """When all that waits is withdrawn nothing is computed, and observers hear that nothing is held."""
     async with rig() as made:
-        unblock = made.block()
+        made.block()
         requests, futures = made.submit(*tasks(20))
         await made.entered(20)
         assert 20 == made.engine.held_windows == made.seen.waiting
         for request in requests:
             made.engine.cancel(request)
-        unblock()
-        made.engine.submit([task("next", timeout_ms=1)], [lambda result: None])
         assert [[ErrorCode.CANCELLED]] * 20 == [(await future).codes for future in futures]
         await made.engine.idle.wait()
         assert 0 == made.engine.held_windows == made.seen.waiting
@@ -193,13 +191,6 @@ async def test_a_result_that_cannot_be_put_together() -> None:
             assert [None] == (await before).codes
             assert [ErrorCode.UNAVAILABLE] == (await after).codes
         assert State.FAILED is made.engine.lifecycle.state
-        assert made.engine.idle.is_set()
-
-
-async def test_nothing_to_submit_leaves_the_engine_idle() -> None:
-    """A frame none of whose tasks was accepted does not keep a drain waiting."""
-    async with rig() as made:
-        made.engine.submit([], [])
         assert made.engine.idle.is_set()
 
 

@@ -75,7 +75,7 @@ async def test_a_witness_knows_before_it_begins() -> None:
     witness = HeldWitness()
     async with rig() as made:
         results: list[object] = []
-        made.engine.submit([task("t", (1,), (2,), attempt=MAX_ATTEMPTS)], [results.append], [witness])
+        made.engine.submit(task("t", (1,), (2,), attempt=MAX_ATTEMPTS), results.append, witness=witness)
         await made.entered(2)
         assert all_added(await made.run(*tasks(20)))
         assert (["ended", "begins"], [], []) == (witness.told, made.seen.alone, results)
@@ -95,7 +95,7 @@ async def test_a_witness_that_knows_better() -> None:
     witness = HeldWitness()
     async with rig() as made:
         results: list[object] = []
-        made.engine.submit([task("t", attempt=3)], [results.append], [witness])
+        made.engine.submit(task("t", attempt=3), results.append, witness=witness)
         await made.entered(1)
         await made.run(*tasks(1))
         witness.answer(wanted=False)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from spanserve.contract import Task, TaskResult, WorkerStatus
 from spanserve.doors.access import Access
-from spanserve.engine.credit import CreditPool
+from spanserve.engine.admission import Admission
 from spanserve.engine.engine import Engine
 
 
@@ -25,8 +25,8 @@ class Inside:
     """The worker as its doors see it."""
 
     engine: Engine[Task, TaskResult]
-    #: All doors draw on one capacity.
-    pool: CreditPool
+    #: The one way to the backlog: all doors draw on one capacity, and every caller gets its share of it.
+    admission: Admission[Task, TaskResult]
     #: What the worker says of itself now.
     status: Callable[[], WorkerStatus]
     #: Who is let in. Without files of credentials: whoever reaches a listener.
@@ -34,7 +34,7 @@ class Inside:
 
 
 class Door(Protocol):
-    """One way in. Tasks become work by `Inside.engine.submit`, their results leave the way they came."""
+    """One way in. Tasks become work by `Inside.admission`, their results leave the way they came."""
 
     async def check(self) -> None:
         """See that the door can be used, and answer from now on whoever asks how the worker is.

@@ -6,7 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
-from spanserve.engine.request import QuestionState, Row
+from spanserve.engine.request import Row
 
 
 class Backlog:
@@ -41,9 +41,9 @@ class Backlog:
         """Rows of one padded length, the first to come first. Do not change the backlog meanwhile."""
         return iter(self._buckets.get(length, ()))
 
-    def of(self, question: QuestionState) -> list[Row]:
-        """The waiting rows of one question. Looks at all rows."""
-        return [row for bucket in self._buckets.values() for row in bucket if row.question is question]
+    def __iter__(self) -> Iterator[Row]:
+        """All rows. Do not change the backlog meanwhile."""
+        return (row for bucket in self._buckets.values() for row in bucket)
 
     def most_due(self) -> Row | None:
         """The row that is due first, or None."""

@@ -1,6 +1,6 @@
 """The engine: takes tasks, keeps the device busy, settles every question exactly once.
 
-    submit -> encode (a thread) -> backlog -> form -> fill a slot -> device -> decode -> finished
+    submit -> wait in fair order -> encode (a thread) -> backlog -> form -> fill a slot -> device -> decode -> finished
 
 Everything but encoding and the device itself runs on one event loop, so no state here needs a lock.
 """
@@ -20,9 +20,11 @@ from spanserve.contract import ErrorCode, Priority, Refusal
 from spanserve.device import BatchFailed, HostDied
 from spanserve.engine.background import Background
 from spanserve.engine.batcher import Batch, Batcher
+from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.cost import LearnedCost
 from spanserve.engine.device import Accelerator, Slot
 from spanserve.engine.encoding import EncodingThread
+from spanserve.engine.fair import FairQueue
 from spanserve.engine.faults import internal_error
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.pipeline import Outputs, Pipeline, ResultT, TaskT
@@ -37,6 +39,11 @@ BATCH_TIMEOUT_S = 20.0
 BATCH_TIMEOUT_FACTOR = 5.0
 #: The backlog holds windows for this many full batches.
 HELD_BATCHES = 8
+#: Batches of windows that are encoded at a time, as estimated, and how often: one bite in the thread, one before it.
+BITE_BATCHES = 4
+BITES = 2
+#: Times the capacity at which no more is encoded: where the estimates were too low.
+ENCODED_AHEAD = 2
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +88,9 @@ class Engine(Generic[TaskT, ResultT]):
         self._padded_length = padded_length
         self._clock = clock
         self._requests: set[Request[TaskT]] = set()
+        self._waiting: FairQueue[Request[TaskT]] = FairQueue()  # for the encoding thread
+        self._bites = 0
+        self._turning = self._withdrawn = False
         self._in_flight = 0
         self._exclusive = False
         self._cost = LearnedCost(batcher.cost)
@@ -108,44 +118,55 @@ class Engine(Generic[TaskT, ResultT]):
         self._cost = LearnedCost(table)
         self.batcher.cost = table
 
+    def estimate(self, task: TaskT) -> int:
+        """Windows that a task will be cut into, as far as a look at its sizes tells."""
+        return self._pipeline.estimate(task)
+
     def submit(
         self,
-        tasks: Sequence[TaskT],
-        finished: Sequence[Callable[[ResultT], None]],
-        witnesses: Iterable[Witness | None] = (),
-    ) -> list[Request[TaskT]]:
-        """Take tasks; each `finished` is called once, on this loop, when its task has ended.
-
-        The caller sees to it that not much more than `capacity_windows` is held.
+        task: TaskT,
+        finished: Callable[[ResultT], None],
+        *,
+        caller: Caller = ANYONE,
+        windows: int = 1,
+        encoded: Callable[[int], None] | None = None,
+        witness: Witness | None = None,
+    ) -> Request[TaskT]:
+        """Take a task; `finished` is called once, on this loop, when it has ended. Doors go through `Admission`.
 
         Args:
-            witnesses: of each task; none for none at all. One that was told of a begin is told of its end when
-                its task is encoded.
+            caller: whose share it runs on.
+            windows: what it was estimated at.
+            encoded: called with its real windows.
+            witness: one that was told of a begin is told of its end when the task is encoded, or ends before.
         """
         now = self._clock()
-        requests = []
-        for task, callback, witness in zip(tasks, finished, witnesses or [None] * len(tasks), strict=True):
-            deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
-            request = Request(
-                task,
-                len(task.questions),
-                functools.partial(self._ended, callback),
-                now,
-                deadline,
-                task.timeout_ms,
-                task.attempt,
-                witness,
-            )
-            requests.append(request)
-        if requests:
-            self._requests.update(requests)
-            self.idle.clear()
-            self._background.spawn(self._encode(requests))
-        return requests
+        request = Request(
+            task,
+            len(task.questions),
+            functools.partial(self._ended, finished),
+            now,
+            None if task.timeout_ms is None else now + task.timeout_ms / 1000,
+            task.timeout_ms,
+            task.attempt,
+            caller,
+            windows,
+            encoded,
+            witness,
+        )
+        self._requests.add(request)
+        self.idle.clear()
+        patience = 0.0 if task.priority is Priority.INTERACTIVE else self.batcher.patience_s
+        self._waiting.push(caller, request, windows, now + patience)
+        self._soon()
+        return request
 
     def cancel(self, request: Request[TaskT]) -> None:
-        """Withdraw a request: it ends CANCELLED unless it is on the device already."""
-        request.cancelled = True
+        """Withdraw a request: it ends CANCELLED, soon, unless it is on the device already."""
+        if not request.ended and not request.cancelled:
+            request.cancelled = True
+            self._withdrawn = True
+            self._soon()
 
     def pause(self, requests: Iterable[Request[TaskT]]) -> None:
         """Start nothing more of these requests until they are resumed; what is on the device goes on."""
@@ -181,33 +202,81 @@ class Engine(Generic[TaskT, ResultT]):
 
     # --- from tasks to rows -----------------------------------------------------------------------------
 
-    async def _encode(self, requests: list[Request[TaskT]]) -> None:
-        began = self._clock()
-        live = []
-        for request in requests:
-            request.encode_began = request.encode_ended = began
-            verdict = request.verdict(began)
-            if verdict is None:
-                live.append(request)
-            else:
-                request.refuse(verdict)
-        encoded = await self._encoding.encode([request.task for request in live])
+    def _soon(self) -> None:
+        """See to what has come or was withdrawn, once for all that happens in this turn of the loop."""
+        if not self._turning:
+            self._turning = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turning = False
+        if self._withdrawn:
+            self._withdrawn = False
+            self._drop_withdrawn()
+        self._feed()
+
+    def _drop_withdrawn(self) -> None:
+        """End what nobody waits for any more, before it costs anything."""
         now = self._clock()
-        for request in requests:
+        for request in self._waiting.remove(lambda request: request.cancelled):
+            self._live(request, now)
+        rows = self.batcher.remove(lambda row: row.question.request.cancelled)
+        for row in rows:
+            self._wanted(row, now)
+        if rows:
+            self._tell_backlog()
+
+    def _feed(self) -> None:
+        """Encode a few tasks at a time, in fair order; as much as the device has use for soon."""
+        while self._bites < BITES and self.held_windows < ENCODED_AHEAD * self.capacity_windows:
+            bite = self._bite()
+            if not bite:
+                return
+            self._bites += 1
+            self._background.spawn(self._encode(bite))
+
+    def _bite(self) -> list[Request[TaskT]]:
+        """What is encoded next."""
+        now = self._clock()
+        bite: list[Request[TaskT]] = []
+        windows = 0
+        while self._waiting and windows < BITE_BATCHES * self.batcher.max_batch:
+            request = self._waiting.pop()
+            if self._live(request, now):
+                bite.append(request)
+                windows += request.charge
+        return bite
+
+    def _live(self, request: Request[TaskT], now: float) -> bool:
+        """Whether a request must be encoded; if not, it ends."""
+        request.encode_began = request.encode_ended = now
+        verdict = request.verdict(now)
+        if verdict is not None and not request.ended:
+            request.refuse(verdict)
+        if request.ended and request.witness is not None:
+            request.witness.ended()
+        return not request.ended
+
+    async def _encode(self, bite: list[Request[TaskT]]) -> None:
+        encoded = await self._encoding.encode([request.task for request in bite])
+        self._bites -= 1
+        self._feed()  # the thread has one bite more: it need not wait for us
+        now = self._clock()
+        for request, outcome in zip(bite, encoded, strict=True):
             if request.witness is not None:
                 request.witness.ended()
-        for request, outcome in zip(live, encoded, strict=True):
             request.encode_ended = now
+            if request.ended:  # abandoned meanwhile
+                continue
             if isinstance(outcome, Refusal):
                 request.refuse(outcome)
             else:
                 self._enqueue(request, outcome, now)
+        self._tell_backlog()
         self._pump()
 
     def _enqueue(self, request: Request[TaskT], encoded: Encoded, now: float) -> None:
         request.encoded = encoded
-        if request.ended:  # abandoned meanwhile
-            return
         patience = 0.0 if request.task.priority is Priority.INTERACTIVE else self.batcher.patience_s
         due = now + patience
         if request.deadline is not None:
@@ -221,7 +290,8 @@ class Engine(Generic[TaskT, ResultT]):
                 self.batcher.add(Row(question, part, window, self._padded_length(window.tokens), now, due))
             request.windows += len(made.windows)
         self.held_windows += request.windows
-        self._tell_backlog()
+        if request.on_encoded is not None and not request.ended:
+            request.on_encoded(request.windows)
 
     # --- from rows to batches ---------------------------------------------------------------------------
 
@@ -349,6 +419,8 @@ class Engine(Generic[TaskT, ResultT]):
             slot.release()
             self._failed(batch, error)
         self._pump()
+        if self._waiting:
+            self._feed()
 
     def _decode(self, batch: Batch, outputs: Outputs, device_s: float) -> None:
         began = self._clock()

@@ -39,6 +39,9 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
     their batch, INTERNAL; `finish` must not raise, for then nobody can be told anything and the worker gives up.
     """
 
+    def estimate(self, task: TaskT_contra) -> int:
+        """Windows that a task will be cut into, at least 1, as far as a look at its sizes tells."""
+
     def encode(self, task: TaskT_contra) -> Encoded:
         """Cut a task into windows; called in a thread of its own.
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from spanserve.contract import ErrorCode, Refusal, Timing
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_DEATHS
+from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded, Window
 
@@ -32,6 +33,12 @@ class Request(Generic[T]):
     timeout_ms: int | None = None
     #: Which run this is; of its questions the one that failed most often.
     attempt: int = 1
+    #: Whose share it runs on.
+    caller: Caller = ANYONE
+    #: Windows that are held for it: what was estimated, until it is encoded.
+    charge: int = 1
+    #: Called with its windows once it is encoded.
+    on_encoded: Callable[[int], None] | None = None
     #: Who knows outside this process when it runs alone; None for nobody.
     witness: Witness | None = None
     #: Whether the witness knows that now.

@@ -11,7 +11,7 @@ from typing import Any
 from spanserve.device import card_cost
 from spanserve.device.host.cards import Card
 from spanserve.engine.batcher import Batch, Batcher
-from spanserve.engine.credit import CreditPool
+from spanserve.engine.capacity import Capacity
 from spanserve.engine.engine import HELD_BATCHES
 from spanserve.engine.request import Request, Row
 from spanserve.engine.work import Window
@@ -70,10 +70,10 @@ class PlannedCard:
         self._granted = granted
         cost = card_cost(setup.card, setup.max_batch, setup.max_length)
         self._batcher = Batcher(cost, setup.max_batch, setup.max_length)
-        self._pool = CreditPool(HELD_BATCHES * setup.max_batch, setup.max_batch)
-        self._account = self._pool.open()
+        self._capacity = Capacity(HELD_BATCHES * setup.max_batch, setup.max_batch, lambda: timeline.now)
+        self._account = self._capacity.open()
         #: Questions that may be sent, as the client counts them.
-        self.credit = self._pool.grant(self._account)
+        self.credit = self._capacity.grant(self._account)
         #: Questions that were sent and have no answer.
         self.load = 0
         self.runs: list[PlayedBatch] = []
@@ -85,7 +85,8 @@ class PlannedCard:
         """Give it a request of one question, against credit; it ends when its last window has been computed."""
         self.credit -= 1
         self.load += 1
-        self._pool.take(self._account, 1)
+        self._capacity.charge(self._account, 1, len(windows))
+        self.credit += self._capacity.grant(self._account)
         (question,) = request.questions
         question.open(windows)
         now = self._timeline.now
@@ -122,14 +123,14 @@ class PlannedCard:
         self._in_flight -= 1
         self._start()
         self._pump()
-        ended = 0
+        ended = windows = 0
         for row in batch.rows:
             if row.question.add(row.part, None):
-                self._pool.observe(len(row.question.found), 1)
+                windows += len(row.question.found)
                 row.question.settle(None)
                 ended += 1
         self.load -= ended
-        self._pool.settle(self._account, ended)
-        self.credit += self._pool.grant(self._account)
+        self._capacity.settle(self._account, windows)
+        self.credit += self._capacity.grant(self._account)
         if self.credit > 0:
             self._granted(self)

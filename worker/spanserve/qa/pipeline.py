@@ -10,9 +10,13 @@ from typing import Any, Protocol
 
 from spanserve.bundle.manifest import END_LOGITS, START_LOGITS
 from spanserve.contract import Answer, QuestionResult, Refusal, Task, TaskResult, Timing
+from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
 from spanserve.qa.answers import Candidates, Floats, answer, decode
 from spanserve.qa.features import EncodedTask, Encoder
-from spanserve.qa.windows import Ints, Window, fill
+from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, fill, window_count
+
+#: Characters of a token, in text of words.
+CHARS_PER_TOKEN = 4
 
 
 class _Request(Protocol):
@@ -67,6 +71,16 @@ class QaPipeline:
         self._worker = worker
         self._model_digest = model_digest
 
+    def estimate(self, task: Task) -> int:
+        """Windows that a task will be cut into, as far as its sizes tell: 1 to MAX_WINDOWS_PER_TASK."""
+        options = task.options
+        question = max(len(question.text) for question in task.questions) // CHARS_PER_TOKEN + 1
+        room = max(1, self._encoder.max_seq_length - SPECIAL_TOKENS - min(question, options.max_query_length))
+        each = min(
+            window_count(token_estimate(task.context), room, options.doc_stride), MAX_WINDOWS_PER_QUESTION
+        )
+        return min(len(task.questions) * each, MAX_WINDOWS_PER_TASK)
+
     def encode(self, task: Task) -> EncodedTask:
         """Cut a task into windows.
 
@@ -120,3 +134,11 @@ class QaPipeline:
             model_digest=self._model_digest,
             attempt=request.attempt,
         )
+
+
+def token_estimate(text: str) -> int:
+    """Tokens of a text, without tokenising it: words are one at least, and so is most of what is not ASCII."""
+    plain = max(len(text) // CHARS_PER_TOKEN, text.count(" ") + 1)
+    if text.isascii():
+        return plain
+    return plain + (len(text.encode(errors="replace")) - len(text)) * 3 // 8

@@ -46,6 +46,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         self.refused = counter(
             "refused_items_total", "Items refused before they became work, by code.", "code"
         )
+        self.calls_ended = counter(
+            "calls_ended_total", "Calls that the gRPC door refused or ended, by cause.", "cause"
+        )
         self.batches = counter("batches_total", "Batches sent to the device.")
         self.batches_failed = counter("batches_failed_total", "Batches that did not come back with logits.")
         self.host_restarts = counter("host_restarts_total", "Times the device host was restarted.")
@@ -160,6 +163,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
 
     def stream_closed(self) -> None:
         self.streams.dec()
+
+    def call_ended(self, cause: str) -> None:
+        self.calls_ended.labels(cause).inc()
 
     def tasks_claimed(self, claimed: Claimed, how: str) -> None:
         self.queue_claimed.labels(how).inc(len(claimed.entries))

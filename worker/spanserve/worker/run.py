@@ -29,8 +29,8 @@ from spanserve.device.cpus import format_cpus
 from spanserve.doors import descriptors
 from spanserve.doors.access import Access
 from spanserve.doors.door import Door, Inside
+from spanserve.engine.admission import Admission
 from spanserve.engine.batcher import Batcher
-from spanserve.engine.credit import CreditPool
 from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.state import Event, Lifecycle, State
@@ -113,7 +113,7 @@ class Worker(Observer):
         )
         inside = Inside(
             engine=self.engine,
-            pool=CreditPool(self.engine.capacity_windows, device.max_batch),
+            admission=Admission(self.engine, time.monotonic),
             status=StatusSource(name, device, self.engine),
             access=self.access,
         )

@@ -8,6 +8,7 @@ import structlog
 
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.health import Health
+from spanserve.doors.grpc.reads import BoundedReads, Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import SERVICE_NAME, Service
 from spanserve.doors.grpc.settings import GrpcSettings
@@ -30,11 +31,20 @@ class GrpcDoor(Observer):
         status = inside.status()
         self._inside = inside
         self._settings = settings
-        self._service = Service(inside)
+        reads = Reads()
+        self._service = Service(inside, reads)
         self._health = Health(SERVICE_NAME, f"model/{status.model}@{status.model_digest}")
+        bounded = BoundedReads(reads, inside.engine.observers)
         reflected = (SERVICE_NAME,) if settings.reflection else ()
         self._servers = [
-            Server(listener, inside.access, (self._service.handler(),), self._health.servicer, reflected)
+            Server(
+                listener,
+                inside.access,
+                (self._service.handler(),),
+                self._health.servicer,
+                reflected=reflected,
+                interceptors=(bounded,),
+            )
             for listener in settings.listen
         ]
         self._telling: asyncio.Task[None] | None = None

@@ -109,12 +109,19 @@ class Guard(aio.ServerInterceptor):
             if not self._open_calls.allow(context.peer()):
                 self.gate.access.denied(RATE_LIMITED, self.gate.listener.scheme)
                 await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "asked too often")
-            return await handler.unary_unary(request, context)
+            return await serve(request, context)
 
-        assert handler.unary_unary, "what is open to all gives one answer"
-        return grpc.unary_unary_rpc_method_handler(
+        serve = handler.stream_unary or handler.unary_unary
+        assert serve, "what is open to all gives one answer"
+        make: Any = (
+            grpc.stream_unary_rpc_method_handler
+            if handler.request_streaming
+            else grpc.unary_unary_rpc_method_handler
+        )
+        made: grpc.RpcMethodHandler[Any, Any] = make(
             limited, handler.request_deserializer, handler.response_serializer
         )
+        return made
 
     def _guarded(
         self, handler: Any, method: str, headers: tuple[str, ...]

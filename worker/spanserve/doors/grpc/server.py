@@ -12,7 +12,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2_grpc
 
 from spanserve.contract.errors import SettingsError
-from spanserve.contract.limits import MAX_MESSAGE_BYTES
+from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 from spanserve.doors.access import Access
 from spanserve.doors.descriptors import room_for
 from spanserve.doors.gate import Gate
@@ -20,19 +20,28 @@ from spanserve.doors.grpc.guard import Guard
 from spanserve.doors.listener import Listener
 from spanserve.doors.socket_file import is_private, permissions
 
-#: Streams one connection may open.
-MAX_STREAMS = 256
-#: Connections of a server, where descriptors are enough for them.
+#: Bytes of a message beyond the largest frame: tags and numbers of frames.
+FRAME_MARGIN = 4096
+#: Calls one connection may have open.
+MAX_CALLS = 128
+#: Connections of a server, where descriptors are enough for them; one more is closed at once.
 MAX_CONNECTIONS = 512
+#: Milliseconds until a connection must speak HTTP/2, and after which one without a call is closed.
+HANDSHAKE_MS = 10_000
+IDLE_CONNECTION_MS = 300_000
 #: Seconds that calls get to end when an authority that may have let their callers in is withdrawn.
 WITHDRAWAL_GRACE_S = 30.0
 #: Seconds between two tries to listen again.
 REBIND_S = 0.1
 
 OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    # A frame is told from one that is too large by the service; this much more is not even held.
+    ("grpc.max_receive_message_length", MAX_FRAME_BYTES + FRAME_MARGIN),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_concurrent_streams", MAX_STREAMS),
+    ("grpc.max_concurrent_streams", MAX_CALLS),
+    ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+    ("grpc.max_connection_idle_ms", IDLE_CONNECTION_MS),
+    ("grpc.http2.bdp_probe", 0),  # it would let every stream send megabytes ahead of what is read
     ("grpc.so_reuseport", 0),  # a second worker on the same port must fail, not share it
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -54,6 +63,7 @@ class Server:
         handlers: of the methods, health and reflection apart.
         health: says how the worker is; one for all its servers.
         reflected: names of services that reflection tells of; none: no reflection.
+        interceptors: between the guard and the methods.
     """
 
     def __init__(
@@ -63,6 +73,7 @@ class Server:
         handlers: Sequence[grpc.GenericRpcHandler],
         health: health_pb2_grpc.HealthServicer,
         reflected: Sequence[str] = (),
+        interceptors: Sequence[aio.ServerInterceptor] = (),
     ) -> None:
         self.listener = listener
         self.address = listener.address
@@ -70,6 +81,7 @@ class Server:
         self._handlers = tuple(handlers)
         self._health = health
         self._reflected = tuple(reflected)
+        self._interceptors = tuple(interceptors)
         self._withdrawals = access.withdrawals
         self._shown: object = None
         #: Servers that listen no more, until their last call has ended.
@@ -109,7 +121,7 @@ class Server:
     def _make(self) -> tuple[Guard, aio.Server]:
         guard = Guard(Gate(self.listener, self._access))
         connections = ("grpc.max_allowed_incoming_connections", room_for(MAX_CONNECTIONS))
-        server = aio.server(options=(*OPTIONS, connections), interceptors=(guard,))
+        server = aio.server(options=(*OPTIONS, connections), interceptors=(guard, *self._interceptors))
         server.add_generic_rpc_handlers(self._handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._reflected:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
@@ -13,10 +15,16 @@ from grpc import aio
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.doors.door import Inside
+from spanserve.doors.grpc.crowd import Crowd
 from spanserve.doors.grpc.guard import current_call, identity_of
+from spanserve.doors.grpc.observer import StreamObserver
+from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.status import STATUS
-from spanserve.doors.grpc.stream import ProtocolViolation, WorkStream
+from spanserve.doors.grpc.stream import WorkStream
+from spanserve.doors.grpc.violation import ProtocolViolation
+from spanserve.doors.identity import Identity
 from spanserve.doors.observer import DoorObserver
+from spanserve.engine.admission import Account, Caller
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
 
@@ -26,10 +34,13 @@ SERVICE_NAME = "spanserve.v1.QuestionAnswering"
 class Service:
     """Handles the calls. The engine exists from the start; its state says whether it serves."""
 
-    def __init__(self, inside: Inside) -> None:
+    def __init__(self, inside: Inside, reads: Reads) -> None:
         self._inside = inside
         self._engine = inside.engine
-        self._streams: set[WorkStream] = set()
+        self._reads = reads
+        self._streams: Crowd[WorkStream] = Crowd()
+        #: Of single calls, by identity and connection: how many are open.
+        self._callers: dict[tuple[str, str], tuple[Account, int]] = {}
         self._draining = False
 
     @property
@@ -71,36 +82,55 @@ class Service:
     async def _answer(self, data: bytes, context: aio.ServicerContext[Any, Any]) -> pb.AnswerResponse:
         engine = self._engine
         try:
-            request = _parse(data)
             if self._state is not State.READY:
                 raise Refusal(
                     ErrorCode.UNAVAILABLE, f"the worker is {self._state.value}", retry_after_ms=1000
                 )
-            # One batch more than the streams and the queue fill: who asks for one answer gets in beside them.
-            if engine.held_windows >= engine.capacity_windows + engine.batcher.max_batch:
-                raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full", retry_after_ms=100)
-            if not request.task.HasField("timeout_ms"):
-                request.task.timeout_ms = ANSWER_TIMEOUT_MS
-            task = identity_of(context).own(Task.from_proto(request.task))
-            result = await self._compute(task)
+            identity = identity_of(context)
+            with self._account(identity, context.peer()) as account:
+                self._inside.admission.check(account)
+                request = _parse(data)
+                if not request.task.HasField("timeout_ms"):
+                    request.task.timeout_ms = ANSWER_TIMEOUT_MS
+                result = await self._compute(account, identity.own(Task.from_proto(request.task)))
         except Refusal as refusal:
             engine.observers.tell(DoorObserver.item_refused, refusal.code)
             await _abort(context, refusal)
             raise AssertionError("abort does not return") from refusal
         return pb.AnswerResponse(result=result.to_proto())
 
-    async def _compute(self, task: Task) -> TaskResult:
+    @contextlib.contextmanager
+    def _account(self, identity: Identity, connection: str) -> Iterator[Account]:
+        """The account that the single calls of a caller on one connection share."""
+        key = identity.name, connection
+        account, calls = self._callers.get(key) or (self._open(identity, connection), 0)
+        self._callers[key] = account, calls + 1
+        try:
+            yield account
+        finally:
+            account, calls = self._callers.pop(key)
+            if calls > 1:
+                self._callers[key] = account, calls - 1
+            else:
+                self._inside.admission.close(account)
+
+    def _open(self, identity: Identity, connection: str) -> Account:
+        return self._inside.admission.open(_caller(identity, connection, "Answer"))
+
+    async def _compute(self, account: Account, task: Task) -> TaskResult:
         """Run one task; an error that all its questions share is the task's.
 
         Raises:
-            Refusal: nothing of the task could be computed.
+            Refusal: there is no room for it, or nothing of it could be computed.
         """
+        admission = self._inside.admission
         done: asyncio.Future[TaskResult] = asyncio.get_running_loop().create_future()
-        request = self._engine.submit([task], [done.set_result])[0]
+        request = await admission.enter(account, task, done.set_result)
         try:
             result = await asyncio.shield(done)
         finally:
             self._engine.cancel(request)  # for a caller that has gone; without effect on one that has ended
+            admission.settle(account, request)
         if result.shared_error is not None:
             raise result.shared_error
         return result
@@ -109,25 +139,45 @@ class Service:
         self, frames: AsyncIterator[bytes], context: aio.ServicerContext[bytes, pb.ServerFrame]
     ) -> None:
         if self._state not in (State.READY, State.RECOVERING):
-            await anext(frames, None)  # its Hello: a client that still writes would not learn the reason
+            with contextlib.suppress(ProtocolViolation):
+                async with self._reads.one(context.peer()):
+                    await anext(
+                        frames, None
+                    )  # its Hello: a client that still writes would not learn the reason
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._state.value}")
         call = current_call()
-        stream = WorkStream(self._inside, frames, context, lambda task: call.identity.own(task))
+        caller = _caller(call.identity, context.peer(), secrets.token_hex(8))
+        stream = WorkStream(
+            self._inside,
+            frames,
+            context,
+            caller=caller,
+            reads=self._reads,
+            own=lambda task: call.identity.own(task),
+        )
         call.leave = stream.drain
-        self._streams.add(stream)
         try:
+            if not self._streams.enter(stream):
+                raise ProtocolViolation(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams are open", cause="streams"
+                )
             await stream.serve()
         except ProtocolViolation as violation:
+            self._engine.observers.tell(StreamObserver.call_ended, violation.cause)
             await context.abort(violation.status, str(violation))
         except (asyncio.CancelledError, aio.InternalError):
             pass  # the client has gone; raised out of a handler this would disturb the server
         finally:
-            self._streams.discard(stream)
+            self._streams.leave(stream)
 
     async def _describe(
         self, request: pb.DescribeRequest, context: aio.ServicerContext[Any, Any]
     ) -> pb.DescribeResponse:
         return self._inside.status().to_proto()
+
+
+def _caller(identity: Identity, connection: str, stream: str) -> Caller:
+    return Caller(identity.name, identity.weight, connection, stream)
 
 
 def _parse(data: bytes) -> pb.AnswerRequest:

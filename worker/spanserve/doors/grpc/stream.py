@@ -22,7 +22,10 @@ from spanserve.contract.escape import MAX_SHOWN_NAME
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.observer import StreamObserver
+from spanserve.doors.grpc.reads import Reads
+from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.doors.observer import DoorObserver
+from spanserve.engine.admission import Account, Caller
 from spanserve.engine.request import Request
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
@@ -33,18 +36,12 @@ OVERRUNS_ALLOWED = 3
 FRAME_BYTES = MAX_FRAME_BYTES
 #: Seconds without a frame from a client that has nothing in flight.
 IDLE_TIMEOUT_S = 300.0
+#: Seconds that a client may leave what is said to it unread.
+READER_S = 10.0
 #: Refusals waiting to be written at which no more frames are read: who does not listen is not heard.
 ERRORS_HELD = 1024
 
 log = structlog.get_logger(__name__)
-
-
-class ProtocolViolation(Exception):
-    """The client broke the rules of the stream; it ends with this status."""
-
-    def __init__(self, status: grpc.StatusCode, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class Writer(Protocol):
@@ -59,6 +56,8 @@ class WorkStream:
     Args:
         frames: raw frames; each is parsed on its own, so that a malformed one costs only itself.
         writer: takes ServerFrame messages.
+        caller: whose stream it is.
+        reads: bounds those that are pending, that of Hello among them.
         own: makes a task the caller's, or refuses it.
     """
 
@@ -67,20 +66,25 @@ class WorkStream:
         inside: Inside,
         frames: AsyncIterator[bytes],
         writer: Writer,
+        *,
+        caller: Caller,
+        reads: Reads,
         own: Callable[[Task], Task] = lambda task: task,
     ) -> None:
         self.session = secrets.token_hex(8)
         self._inside = inside
         self._engine = inside.engine
-        self._pool = inside.pool
+        self.caller = caller
+        self._admission = inside.admission
+        self._reads = reads
         self._frames = frames
         self._writer = writer
         self._own = own
-        self._account = self._pool.open()
+        self._account: Account | None = None
         self._requests: dict[str, Request[Task]] = {}
         self._results: list[bytes] = []
         self._errors: list[pb.ItemError] = []
-        self._written_questions = 0
+        self._unsettled: list[Request[Task]] = []  # of the results
         self._overruns = 0
         self._draining = False
         self._bye: str | None = None
@@ -94,23 +98,35 @@ class WorkStream:
         Raises:
             ProtocolViolation: the client broke the rules.
         """
-        try:
+        async with self._reads.one(self.caller.connection):
             hello = await self._hello()
-            log.info("stream opened", session=self.session, client=hello.client[:MAX_SHOWN_NAME])
-            await self._serve()
+        log.info("stream opened", session=self.session, client=hello.client[:MAX_SHOWN_NAME])
+        self._account = self._admission.open(self.caller, self._something.set)
+        try:
+            await self._serve(self._account)
         finally:
-            self._pool.close(self._account)
+            self._admission.close(self._account)
 
-    async def _serve(self) -> None:
+    @property
+    def idle(self) -> bool:
+        """Whether its client has nothing in flight."""
+        return not self._requests and not self._results
+
+    def evict(self) -> None:
+        """Make room for a client that has fewer streams."""
+        self._engine.observers.tell(StreamObserver.call_ended, "evicted")
+        self.end("others need the place of this idle stream")
+
+    async def _serve(self, account: Account) -> None:
         self._engine.observers.tell(StreamObserver.stream_opened)
-        self._reading = asyncio.create_task(self._read())
+        self._reading = asyncio.create_task(self._read(account))
         self._reading.add_done_callback(lambda _: self._something.set())
         try:
-            await self._write()
+            await self._write(account)
         finally:
             self._reading.cancel()
             for request in self._requests.values():
-                self._engine.cancel(request)
+                self._engine.cancel(request)  # they end soon, not at once
             self._engine.observers.tell(StreamObserver.stream_closed)
             log.info("stream closed", session=self.session, dropped=len(self._requests))
             # Last: a cancellation that comes behind a failed write would skip what follows.
@@ -139,7 +155,7 @@ class WorkStream:
             return frame.hello
         raise ProtocolViolation(grpc.StatusCode.INVALID_ARGUMENT, "the first frame of a stream must be Hello")
 
-    async def _read(self) -> None:
+    async def _read(self, account: Account) -> None:
         """Take frames until the client has said Bye."""
         while True:
             coming = asyncio.ensure_future(anext(self._frames, None))
@@ -155,13 +171,13 @@ class WorkStream:
                 if not coming.done():
                     coming.cancel()
             data = coming.result()
-            if data is None or not self._take(data):
+            if data is None or not self._take(account, data):
                 return
             while len(self._errors) >= ERRORS_HELD:
                 self._errors_written.clear()
                 await self._errors_written.wait()
 
-    def _take(self, data: bytes) -> bool:
+    def _take(self, account: Account, data: bytes) -> bool:
         """Handle one frame. False if it was the last."""
         frame = _parse(data)
         if frame is None:
@@ -169,7 +185,7 @@ class WorkStream:
             return True
         kind = frame.WhichOneof("kind")
         if kind == "tasks":
-            self._take_tasks(frame.tasks)
+            self._take_tasks(account, frame.tasks)
         elif kind == "cancel":
             for task_id in frame.cancel.ids[:MAX_TASKS_PER_FRAME]:
                 request = self._requests.get(task_id)
@@ -181,53 +197,43 @@ class WorkStream:
             self._refuse(Refusal.invalid("frame.kind", "not expected here", value=str(kind)))
         return True
 
-    def _take_tasks(self, batch: pb.TaskBatch) -> None:
+    def _take_tasks(self, account: Account, batch: pb.TaskBatch) -> None:
         if len(batch.tasks) > MAX_TASKS_PER_FRAME:
             error = Refusal.too_large("frame.tasks", len(batch.tasks), MAX_TASKS_PER_FRAME, "tasks")
             self._refuse(error, batch.frame)
             return
-        accepted: dict[str, Task] = {}
         overrun = False
         for index, data in enumerate(batch.tasks):
             task = None
             try:
                 task = Task.from_bytes(data)
-                if task.id in accepted or task.id in self._requests:
+                if task.id in self._requests:
                     raise Refusal(ErrorCode.ALREADY_EXISTS, "a task with this id is in flight", field="id")
                 task = self._own(task)
-                self._admit(task)
+                if self._engine.lifecycle.state is State.FAILED or self._draining:
+                    raise Refusal(
+                        ErrorCode.UNAVAILABLE, "the worker takes no more tasks", retry_after_ms=1000
+                    )
+                finished = partial(self._finished, task.id)
+                self._requests[task.id] = self._admission.submit(account, task, finished)
             except Refusal as refusal:
-                overrun = overrun or refusal.code is ErrorCode.RESOURCE_EXHAUSTED
+                # Within its credit a task may find no room, if it comes late: that is not the client's fault.
+                beyond = refusal.code is ErrorCode.RESOURCE_EXHAUSTED and account.credit <= 0
+                overrun = overrun or beyond
                 self._refuse(refusal, batch.frame, index, task.id if task else "")
-            else:
-                accepted[task.id] = task
-        callbacks = [partial(self._finished, task_id) for task_id in accepted]
-        requests = self._engine.submit(list(accepted.values()), callbacks)
-        self._requests.update(zip(accepted, requests, strict=True))
+        self._something.set()  # a client that works is granted more than one that is idle
         if overrun:
             self._overruns += 1
             if self._overruns > OVERRUNS_ALLOWED:
                 raise ProtocolViolation(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED, "tasks were sent beyond the credit again and again"
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    "tasks were sent beyond the credit again and again",
+                    cause="overrun",
                 )
 
-    def _admit(self, task: Task) -> None:
-        """Whether this task may become work.
-
-        Raises:
-            Refusal: it may not.
-        """
-        if self._engine.lifecycle.state is State.FAILED or self._draining:
-            raise Refusal(ErrorCode.UNAVAILABLE, "the worker takes no more tasks", retry_after_ms=1000)
-        if not self._pool.take(self._account, len(task.questions)):
-            raise Refusal(ErrorCode.RESOURCE_EXHAUSTED, "sent without credit", retry_after_ms=1000)
-
     def _finished(self, task_id: str, result: TaskResult) -> None:
-        request = self._requests.pop(task_id, None)
-        if request is not None and request.encoded is not None:
-            self._pool.observe(max(1, request.windows), len(result.questions))
+        self._unsettled.append(self._requests.pop(task_id))
         self._results.append(result.to_bytes())
-        self._written_questions += len(result.questions)
         self._something.set()
 
     def _refuse(self, error: Refusal, frame: int = 0, index: int | None = None, task_id: str = "") -> None:
@@ -235,7 +241,7 @@ class WorkStream:
         self._errors.append(pb.ItemError(frame=frame, index=index, id=task_id, error=error.to_proto()))
         self._something.set()
 
-    async def _write(self) -> None:
+    async def _write(self, account: Account) -> None:
         """Write what there is to say until the last result is out."""
         reading, status = self._reading, self._inside.status()
         assert reading is not None
@@ -247,27 +253,43 @@ class WorkStream:
                 max_seq_length=status.max_seq_length,
                 max_windows=self._engine.capacity_windows,
             ),
-            credit=self._pool.grant(self._account),
+            credit=self._admission.grant(account),
         )
-        await self._writer.write(welcome)
+        await self._say(welcome)
         said_draining = False
         while True:
             await self._something.wait()
             self._something.clear()
             while self._results or self._errors:
-                await self._writer.write(self._frame())
+                await self._say(self._frame(account))
+            if not self._draining and (credit := self._admission.grant(account)):
+                await self._say(pb.ServerFrame(credit=credit))
             if self._draining and not said_draining:
                 said_draining = True
-                await self._writer.write(pb.ServerFrame(draining=True))
+                await self._say(pb.ServerFrame(draining=True))
             if reading.done():
                 reading.result()  # raises what the reader met
             if self._results or self._errors:
                 continue  # they came while Draining was written
             if self._bye is not None or (reading.done() and not self._requests):
-                await self._writer.write(pb.ServerFrame(bye=pb.Bye(reason=self._bye or "")))
+                await self._say(pb.ServerFrame(bye=pb.Bye(reason=self._bye or "")))
                 return
 
-    def _frame(self) -> pb.ServerFrame:
+    async def _say(self, frame: pb.ServerFrame) -> None:
+        """Write a frame.
+
+        Raises:
+            ProtocolViolation: the client does not read.
+        """
+        try:
+            async with asyncio.timeout(READER_S):
+                await self._writer.write(frame)
+        except TimeoutError:
+            raise ProtocolViolation(
+                grpc.StatusCode.DEADLINE_EXCEEDED, f"nothing was read for {READER_S:g} s", cause="slow_reader"
+            ) from None
+
+    def _frame(self, account: Account) -> pb.ServerFrame:
         """As many results and errors as one frame takes, and the credit they set free."""
         size, count = 0, 0
         for data in self._results:
@@ -279,11 +301,11 @@ class WorkStream:
         del self._results[:count]
         self._errors.clear()
         self._errors_written.set()
-        if not self._results:
-            self._pool.settle(self._account, self._written_questions)
-            self._written_questions = 0
+        settled = self._unsettled[:count]
+        del self._unsettled[:count]
+        self._admission.settle(account, *settled)
         if not self._draining:
-            frame.credit = self._pool.grant(self._account)
+            frame.credit = self._admission.grant(account)
         return frame
 
 

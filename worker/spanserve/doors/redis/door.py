@@ -86,7 +86,10 @@ class RedisDoor(Observer):
         self._writer = Consumer(self._control, self.keys, self.consumer)
         self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
         self._unknown = UnknownVersions(self._finisher.release)
-        self._intake = Intake(inside, self.held, self._finisher, self._unknown)
+        self._wake = asyncio.Event()
+        self._intake = Intake(
+            inside, settings.queue, self.held, self._finisher, self._unknown, self._wake.set
+        )
         self._share = Share()
         self._keeper: LeaseKeeper | None = None
         self._reading = False
@@ -97,7 +100,6 @@ class RedisDoor(Observer):
         self._next_reclaim = 0.0
         self._next_reconcile = clock() + config.lease_s
         self._lease_s = config.lease_s
-        self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._reader_task: asyncio.Task[None] | None = None
         self._engine.observers.add(self)
@@ -224,6 +226,7 @@ class RedisDoor(Observer):
             self._next_reclaim = self._clock() + RECLAIM_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._take(await self._reader.reclaim(room, self._intake.suspects()), "reclaimed")
         if claimed.last and self._reading:
+            self._intake.rest()
             await self._reader.wait(claimed.last, BLOCK_MS)
 
     def _room(self) -> int:

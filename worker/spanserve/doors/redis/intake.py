@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.doors.redis.mark import Mark
 from spanserve.doors.redis.outcome import faulted, state_of
 from spanserve.doors.redis.unknown_version import UnknownVersions
+from spanserve.engine.admission import Caller
 from spanserve.engine.average import MovingAverage
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
 
@@ -30,29 +32,41 @@ log = structlog.get_logger(__name__)
 class Intake:
     """Takes claimed entries in.
 
-    The door has an account in the same pool as the gRPC streams: capacity is counted in windows, credit in
-    questions, and a claim in tasks, each estimated from those seen.
+    The door has an account like every gRPC stream: capacity is counted in windows, credit in questions, and a
+    claim in tasks, each estimated from those seen.
+
+    Args:
+        wake: called when there is room again after there was none.
     """
 
     def __init__(
-        self, inside: Inside, held: LeasedTasks, finisher: Finisher, unknown: UnknownVersions
+        self,
+        inside: Inside,
+        queue: str,
+        held: LeasedTasks,
+        finisher: Finisher,
+        unknown: UnknownVersions,
+        wake: Callable[[], None],
     ) -> None:
         status = inside.status()
         self._worker, self._model_digest = status.worker, status.model_digest
         self._engine = inside.engine
-        self._pool = inside.pool
+        self._admission = inside.admission
         self._held = held
         self._finisher = finisher
         self._unknown = unknown
-        self._account = self._pool.open()
+        self._account = self._admission.open(Caller(f"queue:{queue}"), wake)
         self._questions_per_task = MovingAverage(FIRST_QUESTIONS, QUESTIONS_WEIGHT)
 
     def room(self) -> int:
         """How many tasks may be claimed now."""
-        self._pool.grant(self._account)
-        if self._account.credit <= 0:
-            return 0
-        return max(1, min(MAX_CLAIM, int(self._account.credit / self._questions_per_task.value)))
+        self._admission.grant(self._account)
+        ready = self._account.ready
+        return max(1, min(MAX_CLAIM, int(ready / self._questions_per_task.value))) if ready else 0
+
+    def rest(self) -> None:
+        """There is nothing to claim: keep no room for it."""
+        self._admission.forgo(self._account)
 
     def suspects(self) -> int:
         """How many suspects may be claimed: one at a time, for what kills a worker takes all it holds along."""
@@ -60,7 +74,6 @@ class Intake:
 
     def take(self, entries: list[Entry]) -> None:
         """Make work of entries; those that cannot be end here and now. A suspect waits until Redis knows of it."""
-        innocent = []
         for entry in entries:
             if not entry.known_version:
                 self._unknown.park(entry)
@@ -70,8 +83,7 @@ class Intake:
                 held.waiting = True
                 held.witness.begins(partial(self._begin, held, entry))
             else:
-                innocent.append((held, entry))
-        self._submit(innocent)
+                self._submit(held, entry)
 
     def _begin(self, held: LeasedTask, entry: Entry, wanted: bool) -> None:
         """Redis knows that this worker begins a suspect."""
@@ -79,19 +91,16 @@ class Intake:
         if held not in self._held:  # given back meanwhile
             return
         if wanted:
-            self._submit([(held, entry)])
+            self._submit(held, entry)
         else:
             self.drop(held)
 
-    def _submit(self, entries: list[tuple[LeasedTask, Entry]]) -> None:
-        work = [(held, task) for held, entry in entries if (task := self._checked(held, entry)) is not None]
-        requests = self._engine.submit(
-            [task for _, task in work],
-            [partial(self._finished, held) for held, _ in work],
-            [held.witness for held, _ in work],
-        )
-        for (held, _), request in zip(work, requests, strict=True):
-            held.request = request
+    def _submit(self, held: LeasedTask, entry: Entry) -> None:
+        task = self._checked(held, entry)
+        if task is not None:
+            held.request = self._admission.submit(
+                self._account, task, partial(self._finished, held), late=True, witness=held.witness
+            )
 
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""
@@ -104,7 +113,7 @@ class Intake:
         for held in self._held.all():
             request = held.request
             if request is not None and not request.started and not request.ended:
-                request.cancelled = True
+                self._engine.cancel(request)
                 released.append(request)
             elif not held.waiting:
                 continue
@@ -118,11 +127,12 @@ class Intake:
         self._held.remove(held)
         if not held.settled:
             held.settled = True
-            self._pool.settle(self._account, held.questions)
+            if held.request is not None:
+                self._admission.settle(self._account, held.request)
 
     def close(self) -> None:
         """Take nothing more."""
-        self._pool.close(self._account)
+        self._admission.close(self._account)
 
     def _checked(self, held: LeasedTask, entry: Entry) -> Task | None:
         """The task to compute; None if it has ended already."""
@@ -134,7 +144,6 @@ class Intake:
             self._finisher.end(held, end)
             return None
         held.questions = len(task.questions)
-        self._pool.charge(self._account, held.questions)
         verdict = None
         if entry.cancelled:
             verdict = Refusal(ErrorCode.CANCELLED, "the client withdrew the task")
@@ -163,7 +172,7 @@ class Intake:
             earlier.lost = True
             self.drop(earlier)
             if earlier.request is not None:
-                earlier.request.cancelled = True
+                self._engine.cancel(earlier.request)
                 self._engine.resume([earlier.request])
         held = LeasedTask(lease, entry.deliveries, entry.suspect, Mark(self._finisher, entry.job))
         self._held.add(held)
@@ -188,7 +197,4 @@ class Intake:
 
     def _observe(self, held: LeasedTask) -> None:
         """Learn what tasks are like."""
-        questions = max(1, held.questions)
-        self._questions_per_task.add(questions)
-        if held.request is not None and held.request.encoded is not None:
-            self._pool.observe(max(1, held.request.windows), questions)
+        self._questions_per_task.add(max(1, held.questions))

@@ -1,0 +1,268 @@
+"""Callers that take more than their share, in ways that were tried on real workers: a neighbour keeps its own.
+
+The neighbour is another connection under the same identity. Shares are counted, with wide margins: nothing here
+depends on how fast the machine is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import grpc
+import psutil
+import pytest
+from grpc import aio
+
+from spanserve.bundle import Bundle
+from spanserve.contract import Task
+from spanserve.contract.limits import MIB
+from spanserve.doors.grpc import crowd, reads
+from spanserve.doors.grpc import stream as stream_module
+from spanserve.doors.grpc.violation import ProtocolViolation
+from spanserve.engine.caller import Caller
+from spanserve.v1 import worker_pb2 as pb
+from tests.faults.answers import request_of
+from tests.kit.half_messages import HalfMessages
+from tests.kit.processes import WorkerProcess
+from tests.kit.serving import serving
+from tests.kit.waiting import eventually
+from tests.kit.wire import RawStream, describe, make_task, open_raw, raw_answer, raw_stream
+
+StartWorker = Callable[..., WorkerProcess]
+
+WORK = "/spanserve.v1.QuestionAnswering/Work"
+#: About 60 windows.
+LONG = "a " * (60 * 128)
+#: Of what a fair neighbour would get.
+LEAST_SHARE = 0.4
+#: Bytes that a worker may have under attack.
+MOST_BYTES = 600 * MIB
+
+
+def rss(worker: WorkerProcess) -> int:
+    return int(psutil.Process(worker.pid).memory_info().rss)
+
+
+class Sender:
+    """A client that keeps to its credit and always has more to send."""
+
+    def __init__(self, stream: RawStream, make: Callable[[str], Task]) -> None:
+        self.stream = stream
+        self._make = make
+        self._sent = 0
+
+    @property
+    def answered(self) -> int:
+        return len(self.stream.heard.results)
+
+    async def run(self) -> None:
+        heard = self.stream.heard
+        seen = 0
+        while True:
+            for error in heard.errors[seen:]:  # what is refused uses no credit
+                heard.credit += 1
+                await asyncio.sleep(error.error.retry_after_ms / 1000)
+            seen = len(heard.errors)
+            count = min(64, heard.credit)
+            if count > 0:
+                tasks = [self._make(f"t{self._sent + number}") for number in range(count)]
+                self._sent += count
+                heard.credit -= count
+                await self.stream.send_tasks(tasks)
+            await self.stream.read()
+
+
+def plain(name: str) -> Task:
+    return make_task(name, context=f"Anna Holm said the harbour froze in 1871. {name}")
+
+
+def suspect(name: str) -> Task:
+    return replace(plain(name), attempt=5)
+
+
+@asynccontextmanager
+async def sending(address: str, make: Callable[[str], Task], streams: int = 1) -> AsyncIterator[list[Sender]]:
+    """Senders on one connection."""
+    async with open_raw(address) as channel:
+        senders = [Sender(RawStream(channel), make) for _ in range(streams)]
+        for sender in senders:
+            await sender.stream.hello()
+        running = [asyncio.create_task(sender.run()) for sender in senders]
+        try:
+            yield senders
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+
+def long(name: str) -> Task:
+    return make_task(name, context=f"{name} {LONG}")
+
+
+ATTACKS = {"attempt-5": (suspect, 1), "many-streams": (plain, 16), "long-tasks": (long, 4)}
+
+
+@pytest.mark.parametrize(("make", "streams"), ATTACKS.values(), ids=ATTACKS)
+async def test_a_neighbour_keeps_its_share(
+    sim_bundle: Bundle, make: Callable[[str], Task], streams: int
+) -> None:
+    """Whatever one connection sends, another has its share of the device: batches are counted, not seconds."""
+    async with (
+        serving(sim_bundle, "sim:fixed?latency_ms=5") as served,
+        sending(served.address, make, streams) as attackers,
+    ):
+        await eventually(lambda: served.rig.engine.batches > 20)
+        async with sending(served.address, plain) as (neighbour,):
+            await eventually(lambda: neighbour.answered > 50)
+            windows, answered = served.rig.metrics.windows._value.get(), neighbour.answered
+            await eventually(lambda: neighbour.answered > answered + 400)
+            spent = served.rig.metrics.windows._value.get() - windows
+        mine = neighbour.answered - answered
+        print(f"{mine} windows of {spent:g} were the neighbour's; {len(attackers)} streams had the others")
+        assert mine >= LEAST_SHARE / 2 * spent
+
+
+async def test_grants_that_are_used_all_at_once(start_worker: StartWorker) -> None:
+    """Fifty streams that use their idle credit at once, for tasks of sixty windows, fill the worker once and not fifty
+    times; a neighbour is answered meanwhile; and told to stop, the worker drains in time.
+    """
+    worker = start_worker(device="sim:fixed?latency_ms=5").wait_ready()
+    async with open_raw(worker.address) as channel, open_raw(worker.address) as other:
+        streams = [RawStream(channel) for _ in range(50)]
+        for stream in streams:
+            await stream.hello()
+        granted = sum(stream.heard.credit for stream in streams)
+        capacity = streams[0].heard.welcome.max_windows  # type: ignore[union-attr]
+        assert granted <= capacity
+        for number, stream in enumerate(streams):
+            if stream.heard.credit:
+                tasks = [
+                    make_task(f"{n}", context=f"{number} {n} {LONG}") for n in range(stream.heard.credit)
+                ]
+                for task in tasks:
+                    await stream.send_tasks([task])
+        for number in range(20):
+            await raw_answer(other, request_of(plain(f"{number}").to_proto()))
+            assert (await describe(other)).held_windows <= 4 * capacity
+        worker.process.send_signal(signal.SIGTERM)
+        assert 0 == await asyncio.to_thread(worker.process.wait, 60)
+
+
+async def test_hit_and_run(sim_bundle: Bundle) -> None:
+    """When those who filled the worker have gone, nothing of what they sent is encoded or computed any more."""
+    async with serving(sim_bundle) as served, open_raw(served.address) as other:
+        slots = served.rig.block()
+        async with open_raw(served.address) as channel:
+            for number in range(20):
+                stream = RawStream(channel)
+                await stream.hello()
+                if stream.heard.credit:
+                    await stream.send_tasks(
+                        make_task(f"{n}", context=f"{number} {n} {LONG}") for n in range(stream.heard.credit)
+                    )
+            await eventually(lambda: served.rig.engine.held_windows > 0)
+        # The device has not moved: they were dropped.
+        await eventually(
+            lambda: served.rig.engine.idle.is_set() and not served.rig.inside.admission.capacity.used
+        )
+        assert 0 == served.rig.engine.held_windows
+        for slot in slots:
+            slot.release()
+        await raw_answer(other, request_of(plain("next").to_proto()))
+        assert 1 == served.rig.engine.batches
+
+
+async def test_half_messages(start_worker: StartWorker) -> None:
+    """Hundreds of calls whose message never ends: memory is bounded, a neighbour is served, the worker ends them."""
+    worker = start_worker().wait_ready()
+    attackers = [await HalfMessages.connect(worker.address, 1_000_000) for _ in range(4)]
+    for attacker in attackers:
+        attacker.begin(WORK, 100)
+    running = [asyncio.create_task(attacker.run()) for attacker in attackers]
+    most = 0
+    async with open_raw(worker.address) as channel:
+        number = 0
+        async with asyncio.timeout(120):
+            while sum(attacker.ended for attacker in attackers) < 400:
+                await raw_answer(channel, request_of(plain(f"{number}").to_proto()))
+                most = max(most, rss(worker))
+                number += 1
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    sent = sum(attacker.bytes_sent for attacker in attackers)
+    print(f"{sent / MIB:.0f} MiB sent, worker at {most / MIB:.0f} MiB at most, {number} answers")
+    assert most < MOST_BYTES
+    assert number > 10
+
+
+async def test_silence(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream without Hello and a call without its request end DEADLINE_EXCEEDED, and are counted."""
+    monkeypatch.setattr(reads, "READ_S", 0.2)
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        silent = RawStream(channel)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await silent.until_end()
+        assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.code()
+        answer: aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
+            "/spanserve.v1.QuestionAnswering/Answer"
+        )
+        call = answer()
+        with pytest.raises(aio.AioRpcError) as caught:
+            await call
+        assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.code()
+        ended = served.rig.metrics.calls_ended.labels("no_message")
+        assert 2 == ended._value.get()
+
+
+async def test_a_reader_that_does_not_read(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream whose frames are not taken is ended, and what it had is free."""
+    monkeypatch.setattr(stream_module, "READER_S", 0.05)
+    async with serving(sim_bundle) as served:
+
+        class Stuck:
+            async def write(self, message: pb.ServerFrame, /) -> None:
+                if not message.HasField("welcome"):
+                    await asyncio.Event().wait()
+
+        async def sent() -> AsyncIterator[bytes]:
+            yield pb.ClientFrame(hello=pb.Hello()).SerializeToString()
+            yield pb.ClientFrame(tasks=pb.TaskBatch(tasks=[plain("a").to_bytes()])).SerializeToString()
+            await asyncio.Event().wait()
+
+        inside = served.rig.inside
+        stuck = stream_module.WorkStream(inside, sent(), Stuck(), caller=Caller(), reads=reads.Reads())
+        with pytest.raises(ProtocolViolation, match="read") as caught:
+            await stuck.serve()
+        assert "slow_reader" == caught.value.cause
+        await served.rig.engine.idle.wait()
+        assert 0 == inside.admission.capacity.used
+
+
+async def test_streams_without_end(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has opened all the streams there may be makes room for a neighbour, and gets no more itself."""
+    monkeypatch.setattr(crowd, "MAX_STREAMS_OF_IDENTITY", 10)
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        many = [RawStream(channel) for _ in range(10)]
+        for stream in many:
+            await stream.hello()
+        refused = RawStream(channel)
+        with pytest.raises(aio.AioRpcError) as caught:
+            await refused.hello()
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()
+        async with raw_stream(served.address) as neighbour:
+            await neighbour.send_tasks([plain("a")])
+            await neighbour.until(results=1)
+        ends = [asyncio.create_task(stream.until_end()) for stream in many]
+        (end,), others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        bye = end.result().bye
+        assert bye is not None
+        assert "place" in bye.reason
+        assert 1 == served.rig.metrics.calls_ended.labels("evicted")._value.get()
+        for other in others:
+            other.cancel()

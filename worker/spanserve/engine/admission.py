@@ -1,0 +1,244 @@
+"""Admission: the one way to the backlog, for every door.
+
+A door opens an account for each caller, and has it ask before it does anything for a task that costs more than a
+look at its size. What is admitted is held by the engine until its result is on the wire; then the door settles it.
+
+    open ──▶ (grant ──▶ submit ──▶ settle)* ──▶ close        streams and queues: by credit
+    open ──▶ (enter ──▶ settle)* ──▶ close                   single calls: wait in the same order
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Generic
+
+from spanserve.contract import ErrorCode, Refusal
+from spanserve.engine.caller import ANYONE, Caller
+from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Account, Capacity, nobody
+from spanserve.engine.engine import Engine
+from spanserve.engine.pipeline import ResultT, TaskT
+from spanserve.engine.request import Request
+from spanserve.engine.witness import Witness
+
+__all__ = ["Account", "Admission", "Caller"]
+
+#: Seconds a single call waits for room.
+CALL_WAIT_S = 1.0
+#: Single calls that wait for room, of one connection and of all.
+CALLS_WAITING_OF_ONE = 64
+CALLS_WAITING = 512
+
+
+class _Waiting:
+    """A single call that waits for room."""
+
+    __slots__ = ("account", "admitted", "windows")
+
+    def __init__(self, account: Account, windows: int) -> None:
+        self.account = account
+        self.windows = windows
+        self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class Admission(Generic[TaskT, ResultT]):
+    """Lets tasks in: as many as the engine wants to hold, shared fairly.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, engine: Engine[TaskT, ResultT], clock: Callable[[], float]) -> None:
+        self.capacity = Capacity(engine.capacity_windows, engine.batcher.max_batch, clock)
+        self._engine = engine
+        self._running: dict[Account, dict[Request[TaskT], bool]] = {}  # whether it is settled when it ends
+        self._calls: list[_Waiting] = []
+        #: Windows of single calls: they get in beside the streams and the queue, up to a batch of them.
+        self._of_calls = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def open(self, caller: Caller = ANYONE, wake: Callable[[], None] = nobody) -> Account:
+        """An account for a caller; `wake` is called when it waited for credit and has some."""
+        account = self.capacity.open(caller, wake)
+        self._running[account] = {}
+        return account
+
+    def close(self, account: Account) -> None:
+        """The caller has gone: what it has not been told is dropped, and what has not been computed need not be."""
+        running = self._running.pop(account, {})
+        self.capacity.close(account, sum(request.charge for request in running))
+        for request in running:
+            self._engine.cancel(request)
+        self._serve()
+
+    def grant(self, account: Account) -> int:
+        """Questions this caller may send in addition; 0 if not worth a frame."""
+        more = self.capacity.grant(account)
+        self._watch_line()
+        return more
+
+    def forgo(self, account: Account) -> None:
+        """Do without the credit for now: for a door that takes work when it wants, and has none to take."""
+        self.capacity.forgo(account)
+
+    def submit(
+        self,
+        account: Account,
+        task: TaskT,
+        finished: Callable[[ResultT], None],
+        *,
+        late: bool = False,
+        witness: Witness | None = None,
+    ) -> Request[TaskT]:
+        """Let a task in against credit.
+
+        Args:
+            finished: called once, on this loop, when the task has ended. Then `settle`.
+            late: it is here already, whatever it holds: a lease.
+            witness: who is to know outside this process when it runs alone.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED: there was no credit, or no room for late use of it.
+        """
+        windows = self._engine.estimate(task)
+        if late:
+            self.capacity.charge(account, len(task.questions), windows)
+        else:
+            try:
+                self.capacity.take(account, len(task.questions), windows)
+            except Refusal:
+                self._watch_line()
+                raise
+        return self._start(account, task, finished, windows, witness)
+
+    def check(self, account: Account) -> None:
+        """Whether a single call may come in, before anything is done for it.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED: too many wait already.
+        """
+        of_one = sum(other.account is account for other in self._calls)
+        if of_one >= CALLS_WAITING_OF_ONE or len(self._calls) >= CALLS_WAITING:
+            raise _full()
+
+    async def enter(
+        self, account: Account, task: TaskT, finished: Callable[[ResultT], None]
+    ) -> Request[TaskT]:
+        """Let the task of a single call in, as soon as there is room; of those who wait, who has least is first.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
+        """
+        windows = self._engine.estimate(task)
+        if self._calls or not self._fits(windows):
+            await self._wait(_Waiting(account, windows))
+        else:
+            self._admit(account, windows)
+
+        def ended(result: ResultT) -> None:
+            self._of_calls -= windows
+            finished(result)
+
+        return self._start(account, task, ended, windows)
+
+    def settle(self, account: Account, *requests: Request[TaskT]) -> None:
+        """Their results are on the wire. Nobody waits for one that has not ended: it is settled when it does."""
+        running = self._running.get(account, {})
+        windows = 0
+        for request in requests:
+            if request in running:
+                running[request] = True
+            else:
+                windows += request.charge
+        if account.open:
+            self._free(account, windows)
+
+    def _start(
+        self,
+        account: Account,
+        task: TaskT,
+        finished: Callable[[ResultT], None],
+        windows: int,
+        witness: Witness | None = None,
+    ) -> Request[TaskT]:
+        request: Request[TaskT]
+
+        def encoded(windows: int) -> None:
+            self.capacity.correct(account, windows - request.charge)
+            request.charge = windows
+
+        def ended(result: ResultT) -> None:
+            if self._running.get(account, {}).pop(request, True):
+                self._free(account, request.charge)
+            finished(result)
+
+        request = self._engine.submit(
+            task, ended, caller=account.caller, windows=windows, encoded=encoded, witness=witness
+        )
+        self._running[account][request] = False
+        return request
+
+    def _free(self, account: Account, windows: int) -> None:
+        self.capacity.settle(account, windows)
+        self._serve()
+
+    # --- single calls ------------------------------------------------------------------------------------
+
+    async def _wait(self, call: _Waiting) -> None:
+        self.check(call.account)
+        self._calls.append(call)
+        self._watch_line()
+        try:
+            async with asyncio.timeout(CALL_WAIT_S):
+                await call.admitted
+        except BaseException as error:
+            if call in self._calls:
+                self._calls.remove(call)
+            else:  # let in at the moment when it gave up
+                self._of_calls -= call.windows
+                self._free(call.account, call.windows)
+            if isinstance(error, TimeoutError):
+                raise _full() from None
+            raise
+
+    def _fits(self, windows: int) -> bool:
+        return (
+            not self._of_calls
+            or windows <= self.capacity.room
+            or self._of_calls + windows <= self.capacity.slack
+        )
+
+    def _admit(self, account: Account, windows: int) -> None:
+        self._of_calls += windows
+        self.capacity.charge(account, 0, windows)
+
+    def _serve(self) -> None:
+        """Let in who waits."""
+        self.capacity.serve()
+        while self._calls:
+            call = min(self._calls, key=lambda call: self.capacity.has(call.account))
+            if not self._fits(call.windows):
+                break
+            self._calls.remove(call)
+            self._admit(call.account, call.windows)
+            call.admitted.set_result(None)
+
+    # --- promises that lapse -----------------------------------------------------------------------------
+
+    def _watch_line(self) -> None:
+        """Look again when promises have lapsed, as long as somebody waits."""
+        if self._timer is None and (self.capacity.waiting or self._calls):
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(PROMISE_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._timer = None
+        self._serve()
+        self._watch_line()
+
+
+def _full() -> Refusal:
+    return Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full", retry_after_ms=BUSY_RETRY_MS)
+
+
+AnyAdmission = Admission[Any, Any]

@@ -1,0 +1,31 @@
+"""Who asks, as far as sharing a worker goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One stream of work: streams share what their connection gets, connections what their identity gets.
+
+    Args:
+        weight: of the identity, against other identities.
+    """
+
+    identity: str = "anonymous"
+    weight: float = 1.0
+    connection: str = ""
+    stream: str = ""
+
+    def __hash__(self) -> int:
+        return hash(self.connection) ^ hash(self.stream)
+
+    @property
+    def path(self) -> tuple[str, str, str]:
+        """From the widest to the narrowest."""
+        return self.identity, self.connection, self.stream
+
+
+#: Whoever is alone with a worker.
+ANYONE = Caller()

@@ -1,0 +1,307 @@
+"""Capacity: how many windows each caller may have with this worker, held or promised, and who waits for some.
+
+What a worker holds is bounded, so memory stays flat and cards of different speed share a client's work by
+themselves. Credit on the wire counts questions and cannot be taken back: so a caller that sends nothing is promised
+little, and for every promise room is kept: never more is promised and held together than there is. A promise that
+is not used for a while lapses when others wait: the credit stands, but who uses it then takes what is free, or is
+refused for the moment.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from spanserve.contract import ErrorCode, Refusal
+from spanserve.engine.average import MovingAverage
+from spanserve.engine.caller import ANYONE, Caller
+
+#: Weight of a new task in the moving average of windows per question.
+WINDOWS_WEIGHT = 0.05
+#: Seconds after which a promise that is not used lapses, if others wait.
+PROMISE_S = 1.0
+#: Milliseconds after which whoever sent beyond its credit may come back.
+OVERRUN_RETRY_MS = 1000
+#: The same, for one that finds no room.
+BUSY_RETRY_MS = 100
+
+
+def nobody() -> None:
+    """Nobody wants to be told."""
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """What one caller has."""
+
+    caller: Caller = ANYONE
+    #: Called when a caller that waited has credit.
+    wake: Callable[[], None] = nobody
+    #: Questions granted and not used yet; below zero after a task larger than what was left.
+    credit: int = 0
+    #: Of those, granted while it waited, and not told yet.
+    offered: int = 0
+    #: Windows kept free for the credit.
+    promised: int = 0
+    #: Windows of what was sent, and whose results are not yet on the wire.
+    held: int = 0
+    #: When the promise was made or used last.
+    touched: float = 0.0
+    open: bool = True
+    windows_per_question: MovingAverage = field(default_factory=lambda: MovingAverage(1.0, WINDOWS_WEIGHT))
+
+    @property
+    def ready(self) -> int:
+        """Questions it may send for which room is kept."""
+        return max(0, min(self.credit, int(self.promised / self.windows_per_question.value)))
+
+
+class Capacity:
+    """Divides `windows` among the accounts that are open.
+
+    Args:
+        slack: how far the last tasks of all callers together may go beyond what is left.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, windows: int, slack: int, clock: Callable[[], float]) -> None:
+        self.windows = windows
+        self.slack = slack
+        #: Held and promised.
+        self.used = 0
+        self._clock = clock
+        self._next_lapse = clock()
+        self._line: dict[Account, None] = {}  # who waits, the first to come first
+        self._accounts: set[Account] = set()
+        self._contenders: dict[str, dict[str, set[Account]]] = {}
+        self._weights: dict[str, float] = {}
+        self._had: dict[tuple[str, ...], int] = {}  # windows of identities and connections, held and promised
+
+    @property
+    def waiting(self) -> int:
+        """Callers that wait for credit."""
+        return len(self._line)
+
+    @property
+    def room(self) -> int:
+        """Windows that are neither held nor promised; below zero after tasks larger than what was left."""
+        return self.windows - self.used
+
+    def open(self, caller: Caller = ANYONE, wake: Callable[[], None] = nobody) -> Account:
+        account = Account(caller, wake, touched=self._clock())
+        self._accounts.add(account)
+        return account
+
+    def close(self, account: Account, running: int = 0) -> None:
+        """The caller has gone.
+
+        Args:
+            running: windows of its tasks that are still being computed; `settle` them later.
+        """
+        if not account.open:
+            return
+        account.open = False
+        self._accounts.discard(account)
+        self._line.pop(account, None)
+        self._promise(account, 0)
+        self._hold(account, running - account.held)
+        self.serve()
+
+    def take(self, account: Account, questions: int, windows: int) -> None:
+        """Use credit for a task that has arrived.
+
+        Args:
+            windows: that it will be cut into, as far as can be told.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED; nothing was taken. It had no credit, or comes too late with it.
+        """
+        if account.credit <= 0:
+            raise Refusal(
+                ErrorCode.RESOURCE_EXHAUSTED, "sent without credit", retry_after_ms=OVERRUN_RETRY_MS
+            )
+        if windows > account.promised and not self._spare(account, windows):
+            self._wait(account)
+            raise Refusal(
+                ErrorCode.RESOURCE_EXHAUSTED,
+                "the worker has no room for it now",
+                retry_after_ms=BUSY_RETRY_MS,
+            )
+        self.charge(account, questions, windows)
+
+    def charge(self, account: Account, questions: int, windows: int) -> None:
+        """Account for a task that is here already, however much credit there was."""
+        account.windows_per_question.add(windows / max(1, questions))
+        account.touched = self._clock()
+        account.credit -= questions
+        self._promise(account, max(0, account.promised - windows) if account.credit > 0 else 0)
+        self._hold(account, windows)
+
+    def correct(self, account: Account, windows: int) -> None:
+        """A task holds so many windows more, or fewer, than was thought."""
+        if windows:
+            self._hold(account, windows)
+            if windows < 0:
+                self.serve()
+
+    def settle(self, account: Account, windows: int) -> None:
+        """The results of so many windows are on the wire."""
+        self._hold(account, -windows)
+        self.serve()
+
+    def grant(self, account: Account) -> int:
+        """Questions this caller may send in addition, 0 if not worth a frame. Without any credit, it waits for some.
+
+        Callers with work share the capacity: identities by their weights, then connections, then streams, evenly.
+        One without work gets half of what is free, so that the next to come finds some, too.
+        """
+        offered, account.offered = account.offered, 0
+        return offered + self._grant(account)
+
+    def forgo(self, account: Account) -> None:
+        """Its credit is no more: for one that counts on none, as it can ask again at any time."""
+        account.credit = min(0, account.credit)
+        self._promise(account, 0)
+        self._leave_line(account)
+        self.serve()
+
+    def serve(self) -> None:
+        """Give what is free to those who wait: who has least comes first."""
+        if not self._line:
+            return
+        if self.room < 1:
+            self._lapse()
+        if self.room < 1:
+            return
+        for account in sorted(self._line, key=self.has):
+            more = self._grant(account)
+            account.offered += more
+            if more:
+                account.wake()
+            if self.room < 1:
+                return
+
+    def _grant(self, account: Account) -> int:
+        if not account.open:
+            return 0
+        per = max(account.windows_per_question.value, 1e-3)
+        share = self._share(account)
+        if account.held and self.room < self.windows // 8:
+            self._lapse()
+            share = self._share(account)
+        free = self.room + account.promised
+        if not account.held:
+            share = min(share, max(1, free // 2))
+        target = max(1, int(share / per))
+        fits = int(free / per)
+        if self.used == account.promised:
+            fits = max(fits, 1)  # alone: at least one question, however many windows it has
+        missing = target - round(account.held / per) - account.credit
+        # Small change is saved up, unless the client can send nothing at all.
+        worth_a_frame = missing >= target // 8 or account.credit <= 0
+        more = max(0, min(missing, fits - account.credit)) if worth_a_frame else 0
+        if more:
+            account.credit += more
+            account.touched = self._clock()
+        wanted = math.ceil(max(0, min(account.credit, target)) * per)
+        self._promise(account, max(0, min(free, wanted)))
+        if account.promised:
+            self._leave_line(account)
+        elif account.credit <= 0 and more < missing:
+            self._wait(account)
+        return more
+
+    def _spare(self, account: Account, windows: int) -> bool:
+        """Whether a task may take more than was promised.
+
+        The last task of a promise may, as a task is not cut; other credit is late, and those who wait come first.
+        Where others have their parts, it must fit into that of its connection, unless that has nothing else.
+        """
+        others_wait = bool(self._line.keys() - {account})
+        in_time = account.promised > 0 or not others_wait
+        if not in_time or self.used > self.windows + self.slack:
+            return False
+        part, _ = self._part(account)
+        key = account.caller.path[:2]
+        had = self._had.get(key, 0) - account.promised
+        alone = part == self.windows
+        return alone or not had or had + windows <= part + self.slack
+
+    def _lapse(self) -> None:
+        """Take back the room of promises that nobody uses."""
+        now = self._clock()
+        if now < self._next_lapse:
+            return
+        self._next_lapse = now + PROMISE_S / 8
+        for account in self._accounts:
+            if account.promised and account.touched <= now - PROMISE_S:
+                self._promise(account, 0)
+
+    def _wait(self, account: Account) -> None:
+        if account.open and account not in self._line:
+            self._line[account] = None
+            self._contend(account)
+
+    def _leave_line(self, account: Account) -> None:
+        if account in self._line:
+            del self._line[account]
+            self._contend(account)
+
+    def _promise(self, account: Account, windows: int) -> None:
+        if windows != account.promised:
+            self._use(account, windows - account.promised)
+            account.promised = windows
+            self._contend(account)
+
+    def _hold(self, account: Account, windows: int) -> None:
+        account.held += windows
+        self._use(account, windows)
+        self._contend(account)
+
+    def _use(self, account: Account, windows: int) -> None:
+        self.used += windows
+        identity, connection, _ = account.caller.path
+        for key in ((identity,), (identity, connection)):
+            had = self._had[key] = self._had.get(key, 0) + windows
+            if not had:
+                del self._had[key]
+
+    # --- shares ------------------------------------------------------------------------------------------
+
+    def _contend(self, account: Account) -> None:
+        """Note whether this account has a part in the capacity: who holds, was promised or waits has."""
+        identity, connection, _ = account.caller.path
+        connections = self._contenders.setdefault(identity, {})
+        streams = connections.setdefault(connection, set())
+        if account.held or account.promised or account in self._line:
+            streams.add(account)
+            self._weights[identity] = account.caller.weight
+            return
+        streams.discard(account)
+        if not streams:
+            del connections[connection]
+        if not connections:
+            del self._contenders[identity]
+            self._weights.pop(identity, None)
+
+    def _share(self, account: Account) -> float:
+        """Windows that are this account's part."""
+        part, streams = self._part(account)
+        return part / streams
+
+    def _part(self, account: Account) -> tuple[float, int]:
+        """Windows that are the part of its connection, and how many streams share it."""
+        identity, connection, _ = account.caller.path
+        mine = self._contenders.get(identity, {})
+        own = mine.get(connection, set())
+        weights = sum(self._weights.values()) + (0 if mine else account.caller.weight)
+        connections = len(mine) + (not own)
+        streams = len(own) + (account not in own)
+        return self.windows * account.caller.weight / weights / connections, streams
+
+    def has(self, account: Account) -> tuple[float, float, float]:
+        """What it has already: its identity, by weight, its connection, and itself."""
+        identity, connection, _ = account.caller.path
+        of_identity = self._had.get((identity,), 0) / account.caller.weight
+        return of_identity, self._had.get((identity, connection), 0), account.held + account.promised
