@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from grpc import aio
 
 from spanserve.access import Role, digest_of, new_token
 from spanserve.bundle import Bundle
@@ -152,11 +153,23 @@ async def test_table(sim_bundle: Bundle, place: Place, anonymous: str) -> None:
         for listener, address in zip(listeners, served.door.addresses, strict=True):
             scheme = listener.scheme
             callers = callers_of(place, scheme)
-            found = {name: await caller.try_all(address) for name, caller in callers.items()}
             wanted = {
                 name: expected(scheme, name, anonymous or "ask,observe", listed=True) for name in callers
             }
-            assert (scheme, wanted) == (scheme, found)
+            assert {} == await differences(callers, address, wanted)
+
+
+async def differences(
+    callers: dict[str, Caller], address: str, wanted: dict[str, dict[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Caller and method -> what it got that it should not have."""
+    found = {name: await caller.try_all(address) for name, caller in callers.items()}
+    return {
+        (name, method): said
+        for name, outcomes in found.items()
+        for method, said in outcomes.items()
+        if wanted[name][method] != said
+    }
 
 
 async def test_whoever_the_authority_has_signed_for(sim_bundle: Bundle, place: Place) -> None:
@@ -165,8 +178,8 @@ async def test_whoever_the_authority_has_signed_for(sim_bundle: Bundle, place: P
     (listener,) = (item for item in listeners_of(access.settings, place.folder) if item.certificates)
     async with serving(sim_bundle, listeners=[listener], access=access, reflection=True) as served:
         callers = callers_of(place, "mtls")
-        found = {name: await caller.try_all(served.address) for name, caller in callers.items()}
-        assert {name: expected("mtls", name, "", listed=False) for name in callers} == found
+        wanted = {name: expected("mtls", name, "", listed=False) for name in callers}
+        assert {} == await differences(callers, served.address, wanted)
 
 
 async def test_tenants(sim_bundle: Bundle, place: Place) -> None:
@@ -185,3 +198,17 @@ async def test_tenants(sim_bundle: Bundle, place: Place) -> None:
 
 def tenant_task(tenant: str) -> Task:
     return replace(make_task(), tenant=tenant)
+
+
+async def test_health_is_no_lever(sim_bundle: Bundle) -> None:
+    """Who asks for health all the time is told so; who comes on another connection is answered."""
+    async with serving(sim_bundle) as served, Caller().channel(served.address) as channel:
+        check: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/grpc.health.v1.Health/Check")
+        codes: set[str] = set()
+        for _ in range(300):
+            try:
+                await check(b"")
+            except aio.AioRpcError as error:
+                codes.add(error.code().name)
+        assert {"RESOURCE_EXHAUSTED"} == codes
+        assert "OK" == (await Caller().try_all(served.address))["Check"]

@@ -16,6 +16,7 @@ from spanserve.contract.errors import SettingsError
 from spanserve.doors import access as access_module
 from spanserve.doors.access import LOOK_S, Access
 from spanserve.doors.certificate import not_after, read_pem
+from spanserve.doors.grpc.server import WITHDRAWAL_GRACE_S
 from spanserve.engine.observer import Observers
 from spanserve.worker.metrics import Metrics
 from tests.kit.callers import Caller
@@ -306,4 +307,4 @@ async def test_watch(files: Files) -> None:
     await looked.wait()
     watching.cancel()
     assert LOOK_S == waits[0]
-    assert LOOK_S + 30.0 < 60  # with the grace of a withdrawn authority
+    assert 2 * LOOK_S + WITHDRAWAL_GRACE_S < 60

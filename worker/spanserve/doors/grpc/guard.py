@@ -7,6 +7,7 @@ may; one that is not let in any more ends.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from inspect import isasyncgenfunction
@@ -21,6 +22,8 @@ from spanserve.doors.identity import Denied, Identity, NotAllowed, Unidentified
 from spanserve.doors.observer import PERMISSION_DENIED, RATE_LIMITED, UNAUTHENTICATED
 from spanserve.doors.rate import RateLimit
 
+#: Seconds that a client gets to write its first message before it is turned away.
+FIRST_FRAME_S = 5.0
 _Context = aio.ServicerContext[Any, Any]
 #: A caller that is not let in: for observers, and in the words of gRPC.
 _DENIALS = {
@@ -116,6 +119,9 @@ class Guard(aio.ServerInterceptor):
     def _guarded(
         self, handler: Any, method: str, headers: tuple[str, ...]
     ) -> grpc.RpcMethodHandler[Any, Any]:
+        def frames_of(request: Any) -> AsyncIterator[Any] | None:
+            return request if handler.request_streaming else None
+
         if handler.response_streaming:
             serve = handler.stream_stream or handler.unary_stream
             make: Any = (
@@ -125,7 +131,7 @@ class Guard(aio.ServerInterceptor):
             )
 
             async def guarded(request: Any, context: _Context) -> Any:
-                call = await self._admit(method, headers, context)
+                call = await self._admit(method, headers, context, frames_of(request))
                 await self._serve(call, serve, request, context)
 
         else:
@@ -137,7 +143,7 @@ class Guard(aio.ServerInterceptor):
             )
 
             async def guarded(request: Any, context: _Context) -> Any:
-                await self._admit(method, headers, context)
+                await self._admit(method, headers, context, frames_of(request))
                 return await serve(request, context)
 
         made: grpc.RpcMethodHandler[Any, Any] = make(
@@ -145,13 +151,17 @@ class Guard(aio.ServerInterceptor):
         )
         return made
 
-    async def _admit(self, method: str, headers: tuple[str, ...], context: _Context) -> Call:
+    async def _admit(
+        self, method: str, headers: tuple[str, ...], context: _Context, frames: AsyncIterator[Any] | None
+    ) -> Call:
         """Let a call in and put it into the task's context, or end it."""
         certificate = _certificate(context) if self.gate.listener.certificates else None
         shown = Shown(headers, certificate)
         try:
             call = Call(method, shown, self.gate.admit(method, shown))
         except Denied as denied:
+            if frames is not None:
+                await _first(frames)
             await self._deny(denied, context)
             raise AssertionError("abort does not return") from denied
         _current.set(call)
@@ -182,6 +192,13 @@ class Guard(aio.ServerInterceptor):
             await _end(serving)
         finally:
             self._calls.discard(call)
+
+
+async def _first(frames: AsyncIterator[Any]) -> None:
+    """Take what the client writes first: one that still writes would not learn why its call ends."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_FRAME_S):
+            await anext(frames, None)
 
 
 async def _write_all(messages: AsyncIterator[Any], context: _Context) -> None:
