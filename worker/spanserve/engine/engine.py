@@ -18,6 +18,7 @@ import structlog
 from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, Priority, Refusal
 from spanserve.device import BatchFailed, HostDied
+from spanserve.engine.announcer import Announcer
 from spanserve.engine.background import Background
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.cost import LearnedCost
@@ -85,6 +86,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._exclusive = False
         self._cost = LearnedCost(batcher.cost)
         self._encoding = EncodingThread(pipeline.encode)
+        self._announcer = Announcer(self.resume)
         self._loop = asyncio.get_running_loop()
         self._background = Background(self._fault)
         self._recovery = Recovery(
@@ -116,26 +118,15 @@ class Engine(Generic[TaskT, ResultT]):
     ) -> list[Request[TaskT]]:
         """Take tasks; each `finished` is called once, on this loop, when its task has ended.
 
-        The caller sees to it that not much more than `capacity_windows` is held.
-
-        Args:
-            witnesses: of each task; none for none at all. One that was told of a begin is told of its end when
-                its task is encoded.
+        The caller sees to it that not much more than `capacity_windows` is held. A task may have a witness, who is
+        told of an end when it is encoded, and of begin and end whenever it runs alone.
         """
         now = self._clock()
         requests = []
         for task, callback, witness in zip(tasks, finished, witnesses or [None] * len(tasks), strict=True):
             deadline = None if task.timeout_ms is None else now + task.timeout_ms / 1000
-            request = Request(
-                task,
-                len(task.questions),
-                functools.partial(self._ended, callback),
-                now,
-                deadline,
-                task.timeout_ms,
-                task.attempt,
-                witness,
-            )
+            count, ended = len(task.questions), functools.partial(self._ended, callback)
+            request = Request(task, count, ended, now, deadline, task.timeout_ms, task.attempt, witness)
             requests.append(request)
         if requests:
             self._requests.update(requests)
@@ -242,7 +233,7 @@ class Engine(Generic[TaskT, ResultT]):
         while (batch := self.batcher.form(self._clock(), self._in_flight)) is not None:
             now = self._clock()
             wanted = tuple(row for row in batch.rows if self._wanted(row, now))
-            if batch.exclusive and wanted and not self._announced(wanted):
+            if batch.exclusive and wanted and not self._announcer.announced(wanted):
                 continue
             if len(wanted) == len(batch.rows):
                 return batch
@@ -250,23 +241,6 @@ class Engine(Generic[TaskT, ResultT]):
                 return Batch(wanted, max(row.length for row in wanted), batch.exclusive)
         self._tell_backlog()
         return None
-
-    def _announced(self, rows: Sequence[Row]) -> bool:
-        """Whether rows of one request may run alone now. If somebody is to know of it first, they wait for that."""
-        request = rows[0].question.request
-        if request.witness is None or request.announced:
-            return True
-        if not request.parked:
-            request.witness.begins(functools.partial(self._known, request))
-        request.parked.extend(rows)
-        return False
-
-    def _known(self, request: Request[TaskT], wanted: bool) -> None:
-        """The witness knows that a request is about to run alone."""
-        request.announced = True
-        request.cancelled = request.cancelled or not wanted
-        if not request.paused:
-            self.resume([request])
 
     def _wanted(self, row: Row, now: float) -> bool:
         """Whether a row must still be computed; if not, its question gets the reason."""
@@ -277,9 +251,7 @@ class Engine(Generic[TaskT, ResultT]):
         if request.paused:
             request.parked.append(row)
             return False
-        verdict = request.verdict(now)
-        if verdict is None:
-            verdict = question.blame
+        verdict = request.verdict(now) or question.blame
         if verdict is None:
             return True
         self.held_windows -= 1
@@ -331,10 +303,8 @@ class Engine(Generic[TaskT, ResultT]):
         """A batch has come back, with outputs or without."""
         self._in_flight -= 1
         self._exclusive = False
-        alone = batch.rows[0].question.request if batch.exclusive else None
-        if alone is not None and alone.witness is not None:
-            alone.announced = False
-            alone.witness.ended()
+        if batch.exclusive:
+            self._announcer.ended(batch.rows)
         now = self._clock()
         error = future.exception()
         if error is None:
@@ -410,11 +380,9 @@ class Engine(Generic[TaskT, ResultT]):
         if guilty:
             refused = isinstance(error, BatchFailed)
             for question in questions:
-                question.charge(
-                    "the device refused it" if refused else "",
-                    None if refused else self._device.starts,
-                    alone=batch.exclusive,
-                )
+                host_start = None if refused else self._device.starts
+                reason = "the device refused it" if refused else ""
+                question.charge(reason, host_start, alone=batch.exclusive)
         log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=guilty)
         self.observers.tell(Observer.batch_failed, batch, error)
         for row in batch.rows:
