@@ -37,6 +37,8 @@ POINTS = 8
 STORM_S = 60.0
 #: Seconds that are left for an evaluation at least.
 ROUND_S = 60.0
+#: Seconds that are left where there is time for what takes minutes.
+LONG_S = 600.0
 #: Seconds kept for the end of what has begun.
 RESERVE_S = 20.0
 
@@ -75,7 +77,8 @@ async def run(ground: Ground) -> Report:
     report = Report()
     await report.add(f"{KILLS} kills", random_kills(ground, KILLS))
     await report.add("poison for workers", poison(ground, 1))
-    await report.add("five of it in a batch", poison(ground, 5))
+    if ground.left_s > LONG_S:
+        await report.add("five of it in a batch", poison(ground, 5))
     points = crash_points(ground)
     while ground.left_s > RESERVE_S:
         for through_queue in (True, False):

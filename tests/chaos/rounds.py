@@ -22,6 +22,7 @@ from tests.chaos.ground import Ground
 from tests.e2e.test_eval import squad
 from tests.faults.oracle import Classes
 from tests.faults.queue_fleet import QUEUE, QueueFleet
+from tests.faults.test_queue_leases import step_clock
 from tests.kit.ports import free_port
 from tests.kit.processes import PATIENCE_S, ROOT, WorkerProcess
 from tests.kit.redis_server import Persistence
@@ -38,7 +39,11 @@ LEASE_S = 1.0
 LATENCY_MS = 250
 MAX_BATCH = 8
 #: Seconds that a round may take in all.
-ROUND_S = 180.0
+ROUND_S = 240.0
+#: Workers that die one after the other with tasks in hand, more than ever made somebody call a task poison; and how
+#: many tasks.
+BURST = 12
+HELD = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +185,35 @@ class Round:
         await fault()
         self.replace()
 
+    @property
+    def deaths(self) -> int:
+        """Workers and hosts that were killed."""
+        return self.faults["kill_worker"] + self.faults["kill_host"] + WORKERS * self.faults["burst"]
+
     def replace(self) -> None:
+        """Start a worker in the place of each that is gone."""
         for address, worker in self.workers.items():
             if worker.process.poll() is not None:
                 self.workers[address] = start(self.fleet, address)
 
+    async def burst(self) -> None:
+        """All workers die, and so do others after them that have begun nothing: they take along what they hold."""
+        rig = self.fleet.rig
+        await eventually(lambda: self.run.ended or rig.depth()[1] > 0)
+        for worker in self.workers.values():
+            worker.signal(signal.SIGKILL)
+            await asyncio.to_thread(worker.wait)
+        for number in range(BURST):
+            step_clock(self.fleet)
+            held = await rig.consumer(f"dead-{number}").reclaim(HELD)
+        print(f"  {len(held.entries)} tasks were held by {BURST} that died")
+        self.faults["burst"] += 1
+        self.replace()
+
     async def rage(self) -> Outcome:
         """Strike until that is enough or the run has ended; then see to workers only."""
+        if self.through_queue:
+            await self.burst()
         for _ in range(STRIKES):
             await asyncio.sleep(self.ground.chance.uniform(0, CALM_S))
             if self.run.ended:
@@ -271,5 +298,5 @@ async def evaluation_round(ground: Ground, *, through_queue: bool) -> Classes:
             recovered=0,
             dead=dead,
             stale=len(fleet.journal.of("end", outcome="stale")),
-            crashes=round_.faults["kill_worker"] + round_.faults["kill_host"] + run.starts - 1,
+            crashes=round_.deaths + run.starts - 1,
         )

@@ -49,7 +49,9 @@ def test_parse(text: str, kind: str, options: dict[str, float]) -> None:
         pytest.param("sim", "device 'sim' is not known", id="sim-of-what"),
         pytest.param("cpu?latency_ms=5", "no option 'latency_ms', only threads", id="option-of-another"),
         pytest.param(
-            "sim:fixed?x=1", "no option 'x', only abort_id, fail_id, hang_id, latency_ms", id="unknown-option"
+            "sim:fixed?x=1",
+            "no option 'x', only abort_id, fail_id, hang_id, holds_lock, latency_ms",
+            id="unknown-option",
         ),
         pytest.param(
             "sim:mlu370-x9",

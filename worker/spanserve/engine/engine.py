@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from typing import Any, Generic
 
@@ -18,6 +18,7 @@ import structlog
 from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, Priority, Refusal
 from spanserve.device import BatchFailed, HostDied
+from spanserve.engine.announcer import Announcer
 from spanserve.engine.background import Background
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.caller import ANYONE, Caller
@@ -95,6 +96,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._exclusive = False
         self._cost = LearnedCost(batcher.cost)
         self._encoding = EncodingThread(pipeline.encode)
+        self._announcer = Announcer(self.resume)
         self._loop = asyncio.get_running_loop()
         self._background = Background(self._fault)
         self._recovery = Recovery(
@@ -312,7 +314,7 @@ class Engine(Generic[TaskT, ResultT]):
         while (batch := self.batcher.form(self._clock(), self._in_flight)) is not None:
             now = self._clock()
             wanted = tuple(row for row in batch.rows if self._wanted(row, now))
-            if batch.exclusive and wanted and not self._announced(wanted):
+            if batch.exclusive and wanted and not self._announcer.announced(wanted):
                 continue
             if len(wanted) == len(batch.rows):
                 return batch
@@ -320,23 +322,6 @@ class Engine(Generic[TaskT, ResultT]):
                 return Batch(wanted, max(row.length for row in wanted), batch.exclusive)
         self._tell_backlog()
         return None
-
-    def _announced(self, rows: Sequence[Row]) -> bool:
-        """Whether rows of one request may run alone now. If somebody is to know of it first, they wait for that."""
-        request = rows[0].question.request
-        if request.witness is None or request.announced:
-            return True
-        if not request.parked:
-            request.witness.begins(functools.partial(self._known, request))
-        request.parked.extend(rows)
-        return False
-
-    def _known(self, request: Request[TaskT], wanted: bool) -> None:
-        """The witness knows that a request is about to run alone."""
-        request.announced = True
-        request.cancelled = request.cancelled or not wanted
-        if not request.paused:
-            self.resume([request])
 
     def _wanted(self, row: Row, now: float) -> bool:
         """Whether a row must still be computed; if not, its question gets the reason."""
@@ -347,9 +332,7 @@ class Engine(Generic[TaskT, ResultT]):
         if request.paused:
             request.parked.append(row)
             return False
-        verdict = request.verdict(now)
-        if verdict is None:
-            verdict = question.blame
+        verdict = request.verdict(now) or question.blame
         if verdict is None:
             return True
         self.held_windows -= 1
@@ -401,10 +384,8 @@ class Engine(Generic[TaskT, ResultT]):
         """A batch has come back, with outputs or without."""
         self._in_flight -= 1
         self._exclusive = False
-        alone = batch.rows[0].question.request if batch.exclusive else None
-        if alone is not None and alone.witness is not None:
-            alone.announced = False
-            alone.witness.ended()
+        if batch.exclusive:
+            self._announcer.ended(batch.rows)
         now = self._clock()
         error = future.exception()
         if error is None:
@@ -482,11 +463,9 @@ class Engine(Generic[TaskT, ResultT]):
         if guilty:
             refused = isinstance(error, BatchFailed)
             for question in questions:
-                question.charge(
-                    "the device refused it" if refused else "",
-                    None if refused else self._device.starts,
-                    alone=batch.exclusive,
-                )
+                host_start = None if refused else self._device.starts
+                reason = "the device refused it" if refused else ""
+                question.charge(reason, host_start, alone=batch.exclusive)
         log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=guilty)
         self.observers.tell(Observer.batch_failed, batch, error)
         for row in batch.rows:
