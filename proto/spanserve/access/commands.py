@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from spanserve.access.access_list import AccessList, edit
 from spanserve.access.entry import (
@@ -26,8 +24,10 @@ from spanserve.access.entry import (
 )
 from spanserve.access.role import Role, parse_roles
 from spanserve.access.token import digest_of, new_token
+from spanserve.contract.escape import escape
 from spanserve.contract.limits import ID_PATTERN
 from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal, complain
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Say who may use workers: the tokens of --tokens FILE."
@@ -95,8 +95,8 @@ def new(
     if options.json_output:
         sys.stdout.write(json.dumps({**_to_json(entry), "token": token or None}) + "\n")
     elif token:
-        sys.stdout.write(f"{token}\n")
-        Console(stderr=True).print("Keep it: it is not shown again.", highlight=False)
+        sys.stdout.write(escape(token) + "\n")
+        complain("Keep it: it is not shown again.")
 
 
 @app.command("list", epilog="\b\nExamples:\n  spanserve token list --tokens /etc/spanserve/tokens\n")
@@ -107,15 +107,13 @@ def list_(*, options: ListOptions) -> None:
     if options.json_output:
         sys.stdout.write(json.dumps([_to_json(entry) for entry in entries]) + "\n")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("id", "known by", "roles", "tenants", "weight", "expiry"):
-        table.add_column(column, justify="right" if column == "weight" else "left")
+    table = Rows("id", "known by", "roles", "tenants", "weight ", "expiry")
     now = time.time()
     for entry in entries:
         name, credential, roles, tenants, weight, expiry = str(entry).split(" ")
         known = credential if entry.san else "token"
         table.add_row(name, known, roles, tenants, weight, expiry + (" (over)" if entry.expired(now) else ""))
-    Console(markup=False).print(table, highlight=False)
+    Terminal().print(table)
 
 
 @app.command(

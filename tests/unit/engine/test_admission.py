@@ -137,13 +137,13 @@ async def test_who_goes_is_not_encoded() -> None:
     """Tasks of a caller that goes before its turn to be encoded are dropped unread; others are not delayed by them."""
     encoded: Counter[str] = Counter()
     async with admitting() as (made, admission):
-        real = made.engine._encoding._encode
+        real = made.engine._feeder._thread._encode
 
         def encode(work: SumTask) -> object:
             encoded[work.name] += 1
             return real(work)
 
-        made.engine._encoding._encode = encode  # type: ignore[assignment]
+        made.engine._feeder._thread._encode = encode  # type: ignore[assignment]
         gone = admission.open(Caller(connection="gone"))
         ended: list[Sums] = []
         for _ in range(100):

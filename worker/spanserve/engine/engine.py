@@ -17,21 +17,21 @@ import structlog
 
 from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, Priority, Refusal
-from spanserve.device import BatchFailed, HostDied
 from spanserve.engine.announcer import Announcer
 from spanserve.engine.background import Background
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.cost import LearnedCost
+from spanserve.engine.decoding import Decoder
 from spanserve.engine.device import Accelerator, Slot
-from spanserve.engine.encoding import EncodingThread
-from spanserve.engine.fair import FairQueue
 from spanserve.engine.faults import internal_error
+from spanserve.engine.feeder import Feeder
 from spanserve.engine.observer import Observer, Observers
-from spanserve.engine.pipeline import Outputs, Pipeline, ResultT, TaskT
+from spanserve.engine.pipeline import Pipeline, ResultT, TaskT
 from spanserve.engine.recovery import Recovery
-from spanserve.engine.request import QuestionState, Request, Row
+from spanserve.engine.request import Request, Row
 from spanserve.engine.state import Event, Lifecycle
+from spanserve.engine.suspicion import charge
 from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded
 
@@ -40,9 +40,8 @@ BATCH_TIMEOUT_S = 20.0
 BATCH_TIMEOUT_FACTOR = 5.0
 #: The backlog holds windows for this many full batches.
 HELD_BATCHES = 8
-#: Batches of windows that are encoded at a time, as estimated, and how often: one bite in the thread, one before it.
+#: Batches of windows that are encoded at a time, as estimated.
 BITE_BATCHES = 4
-BITES = 2
 #: Times the capacity at which no more is encoded: where the estimates were too low.
 ENCODED_AHEAD = 2
 
@@ -85,20 +84,26 @@ class Engine(Generic[TaskT, ResultT]):
         #: Totals since the start.
         self.ended_questions = self.batches = self.useful_tokens = self.padded_tokens = 0
         self._pipeline = pipeline
+        self._decoder = Decoder(pipeline, clock)
         self._device = device
         self._padded_length = padded_length
         self._clock = clock
         self._requests: set[Request[TaskT]] = set()
-        self._waiting: FairQueue[Request[TaskT]] = FairQueue()  # for the encoding thread
-        self._bites = 0
         self._turning = self._withdrawn = False
         self._in_flight = 0
         self._exclusive = False
         self._cost = LearnedCost(batcher.cost)
-        self._encoding = EncodingThread(pipeline.encode)
         self._announcer = Announcer(self.resume)
         self._loop = asyncio.get_running_loop()
         self._background = Background(self._fault)
+        self._feeder = Feeder(
+            encode=pipeline.encode,
+            bite=BITE_BATCHES * batcher.max_batch,
+            wanted=self._hungry,
+            encoded=self._encoded,
+            spawn=self._background.spawn,
+            clock=clock,
+        )
         self._recovery = Recovery(
             prove=prove,
             lifecycle=lifecycle,
@@ -159,7 +164,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._requests.add(request)
         self.idle.clear()
         patience = 0.0 if task.priority is Priority.INTERACTIVE else self.batcher.patience_s
-        self._waiting.push(caller, request, windows, now + patience)
+        self._feeder.push(request, now + patience)
         self._soon()
         return request
 
@@ -200,9 +205,7 @@ class Engine(Generic[TaskT, ResultT]):
         """Stop. Whoever drains waits for `idle` first."""
         self._recovery.close()
         await self._background.close()
-        self._encoding.close()
-
-    # --- from tasks to rows -----------------------------------------------------------------------------
+        self._feeder.close()
 
     def _soon(self) -> None:
         """See to what has come or was withdrawn, once for all that happens in this turn of the loop."""
@@ -215,59 +218,25 @@ class Engine(Generic[TaskT, ResultT]):
         if self._withdrawn:
             self._withdrawn = False
             self._drop_withdrawn()
-        self._feed()
+        self._feeder.feed()
 
     def _drop_withdrawn(self) -> None:
         """End what nobody waits for any more, before it costs anything."""
+        self._feeder.drop_withdrawn()
         now = self._clock()
-        for request in self._waiting.remove(lambda request: request.cancelled):
-            self._live(request, now)
         rows = self.batcher.remove(lambda row: row.question.request.cancelled)
         for row in rows:
             self._wanted(row, now)
         if rows:
             self._tell_backlog()
 
-    def _feed(self) -> None:
-        """Encode a few tasks at a time, in fair order; as much as the device has use for soon."""
-        while self._bites < BITES and self.held_windows < ENCODED_AHEAD * self.capacity_windows:
-            bite = self._bite()
-            if not bite:
-                return
-            self._bites += 1
-            self._background.spawn(self._encode(bite))
+    def _hungry(self) -> bool:
+        """Whether the device has use soon for more than is encoded."""
+        return self.held_windows < ENCODED_AHEAD * self.capacity_windows
 
-    def _bite(self) -> list[Request[TaskT]]:
-        """What is encoded next."""
+    def _encoded(self, bite: list[tuple[Request[TaskT], Encoded | Refusal]]) -> None:
         now = self._clock()
-        bite: list[Request[TaskT]] = []
-        windows = 0
-        while self._waiting and windows < BITE_BATCHES * self.batcher.max_batch:
-            request = self._waiting.pop()
-            if self._live(request, now):
-                bite.append(request)
-                windows += request.charge
-        return bite
-
-    def _live(self, request: Request[TaskT], now: float) -> bool:
-        """Whether a request must be encoded; if not, it ends."""
-        request.encode_began = request.encode_ended = now
-        verdict = request.verdict(now)
-        if verdict is not None and not request.ended:
-            request.refuse(verdict)
-        if request.ended and request.witness is not None:
-            request.witness.ended()
-        return not request.ended
-
-    async def _encode(self, bite: list[Request[TaskT]]) -> None:
-        encoded = await self._encoding.encode([request.task for request in bite])
-        self._bites -= 1
-        self._feed()  # the thread has one bite more: it need not wait for us
-        now = self._clock()
-        for request, outcome in zip(bite, encoded, strict=True):
-            if request.witness is not None:
-                request.witness.ended()
-            request.encode_ended = now
+        for request, outcome in bite:
             if request.ended:  # abandoned meanwhile
                 continue
             if isinstance(outcome, Refusal):
@@ -294,8 +263,6 @@ class Engine(Generic[TaskT, ResultT]):
         self.held_windows += request.windows
         if request.on_encoded is not None and not request.ended:
             request.on_encoded(request.windows)
-
-    # --- from rows to batches ---------------------------------------------------------------------------
 
     def _pump(self) -> None:
         """Fill free slots while there is something to fill them with."""
@@ -345,7 +312,8 @@ class Engine(Generic[TaskT, ResultT]):
             self._pipeline.fill(rows, slot.inputs(*shape))
         except Exception as error:  # nobody may be left waiting
             slot.release()
-            self._spoilt(batch, internal_error("fill", error))
+            self.held_windows -= len(rows)
+            self._decoder.spoil(batch, internal_error("fill", error))
             return
         now = self._clock()
         for row in rows:
@@ -368,8 +336,6 @@ class Engine(Generic[TaskT, ResultT]):
             self._loop.call_soon_threadsafe(self._back, slot, batch, future, now, estimate)
 
         future.add_done_callback(done)
-
-    # --- from batches to results ------------------------------------------------------------------------
 
     def _back(self, *returned: Any) -> None:
         """`_returned`, called by the loop itself: a fault in it would be logged there and leave requests open."""
@@ -395,53 +361,13 @@ class Engine(Generic[TaskT, ResultT]):
             self.batcher.cost = self._cost.observe(future.result(), estimate)
             self.observers.tell(Observer.batch_returned, batch, future.result())
             self._pump()
-            self._decode(batch, outputs, now - dispatched)
+            self.held_windows -= len(batch.rows)
+            self._decoder.decode(batch, outputs, now - dispatched)
         else:
             slot.release()
             self._failed(batch, error)
         self._pump()
-        if self._waiting:
-            self._feed()
-
-    def _decode(self, batch: Batch, outputs: Outputs, device_s: float) -> None:
-        began = self._clock()
-        try:
-            found = list(zip(batch.rows, self._pipeline.decode(outputs, batch.rows), strict=True))
-        except Exception as error:  # nobody may be left waiting
-            self._spoilt(batch, internal_error("decode", error))
-            return
-        self.held_windows -= len(batch.rows)
-        complete = []
-        for row, finding in found:
-            request = row.question.request
-            request.device_s = max(request.device_s, device_s)
-            if row.question.add(row.part, finding):
-                complete.append(row.question)
-        for question in complete:
-            self._answer(question, began)
-
-    def _answer(self, question: QuestionState, began: float) -> None:
-        """End a question whose windows are all decoded."""
-        error: Refusal | None = None
-        outcome = None
-        try:
-            outcome = self._pipeline.answer(question)
-        except Refusal as refusal:
-            error = refusal
-        except Exception as fault:
-            error = internal_error("decode", fault)
-        question.request.decode_s = max(question.request.decode_s, self._clock() - began)
-        if error is None:
-            question.settle(outcome)
-        else:
-            question.refuse(error)
-
-    def _spoilt(self, batch: Batch, error: Refusal) -> None:
-        """End the questions of a batch that could not be filled or decoded."""
-        self.held_windows -= len(batch.rows)
-        for question in {row.question: None for row in batch.rows}:
-            if not question.ended:
-                question.refuse(error)
+        self._feeder.feed()
 
     def _ended(self, callback: Callable[[ResultT], None], request: Request[TaskT]) -> None:
         """Every question of a request has its outcome."""
@@ -453,24 +379,14 @@ class Engine(Generic[TaskT, ResultT]):
         self.observers.tell(Observer.request_ended, request, result)
         callback(result)
 
-    # --- when the device fails --------------------------------------------------------------------------
-
     def _failed(self, batch: Batch, error: BaseException) -> None:
         """Give the rows of a dead batch another run; those that were on the device become suspects."""
-        guilty = isinstance(error, BatchFailed) or (isinstance(error, HostDied) and error.ran)
-        questions = {row.question: None for row in batch.rows}
-        suspected = all(question.attempt > 1 for question in questions)
-        if guilty:
-            refused = isinstance(error, BatchFailed)
-            for question in questions:
-                host_start = None if refused else self._device.starts
-                reason = "the device refused it" if refused else ""
-                question.charge(reason, host_start, alone=batch.exclusive)
-        log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=guilty)
+        charged, innocent = charge(batch, error, self._device.starts)
+        log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=charged)
         self.observers.tell(Observer.batch_failed, batch, error)
         for row in batch.rows:
             self.batcher.add(row)
-        self._recovery.batch_failed(error, in_flight=self._in_flight, innocent=suspected and guilty)
+        self._recovery.batch_failed(error, in_flight=self._in_flight, innocent=innocent)
 
     def _tell_backlog(self) -> None:
         self.observers.tell(Observer.backlog_changed, len(self.batcher))
