@@ -56,8 +56,10 @@ async def test_overrun(sim_bundle: Bundle) -> None:
         slots = served.rig.block()
         stream = RawStream(channel)
         await stream.hello()
-        credit = stream.heard.credit
-        await stream.send_tasks(make_tasks(credit + 10))
+        credit = served.rig.engine.capacity_windows
+        tasks = make_tasks(credit + 10)
+        await stream.send_all(tasks[: credit - 1])
+        await stream.send_tasks(tasks[credit - 1 :])
         heard = await stream.until(errors=10)
         assert [f"t{credit + number}" for number in range(10)] == [item.id for item in heard.errors]
         for number in range(1, OVERRUNS_ALLOWED):

@@ -88,7 +88,7 @@ async def test_a_cut_cable(start_worker: StartWorker, metrics: str) -> None:
     """Everything a client had in flight when its connection was cut is withdrawn, and its stream is gone."""
     worker = start_worker("--metrics", metrics, device=SLOW).wait_ready()
     async with proxy_to(worker.address) as proxy, raw_stream(proxy.address) as stream:
-        await stream.send_tasks(make_tasks(IN_FLIGHT))
+        await stream.send_all(make_tasks(IN_FLIGHT))
         await holding(worker.address, IN_FLIGHT)
         proxy.cut()
         await forgotten(worker, metrics)
@@ -98,7 +98,7 @@ async def test_a_stream_that_is_cancelled(start_worker: StartWorker, metrics: st
     """A client that resets its stream, its connection staying, is forgotten just the same."""
     worker = start_worker("--metrics", metrics, device=SLOW).wait_ready()
     async with raw_stream(worker.address) as stream:
-        await stream.send_tasks(make_tasks(IN_FLIGHT))
+        await stream.send_all(make_tasks(IN_FLIGHT))
         await holding(worker.address, IN_FLIGHT)
         stream.call.cancel()
         await forgotten(worker, metrics)

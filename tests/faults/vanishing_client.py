@@ -10,7 +10,7 @@ from tests.kit.wire import make_tasks, raw_stream
 
 async def main(address: str, count: int) -> None:
     async with raw_stream(address) as stream:
-        await stream.send_tasks(make_tasks(count))
+        await stream.send_all(make_tasks(count))
         print("sent", flush=True)
         await asyncio.Event().wait()
 

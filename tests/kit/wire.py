@@ -98,6 +98,18 @@ class RawStream:
         await self.send(pb.ClientFrame(tasks=pb.TaskBatch(frame=self.frames, tasks=data)))
         return self.frames
 
+    async def send_all(self, tasks: Iterable[Task]) -> None:
+        """Send tasks of one question each, as the credit for them comes in."""
+        waiting = list(tasks)
+        while waiting:
+            count = self.heard.credit
+            self.heard.credit -= len(waiting[:count])
+            if count:
+                await self.send_tasks(waiting[:count])
+                del waiting[:count]
+            else:
+                await self.read()
+
     async def cancel(self, *ids: str) -> None:
         await self.send(pb.ClientFrame(cancel=pb.Cancel(ids=ids)))
 

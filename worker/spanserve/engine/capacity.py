@@ -49,6 +49,8 @@ class Account:
     #: When the promise was made or used last.
     touched: float = 0.0
     open: bool = True
+    #: Whether it has a part in the capacity.
+    contends: bool = False
     windows_per_question: MovingAverage = field(default_factory=lambda: MovingAverage(1.0, WINDOWS_WEIGHT))
 
     @property
@@ -135,8 +137,11 @@ class Capacity:
         account.windows_per_question.add(windows / max(1, questions))
         account.touched = self._clock()
         account.credit -= questions
-        self._promise(account, max(0, account.promised - windows) if account.credit > 0 else 0)
-        self._hold(account, windows)
+        promised = max(0, account.promised - windows) if account.credit > 0 else 0
+        self._use(account, windows + promised - account.promised)
+        account.held += windows
+        account.promised = promised
+        self._contend(account)
 
     def correct(self, account: Account, windows: int) -> None:
         """A task holds so many windows more, or fewer, than was thought."""
@@ -260,6 +265,8 @@ class Capacity:
         self._contend(account)
 
     def _use(self, account: Account, windows: int) -> None:
+        if not windows:
+            return
         self.used += windows
         identity, connection, _ = account.caller.path
         for key in ((identity,), (identity, connection)):
@@ -271,10 +278,14 @@ class Capacity:
 
     def _contend(self, account: Account) -> None:
         """Note whether this account has a part in the capacity: who holds, was promised or waits has."""
+        contends = bool(account.held or account.promised or account in self._line)
+        if contends == account.contends:
+            return
+        account.contends = contends
         identity, connection, _ = account.caller.path
         connections = self._contenders.setdefault(identity, {})
         streams = connections.setdefault(connection, set())
-        if account.held or account.promised or account in self._line:
+        if contends:
             streams.add(account)
             self._weights[identity] = account.caller.weight
             return

@@ -203,10 +203,13 @@ class WorkStream:
             self._refuse(error, batch.frame)
             return
         overrun = False
+        credit, asked = account.credit, 0
         for index, data in enumerate(batch.tasks):
             task = None
+            within = asked < credit
             try:
                 task = Task.from_bytes(data)
+                asked += len(task.questions)
                 if task.id in self._requests:
                     raise Refusal(ErrorCode.ALREADY_EXISTS, "a task with this id is in flight", field="id")
                 task = self._own(task)
@@ -218,8 +221,7 @@ class WorkStream:
                 self._requests[task.id] = self._admission.submit(account, task, finished)
             except Refusal as refusal:
                 # Within its credit a task may find no room, if it comes late: that is not the client's fault.
-                beyond = refusal.code is ErrorCode.RESOURCE_EXHAUSTED and account.credit <= 0
-                overrun = overrun or beyond
+                overrun = overrun or (refusal.code is ErrorCode.RESOURCE_EXHAUSTED and not within)
                 self._refuse(refusal, batch.frame, index, task.id if task else "")
         self._something.set()  # a client that works is granted more than one that is idle
         if overrun:
