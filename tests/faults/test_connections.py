@@ -75,7 +75,7 @@ async def test_a_cable_that_goes_dead(sim_bundle: Bundle, monkeypatch: pytest.Mo
     async with serving(sim_bundle) as served, proxy_to(served.address) as proxy:
         slots = served.rig.block()
         async with raw_stream(proxy.address) as stream:
-            await stream.send_tasks(make_tasks(IN_FLIGHT))
+            await stream.send_all(make_tasks(IN_FLIGHT))
             await served.rig.entered(IN_FLIGHT)
             assert 1 == streams(served)
             proxy.half_open()

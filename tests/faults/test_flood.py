@@ -11,13 +11,15 @@ import pytest
 from grpc import aio
 
 from spanserve.bundle import Bundle
-from spanserve.contract import ErrorCode
+from spanserve.client import AsyncClient
+from spanserve.contract import ErrorCode, TaskResult
 from spanserve.contract.limits import MAX_CONTEXT_BYTES, MIB
 from spanserve.doors.grpc.stream import OVERRUNS_ALLOWED
 from spanserve.v1 import worker_pb2
 from tests.faults.proxy import proxy_to
 from tests.kit.processes import WorkerProcess
 from tests.kit.serving import serving
+from tests.kit.waiting import eventually
 from tests.kit.wire import RawStream, make_task, make_tasks, open_raw, raw_answer, raw_stream
 
 StartWorker = Callable[..., WorkerProcess]
@@ -31,21 +33,25 @@ def rss(worker: WorkerProcess) -> int:
 
 
 async def test_longest_texts(sim_bundle: Bundle) -> None:
-    """The longest texts that one stream may send are all answered, and so is whoever asks meanwhile."""
+    """The longest texts are all answered, though only a few at a time fit, and so is whoever asks meanwhile."""
     text = "harbour " * (MAX_CONTEXT_BYTES // 8)
     tasks = [make_task(f"t{number}", context=f"{text[:-8]}{number:07}") for number in range(16)]
     async with (
         serving(sim_bundle) as served,
-        raw_stream(served.address) as stream,
+        AsyncClient(served.address) as client,
         open_raw(served.address) as channel,
     ):
-        await stream.send_tasks(tasks[:8])
-        await stream.send_tasks(tasks[8:])
+
+        async def answered() -> list[TaskResult]:
+            return [result async for result in client.answer_all(tasks)]
+
+        waiting = asyncio.create_task(answered())
+        await eventually(lambda: served.rig.engine.held_windows > 0)
         asked = worker_pb2.AnswerRequest(task=make_task("beside").to_proto()).SerializeToString()
         assert (await raw_answer(channel, asked)).questions[0].answer is not None
-        heard = await stream.until(results=16)
-        assert all(result.questions[0].answer is not None for result in heard.results.values())
-        assert [] == heard.errors
+        results = await waiting
+        assert {task.id for task in tasks} == {result.id for result in results}
+        assert all(result.questions[0].answer is not None for result in results)
 
 
 async def test_overrun(sim_bundle: Bundle) -> None:

@@ -12,7 +12,8 @@ from grpc import aio
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal, TaskResult
-from spanserve.contract.limits import MAX_MESSAGE_BYTES
+from spanserve.contract.limits import MAX_FRAME_BYTES
+from spanserve.doors.grpc.server import FRAME_MARGIN
 from spanserve.v1 import task_pb2
 from tests.faults.answers import outcome, request_of
 from tests.kit.processes import WorkerProcess
@@ -191,14 +192,18 @@ async def test_malformed_request(channel: aio.Channel, request_bytes: bytes) -> 
     assert INVALID is refused.code
 
 
+#: Bytes of the largest message to a worker.
+LARGEST = MAX_FRAME_BYTES + FRAME_MARGIN
+
+
 async def test_the_largest_message(channel: aio.Channel) -> None:
-    """A request of 4 MiB is judged by its fields; a byte more is RESOURCE_EXHAUSTED before it is read."""
+    """A request of a little over 1 MiB is judged by its fields; a byte more is RESOURCE_EXHAUSTED before it is read."""
     task = message_of(Text(context=""))
-    task.context = "a" * (MAX_MESSAGE_BYTES - len(request_of(task)) - 10)
+    task.context = "a" * (LARGEST - len(request_of(task)) - 10)
     request = request_of(task)
     refused = await outcome(channel, request)
     assert isinstance(refused, Refusal)
     assert ("context", TOO_LARGE) == (refused.field, refused.code)
     with pytest.raises(aio.AioRpcError) as caught:
-        await raw_answer(channel, request + b"x" * (MAX_MESSAGE_BYTES + 1 - len(request)))
+        await raw_answer(channel, request + b"x" * (LARGEST + 1 - len(request)))
     assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()

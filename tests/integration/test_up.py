@@ -24,7 +24,7 @@ from tests.kit.wire import holding, make_tasks, raw_stream
 
 StartUp = Callable[..., UpProcess]
 
-IN_FLIGHT = 100
+IN_FLIGHT = 50
 CONTEXT = "Anna Holm said the harbour froze in 1871."
 ANSWERED = 'spanserve_questions_total{device="sim:fixed#%d",outcome="answer"}'
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from spanserve.client.errors import Forked
@@ -41,7 +42,10 @@ def use_grpc() -> None:
         Forked: a process that this one was forked from used it.
     """
     global _grpc_process
-    _grpc_process = _grpc_process or os.getpid()
+    if not _grpc_process:
+        _grpc_process = os.getpid()
+        # gRPC's own objects wait for a thread when they go, which a child has not: there nothing of them is collected.
+        os.register_at_fork(after_in_child=gc.freeze)
     if _grpc_process != os.getpid():
         raise Forked(
             f"process {_grpc_process} used gRPC before this one was forked from it, and gRPC does not work here: "

@@ -22,6 +22,7 @@ SCRIPTS = {
         "dead",
         "release",
         "mark",
+        "unmark",
         "beat",
         "leave",
     ),

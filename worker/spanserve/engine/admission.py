@@ -138,6 +138,7 @@ class Admission(Generic[TaskT, ResultT]):
         def ended(result: ResultT) -> None:
             self._of_calls -= windows
             finished(result)
+            self._serve()
 
         return self._start(account, task, ended, windows)
 
