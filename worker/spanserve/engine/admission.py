@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Generic
+from typing import Generic
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine.caller import ANYONE, Caller
@@ -240,6 +240,3 @@ class Admission(Generic[TaskT, ResultT]):
 
 def _full() -> Refusal:
     return Refusal(ErrorCode.RESOURCE_EXHAUSTED, "the worker is full", retry_after_ms=BUSY_RETRY_MS)
-
-
-AnyAdmission = Admission[Any, Any]
