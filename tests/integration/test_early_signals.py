@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-#: Stands for a heavy import: says that it has begun, and does not end.
-_SLOW = "import signal, sys\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\nwhile True:\n    signal.pause()\n"
+#: Stands for a heavy import: says that it has begun, and does not end. It computes: a signal that comes just before
+#: `signal.pause()` would be heard by no line of Python.
+_SLOW = "import sys\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\nwhile True:\n    pass\n"
 
 
 def stopped(folder: Path, *arguments: str, prefix: tuple[str, ...] = ()) -> int:

@@ -16,14 +16,18 @@ from spanserve.contract.errors import SettingsError
 from spanserve.doors import access as access_module
 from spanserve.doors.access import LOOK_S, Access
 from spanserve.doors.certificate import not_after, read_pem
+from spanserve.doors.grpc.guard import current_call
 from spanserve.doors.grpc.server import WITHDRAWAL_GRACE_S
+from spanserve.doors.grpc.service import Service
+from spanserve.doors.identity import Unidentified
 from spanserve.engine.observer import Observers
+from spanserve.v1 import worker_pb2 as pb
 from spanserve.worker.metrics import Metrics
 from tests.kit.callers import Caller
 from tests.kit.credential_files import Files, answers, end_of, serving_with, stream_of
 from tests.kit.identity import Identity, make_identity, make_signed
 from tests.kit.waiting import eventually
-from tests.kit.wire import make_task
+from tests.kit.wire import RawStream, make_task
 
 
 @pytest.fixture
@@ -94,6 +98,29 @@ async def test_a_role_goes(sim_bundle: Bundle, files: Files) -> None:
         path.write_text(path.read_text().replace("ask,observe", "observe"))
         await access.look()
         assert grpc.StatusCode.PERMISSION_DENIED is await end_of(stream)
+
+
+async def test_a_message_under_way_is_written_first(
+    sim_bundle: Bundle, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that ends while its first message is written is told why: gRPC takes one operation at a time."""
+
+    async def work(*_: object) -> None:
+        call = current_call()
+        asyncio.get_running_loop().call_soon(call.denied.set_result, Unidentified("not any more"))
+        await call.writer.write(pb.ServerFrame(bye=pb.Bye(reason="text " * 800_000)))
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Service, "_work", work)
+    bulk = files.let_in("bulk")
+    access = Access(files.settings)
+    async with (
+        serving_with(sim_bundle, access, "tls&tokens") as served,
+        bulk.channel(served.address) as channel,
+    ):
+        stream = RawStream(channel, bulk.metadata)
+        await stream.send(pb.ClientFrame(hello=pb.Hello()))
+        assert grpc.StatusCode.UNAUTHENTICATED is await end_of(stream)
 
 
 async def test_a_tenant_goes(sim_bundle: Bundle, files: Files) -> None:

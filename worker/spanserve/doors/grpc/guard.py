@@ -24,6 +24,8 @@ from spanserve.doors.rate import RateLimit
 
 #: Seconds that a client gets to write its first message before it is turned away.
 FIRST_FRAME_S = 5.0
+#: Seconds that a message under way to a client gets before its call ends without a reason.
+LAST_WRITE_S = 1.0
 _Context = aio.ServicerContext[Any, Any]
 #: A caller that is not let in: for observers, and in the words of gRPC.
 _DENIALS = {
@@ -32,18 +34,36 @@ _DENIALS = {
 }
 
 
+class Writer:
+    """The writing half of a call.
+
+    gRPC takes one operation at a time, and one whose waiting was cancelled is still under way: a status sent then would
+    be refused, and the client would learn nothing. So who ends the call waits for `free` first.
+    """
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+        self.free = asyncio.Lock()
+
+    async def write(self, message: Any) -> None:
+        async with self.free:
+            await self._context.write(message)
+
+
 class Call:
     """A call that was let in.
 
     Attributes:
         identity: of its caller, as of the last look.
+        writer: its writing half, where it streams.
         leave: what asks its client to go elsewhere; the method that serves it may set it.
     """
 
-    def __init__(self, method: str, shown: Shown, identity: Identity) -> None:
+    def __init__(self, method: str, shown: Shown, identity: Identity, context: _Context) -> None:
         self.method = method
         self.shown = shown
         self.identity = identity
+        self.writer = Writer(context)
         self.leave: Callable[[], None] = lambda: None
         #: Why it is let in no more, once that is so.
         self.denied: asyncio.Future[Denied] = asyncio.get_running_loop().create_future()
@@ -165,7 +185,7 @@ class Guard(aio.ServerInterceptor):
         certificate = _certificate(context) if self.gate.listener.certificates else None
         shown = Shown(headers, certificate)
         try:
-            call = Call(method, shown, self.gate.admit(method, shown))
+            call = Call(method, shown, self.gate.admit(method, shown), context)
         except Denied as denied:
             if frames is not None:
                 await _first(frames)
@@ -182,7 +202,7 @@ class Guard(aio.ServerInterceptor):
     async def _serve(self, call: Call, serve: Any, request: Any, context: _Context) -> None:
         """Serve a call that streams for as long as its caller is let in."""
         written = (
-            _write_all(serve(request, context), context)
+            _write_all(serve(request, context), call.writer)
             if isasyncgenfunction(serve)
             else serve(request, context)
         )
@@ -190,6 +210,10 @@ class Guard(aio.ServerInterceptor):
         self._calls.add(call)
         try:
             await asyncio.wait((serving, call.denied), return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                with contextlib.suppress(TimeoutError):  # of a client that does not read
+                    async with asyncio.timeout(LAST_WRITE_S):
+                        await call.writer.free.acquire()
             if serving.done():
                 serving.result()
                 return
@@ -208,9 +232,9 @@ async def _first(frames: AsyncIterator[Any]) -> None:
             await anext(frames, None)
 
 
-async def _write_all(messages: AsyncIterator[Any], context: _Context) -> None:
+async def _write_all(messages: AsyncIterator[Any], writer: Writer) -> None:
     async for message in messages:
-        await context.write(message)
+        await writer.write(message)
 
 
 async def _end(serving: asyncio.Future[None]) -> None:

@@ -150,7 +150,7 @@ class Service:
         stream = WorkStream(
             self._inside,
             frames,
-            context,
+            call.writer,
             caller=caller,
             reads=self._reads,
             own=lambda task: call.identity.own(task),
