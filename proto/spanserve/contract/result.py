@@ -55,13 +55,21 @@ class QuestionResult:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where the time of a task went, in microseconds, the longest of its questions each."""
+    """Where the time of a task went at its worker, in microseconds; of each stage the longest of its windows."""
 
     queue_us: int = 0
     tokenise_us: int = 0
     wait_us: int = 0
     device_us: int = 0
     decode_us: int = 0
+    #: From arrival to the result; 0 from workers that do not say it.
+    total_us: int = 0
+
+    @property
+    def elapsed_us(self) -> int:
+        """From arrival to the result; where nobody says it the sum of the stages, more than that if they overlapped."""
+        stages = self.queue_us + self.tokenise_us + self.wait_us + self.device_us + self.decode_us
+        return self.total_us or stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +113,7 @@ class TaskResult:
                 wait_us=timing.wait_us,
                 device_us=timing.device_us,
                 decode_us=timing.decode_us,
+                total_us=timing.total_us,
             ),
             worker=self.worker,
             model_digest=self.model_digest,
@@ -131,6 +140,7 @@ class TaskResult:
                 wait_us=timing.wait_us,
                 device_us=timing.device_us,
                 decode_us=timing.decode_us,
+                total_us=timing.total_us,
             ),
             worker=message.worker,
             model_digest=message.model_digest,

@@ -200,6 +200,11 @@ class Consumer:
         """Questions of all live tasks of the queue, waiting and leased."""
         return int(await guarded(lambda: self._redis.hget(self.keys.load, "questions")) or 0)
 
+    async def server_time_s(self) -> float:
+        """Unix time of the server in seconds: what ids of entries are made from."""
+        seconds, microseconds = await guarded(lambda: self._redis.time())
+        return float(seconds) + float(microseconds) / 1e6
+
     async def leave(self) -> None:
         """Take the name out, unless it still holds something."""
         keys = (self.keys.workers, self.keys.worker(self.name), *self.keys.streams)

@@ -507,6 +507,7 @@ class Timing(_message.Message):
     WAIT_US_FIELD_NUMBER: _builtins.int
     DEVICE_US_FIELD_NUMBER: _builtins.int
     DECODE_US_FIELD_NUMBER: _builtins.int
+    TOTAL_US_FIELD_NUMBER: _builtins.int
     queue_us: _builtins.int
     """From arrival to the start of tokenisation."""
     tokenise_us: _builtins.int
@@ -517,6 +518,8 @@ class Timing(_message.Message):
     """On the device, the wait in its slot included."""
     decode_us: _builtins.int
     """Logits to spans."""
+    total_us: _builtins.int
+    """From arrival to the result. The stages above may add up to more: those of several windows overlap."""
     def __init__(
         self,
         *,
@@ -525,10 +528,11 @@ class Timing(_message.Message):
         wait_us: _builtins.int = ...,
         device_us: _builtins.int = ...,
         decode_us: _builtins.int = ...,
+        total_us: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_us", b"decode_us", "device_us", b"device_us", "queue_us", b"queue_us", "tokenise_us", b"tokenise_us", "wait_us", b"wait_us"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decode_us", b"decode_us", "device_us", b"device_us", "queue_us", b"queue_us", "tokenise_us", b"tokenise_us", "total_us", b"total_us", "wait_us", b"wait_us"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -137,6 +137,18 @@ async def test_what_a_lost_reply_leased_is_recovered(bare: QueueRig, sim_bundle:
         assert {f"t{n}": "done" for n in range(3)} == await made.ended(3)
 
 
+async def test_time_from_the_queue_to_the_end(bare: QueueRig, sim_bundle: Bundle) -> None:
+    """The time of a task counts from its entry in the queue once Redis knows its end, and apart in the worker."""
+    async with served(bare, sim_bundle) as made:
+        await bare.submit(queued_task("t"))
+        assert {"t": "done"} == await made.ended(1)
+        sample, bulk = made.engine.metrics.registry.get_sample_value, {"priority": "bulk"}
+        await eventually(lambda: sample("spanserve_queue_task_seconds_count", bulk) == 1)
+        assert 1 == sample("spanserve_task_seconds_count", bulk)
+        longest = {"priority": "bulk", "le": "600.0"}
+        assert 1 == sample("spanserve_queue_task_seconds_bucket", longest)
+
+
 async def test_a_worker_in_doubt_leaves_its_tasks_to_others(bare: QueueRig, sim_bundle: Bundle) -> None:
     """While faults keep a worker from claiming it is not ready, and gives back what has not run."""
     async with served(bare, sim_bundle) as made:

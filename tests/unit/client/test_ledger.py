@@ -54,7 +54,7 @@ def result(name: str = "p00000") -> TaskResult:
             QuestionResult(f"{name}-b", error=refused),
             QuestionResult(f"{name}-c", error=Refusal(ErrorCode.INTERNAL, "")),
         ),
-        timing=Timing(1, 2, 3, 4, 5),
+        timing=Timing(1, 2, 3, 4, 5, 6),
         worker="mlu-0",
         model_digest="cd" * 32,
         attempt=2,

@@ -238,14 +238,22 @@ def test_windows() -> None:
 
 
 def test_latency() -> None:
-    """Times of a task are the sum of its stages; the last bin holds what lies beyond the 99th percentile."""
-    timings = [Timing(queue_us=10, device_us=10 * i) for i in range(1, 101)]
+    """Times are those of whole tasks, whatever their stages add up to; the last bin holds what lies beyond p99."""
+    timings = [Timing(queue_us=10, device_us=10 * i, total_us=10 + 10 * i) for i in range(1, 101)]
+    timings = [replace(timing, wait_us=7, decode_us=5) for timing in timings]
     found = latency(timings, bins=10)
     assert found is not None
     # totals 20, 30, ... 1010; nearest rank of 0.5 is the 51st, 520; of 0.99 the 100th, 1010
     assert (520, 1010, 1010) == (found.p50_us, found.p99_us, found.histogram.limit)
     assert 100 == sum(found.histogram.counts)
-    assert {"queue": 10.0, "tokenise": 0.0, "wait": 0.0, "device": 505.0, "decode": 0.0} == found.stages
+    assert {"queue": 10.0, "tokenise": 0.0, "wait": 7.0, "device": 505.0, "decode": 5.0} == found.stages
+
+
+def test_latency_of_older_workers() -> None:
+    """Where a worker does not say how long a task took in all, its stages are added up."""
+    found = latency([Timing(1, 2, 3, 4, 5)])
+    assert found is not None
+    assert 15 == found.p50_us
 
 
 @pytest.mark.parametrize("timings", [[], [Timing()]], ids=["none", "zero"])

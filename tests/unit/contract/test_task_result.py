@@ -47,7 +47,7 @@ RESULTS = st.builds(
         st.builds(QuestionResult, TEXTS, answer=ANSWERS) | st.builds(QuestionResult, TEXTS, error=REFUSALS),
         max_size=4,
     ).map(tuple),
-    timing=st.builds(Timing, LARGE, LARGE, LARGE, LARGE, LARGE),
+    timing=st.builds(Timing, LARGE, LARGE, LARGE, LARGE, LARGE, LARGE),
     worker=TEXTS,
     model_digest=TEXTS,
     attempt=SMALL,

@@ -64,6 +64,20 @@ async def test_expired_tasks_are_not_computed() -> None:
         assert 2 == sum(made.device.ran)
 
 
+async def test_time_in_all() -> None:
+    """A task's time is that from its arrival to its result, however many of its windows waited for it side by side."""
+    clock = Clock()
+    async with rig(clock=clock) as made:
+        unblock = made.block()
+        (request,), (future,) = made.submit(task("a", (1,), (2,)))
+        await made.entered(2)
+        clock.now += 3.0
+        unblock()
+        await made.run(task("next"))
+        await future
+        assert (3.0, 3_000_000) == (request.total_s, request.timing.total_us)
+
+
 async def test_expired_before_encoding() -> None:
     """A task that is late when its turn to be encoded comes is not encoded."""
     clock = Clock()

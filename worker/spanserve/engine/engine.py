@@ -375,6 +375,7 @@ class Engine(Generic[TaskT, ResultT]):
         if not self._requests:
             self.idle.set()
         self.ended_questions += len(request.questions)
+        request.ended_at = self._clock()
         result = self._pipeline.finish(request)
         self.observers.tell(Observer.request_ended, request, result)
         callback(result)

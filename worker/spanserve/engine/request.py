@@ -59,6 +59,8 @@ class Request(Generic[T]):
     wait_s: float = 0.0
     device_s: float = 0.0
     decode_s: float = 0.0
+    #: When its last question ended; 0.0 before.
+    ended_at: float = 0.0
     questions: tuple[QuestionState, ...] = field(init=False)
     _open: int = field(init=False)
 
@@ -102,7 +104,13 @@ class Request(Generic[T]):
             wait_us=_us(self.wait_s),
             device_us=_us(self.device_s),
             decode_us=_us(self.decode_s),
+            total_us=_us(self.total_s),
         )
+
+    @property
+    def total_s(self) -> float:
+        """Seconds from its arrival to the end of its last question."""
+        return max(0.0, self.ended_at - self.arrived)
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from spanserve.contract import ErrorCode, Task, TaskResult
+from spanserve.contract import ErrorCode, Priority, Task, TaskResult
 from spanserve.doors.grpc.observer import StreamObserver
 from spanserve.doors.observer import DENIALS, AccessObserver, DoorObserver
 from spanserve.doors.redis.observer import QueueObserver
@@ -17,6 +17,29 @@ from spanserve.engine.state import State
 from spanserve.queue import Claimed, End, Ended, JobState
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+#: Of whole tasks, closer than those of a stage: half of them lie where limits are set.
+_TASK_SECONDS = (
+    *(
+        0.001,
+        0.002,
+        0.003,
+        0.005,
+        0.0075,
+        0.01,
+        0.015,
+        0.02,
+        0.03,
+        0.05,
+        0.075,
+        0.1,
+        0.15,
+        0.2,
+        0.3,
+        0.5,
+        0.75,
+    ),
+    *(1, 1.5, 2, 3, 5, 7.5, 10, 20, 30, 60, 120, 300, 600),
+)
 _SHARES = tuple(step / 10 for step in range(1, 11))
 
 
@@ -64,6 +87,20 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         self.stage_seconds = histogram(
             "stage_seconds", "Seconds a task spent in each stage.", _SECONDS, "stage"
         )
+        self.task_seconds = histogram(
+            "task_seconds",
+            "Seconds from a task's arrival at the worker to its result.",
+            _TASK_SECONDS,
+            "priority",
+        )
+        self.queue_task_seconds = histogram(
+            *(
+                "queue_task_seconds",
+                "Seconds from the entry of a task in the queue to its end.",
+                _TASK_SECONDS,
+            ),
+            "priority",
+        )
         self.queue_claimed = counter("queue_claimed_total", "Tasks leased from the queue.", "how")
         self.queue_ended = counter(
             "queue_ended_total", "Ends brought to the queue, and what it said.", "state", "outcome"
@@ -95,6 +132,10 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
             self.queue_put_aside.labels(kind)
         for reason in DENIALS:
             self.denied.labels(reason)
+        self._task_seconds = {p: self.task_seconds.labels(p.name.lower()) for p in Priority}
+        self._queue_task_seconds = {
+            number: self.queue_task_seconds.labels(name) for number, name in ((1, "interactive"), (2, "bulk"))
+        }
         self._stages = {
             stage: self.stage_seconds.labels(stage)
             for stage in ("queue", "tokenise", "wait", "device", "decode")
@@ -140,6 +181,8 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         }
         for stage, histogram in self._stages.items():
             histogram.observe(max(0.0, seconds[stage]))
+        if not request.cancelled:  # those that were withdrawn nobody waited for
+            self._task_seconds[request.task.priority].observe(request.total_s)
 
     # --- of the doors
 
@@ -184,6 +227,10 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
 
     def task_ended(self, end: End, outcome: Ended | None) -> None:
         self.queue_ended.labels(end.state.value, outcome or "refused").inc()
+
+    def task_aged(self, end: End, age_s: float) -> None:
+        if end.state is not JobState.CANCELLED:
+            self._queue_task_seconds[end.lease.number].observe(age_s)
 
     def breaker_changed(self, *, closed: bool) -> None:
         self.queue_breaker_open.set(not closed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,7 +93,6 @@ class Evaluation:
         try:
             earlier = await transport.before()
             stream = transport.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
-            began = time.monotonic()
             with progress:
                 async with contextlib.aclosing(stream.run(todo)) as arriving:
                     async for arrived in arriving:
@@ -102,12 +100,11 @@ class Evaluation:
                         for result in arrived:
                             finished = results.add(result)
                             progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
-            seconds = time.monotonic() - began
             later = await transport.after()
         finally:
             await transport.close()
         padding = _padding(earlier, later, unique_names=transport.unique_names)
-        return _Run(seconds, tuple(later.values()), padding, stream.copies)
+        return _Run(progress.seconds, tuple(later.values()), padding, stream.copies)
 
 
 @dataclass(frozen=True, slots=True)

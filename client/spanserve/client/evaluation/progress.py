@@ -35,7 +35,7 @@ class RunProgress:
         self._weight = max(weight, 1e-9)
         self._console = console
         self._clock = clock
-        self._began = clock()
+        self._began = self._last = clock()
         self._done = 0
         self._done_weight = 0.0
         self._start_weight = 0.0
@@ -52,6 +52,8 @@ class RunProgress:
         self._task = self._bar.add_task("evaluating", total=self._weight, state="")
 
     def __enter__(self) -> Self:
+        self._began = self._last = self._clock()
+        self._next_line = self._began + LINE_INTERVAL_S
         if self._console.is_terminal:
             self._bar.start()
         return self
@@ -67,11 +69,18 @@ class RunProgress:
         self._start_done, self._start_weight = questions, weight
         self._done, self._done_weight = questions, weight
 
+    @property
+    def seconds(self) -> float:
+        """From the beginning to the last question that was finished: what every rate of the run is by."""
+        return self._last - self._began
+
     def advance(self, questions: int, weight: float, workers: str) -> None:
         """Note finished questions; `workers` says who did what."""
         self._done += questions
         self._done_weight += weight
         now = self._clock()
+        if questions:
+            self._last = now
         state = self._state(now, workers)
         if self._console.is_terminal:
             self._bar.update(self._task, completed=self._done_weight, state=state)

@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 from spanserve.client.evaluation.results import Results
@@ -20,7 +20,7 @@ QUESTION_TYPES: Final = ("what", "who", "when", "where", "why", "how many", "how
 _LENGTH_STARTS: Final = (1, 2, 3, 5, 9)
 ANSWER_LENGTHS: Final = ("1", "2", "3-4", "5-8", "9+")
 NO_ANSWER: Final = "no answer"
-#: Stages in the order of `Timing`.
+#: Stages in their order, as `Timing` names them.
 STAGES: Final = ("queue", "tokenise", "wait", "device", "decode")
 
 _QUESTION_WORD = re.compile(r"\b(how (?:many|much)|what|who|whom|whose|when|where|why|which|how)\b")
@@ -44,7 +44,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Times of whole tasks in microseconds, and the mean of each stage."""
+    """Times of whole tasks in microseconds, and the mean of each stage. Stages of several windows overlap."""
 
     histogram: Histogram
     p50_us: float
@@ -90,21 +90,20 @@ def windows_per_question(results: Results) -> list[tuple[int, int]]:
 
 def latency(timings: Iterable[Timing], bins: int = 32) -> Latency | None:
     """Distribution of task times; None without any. The histogram ends at the 99th percentile."""
-    rows = [astuple(timing) for timing in timings]
-    totals = sorted(map(sum, rows))
+    rows = list(timings)
+    totals = sorted(timing.elapsed_us for timing in rows)
     if not totals or not totals[-1]:
         return None
     limit = _percentile(totals, 0.99) or totals[-1]
     counts = [0] * bins
     for total in totals:
         counts[min(int(total / limit * bins), bins - 1)] += 1
-    means = (sum(column) / len(rows) for column in zip(*rows, strict=True))
     return Latency(
         histogram=Histogram(tuple(counts), limit),
         p50_us=_percentile(totals, 0.5),
         p95_us=_percentile(totals, 0.95),
         p99_us=_percentile(totals, 0.99),
-        stages=dict(zip(STAGES, means, strict=True)),
+        stages={stage: sum(getattr(row, f"{stage}_us") for row in rows) / len(rows) for stage in STAGES},
     )
 
 

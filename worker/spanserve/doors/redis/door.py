@@ -22,6 +22,7 @@ from spanserve.doors.redis.intake import Intake
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.doors.redis.leases import LeaseKeeper
 from spanserve.doors.redis.observer import QueueObserver
+from spanserve.doors.redis.queue_clock import QueueClock
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.doors.redis.share import Share
 from spanserve.doors.redis.unknown_version import UnknownVersions
@@ -91,6 +92,7 @@ class RedisDoor(Observer):
             inside, settings.queue, self.held, self._finisher, self._unknown, self._wake.set
         )
         self._share = Share()
+        self._queue_clock = QueueClock(clock)
         self._keeper: LeaseKeeper | None = None
         self._reading = False
         self._provisioned = False
@@ -171,6 +173,7 @@ class RedisDoor(Observer):
             log.info("the queue has its own settings", asked=repr(self._config), found=repr(config))
         self._config = config
         self._use_lease(config.lease_ms)
+        await self._queue_clock.look(self._writer)
         if self._keeper is None:
             self._keeper = LeaseKeeper(
                 self._settings,
@@ -304,13 +307,18 @@ class RedisDoor(Observer):
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
                     self._use_lease(await self._writer.beat(fields))
+                    await self._queue_clock.look(self._writer)
                     questions = await self._writer.questions()
                     self._engine.observers.tell(QueueObserver.queue_seen, questions)
 
     def _ended(self, held: LeasedTask, end: End, outcome: Ended | None) -> None:
         """Redis knows the end of a task."""
         self._intake.drop(held)
-        self._engine.observers.tell(QueueObserver.task_ended, end, outcome)
+        tell = self._engine.observers.tell
+        tell(QueueObserver.task_ended, end, outcome)
+        age_s = self._queue_clock.age_s(end.lease.entry)
+        if outcome is Ended.OK and age_s is not None:
+            tell(QueueObserver.task_aged, end, age_s)
         if outcome is Ended.OK and end.state in (JobState.DONE, JobState.FAILED, JobState.DEAD):
             self.breaker.note(fault=held.faulted or end.state is JobState.DEAD)
             self._show_breaker()

@@ -23,5 +23,8 @@ class QueueObserver:
     def task_ended(self, end: End, outcome: Ended | None) -> None:
         """An end was brought to the queue, which said this; None if it refused it for good."""
 
+    def task_aged(self, end: End, age_s: float) -> None:
+        """A task has ended, so many seconds after it was queued."""
+
     def breaker_changed(self, *, closed: bool) -> None:
         """Claims go on, or are stopped."""
