@@ -25,8 +25,8 @@ test: $(VENV)/.dev ## Run every test that needs no card
 test-unit: $(VENV)/.dev ## Run the tests that start no process: under a minute of processor time
 	$(BIN)/python -m pytest tests/unit
 
-test-more: $(VENV)/.dev ## Run the property tests with twenty times the examples: long, and not part of `test`
-	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile more --timeout 3600
+test-more: $(VENV)/.dev ## Run the long tests, and property tests with twenty times the examples: not part of `test`
+	$(BIN)/python -m pytest -m 'long or hypothesis' --hypothesis-profile more --timeout 3600
 
 check: lint types arrows stubs py37 ## Everything but the tests: lint, types, arrows, stub drift, Python 3.7
 

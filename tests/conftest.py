@@ -16,7 +16,7 @@ from tests.kit.bundles import make_sim_bundle
 from tests.kit.fleets import UpProcess
 from tests.kit.processes import WorkerProcess
 from tests.kit.python37 import NUMPY, ONNXRUNTIME, make_python37
-from tests.kit.redis_server import Executable, RedisServer, servers
+from tests.kit.redis_server import Executable, RedisServer, newer_servers, servers
 
 # No deadline: how long an example takes says how busy the machine is.
 settings.register_profile("default", deadline=None)
@@ -71,9 +71,18 @@ def start_up(sim_bundle: Bundle) -> Iterator[Callable[..., UpProcess]]:
         up.close()
 
 
-@pytest.fixture(params=servers(), ids=str)
+@pytest.fixture(
+    params=(*servers(), *(pytest.param(one, marks=pytest.mark.long) for one in newer_servers())), ids=str
+)
 def redis_executable(request: pytest.FixtureRequest) -> Executable:
-    """Every Redis server that is found, one of each series."""
+    """Every Redis server that is found, one of each series; the newer ones in `make test-more` alone."""
+    assert isinstance(request.param, Executable)
+    return request.param
+
+
+@pytest.fixture(params=(*servers(), *newer_servers()), ids=str)
+def any_server(request: pytest.FixtureRequest) -> Executable:
+    """Every server that is found, Redis 8 and Valkey among them: for what servers may decide differently."""
     assert isinstance(request.param, Executable)
     return request.param
 

@@ -4,7 +4,8 @@
 #   make-users.sh FOLDER > users.acl
 #
 # FOLDER holds the files producer, worker and admin: a password each and nothing else. The clients read the same
-# files (--redis-password-file). Passwords appear neither in arguments nor in the output.
+# files (--redis-password-file). Passwords appear neither in arguments nor in the output. For where only a shell is;
+# `spanserve queue users FOLDER` prints the same, and producers that are shut into a queue each.
 set -eu
 
 folder=${1:?usage: make-users.sh FOLDER > users.acl}
@@ -21,6 +22,4 @@ hash() {
 producer=$(hash producer)
 worker=$(hash worker)
 admin=$(hash admin)
-sed -e '/^#/d' -e '/^$/d' -e "s/@PRODUCER@/#$producer/" -e "s/@WORKER@/#$worker/" -e "s/@ADMIN@/#$admin/" \
-    "$(dirname "$0")/users.acl.in" |
-    awk '/^ / { sub(/^ +/, " "); printf "%s", $0; next } NR > 1 { print "" } { printf "%s", $0 } END { print "" }'
+sed -e "s/@PRODUCER@/#$producer/" -e "s/@WORKER@/#$worker/" -e "s/@ADMIN@/#$admin/" "$(dirname "$0")/users.acl.in"

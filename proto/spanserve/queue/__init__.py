@@ -10,7 +10,7 @@ from spanserve.queue.connection import LONGEST_PAUSE_S, RedisSettings
 from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
 from spanserve.queue.dead_letters import DeadLetter, purge_dead_letters, read_dead_letters
 from spanserve.queue.entry import Entry, EntryRef
-from spanserve.queue.errors import NoQueue, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue.errors import NoQueue, NoScript, QueueError, QueueFull, QueueUnavailable
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.overview import Depth, Overview, PendingEntry, live_jobs, overview, pending
 from spanserve.queue.producer import Event, Producer, Submitted
@@ -34,6 +34,7 @@ __all__ = [
     "Keys",
     "Lease",
     "NoQueue",
+    "NoScript",
     "Overview",
     "PendingEntry",
     "Producer",

@@ -10,13 +10,22 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
+from spanserve.queue import previous
 from spanserve.queue.connection import fault_of, guarded
-from spanserve.queue.errors import QueueError
+from spanserve.queue.errors import NoScript, QueueError
 
 #: Scripts sent in one round trip: a server that runs them answers nobody else.
 MAX_PIPELINE = 64
+
+#: Every script there is; see layout.md.
+SCRIPTS = (
+    *("provision", "submit", "claim", "reclaim", "renew", "finish", "dead", "release"),
+    *("cancel", "replay", "mark", "unmark", "beat", "leave"),
+)
+#: Those that are called by users who may not load any.
+OF_PRODUCERS = ("submit", "cancel")
 
 Argument = str | bytes | int
 
@@ -33,8 +42,18 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """The script of a name, see layout.md."""
+    return _script(name, "prelude", name)
+
+
+@cache
+def previous_script(name: str) -> Script:
+    """The script of producers of the release before this one."""
+    return _script(name, f"previous/{name}")
+
+
+def _script(name: str, *parts: str) -> Script:
     folder = files("spanserve.queue") / "scripts"
-    body = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
+    body = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 
 
@@ -62,13 +81,14 @@ async def evaluate(redis: Redis, call: Call) -> Any:
 async def evaluate_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
     """Run scripts in as few round trips as their number allows; one reply each, in order.
 
-    A script that the server has lost is loaded and its calls are sent again: scripts may be.
+    Scripts that the server has lost are loaded, and calls of them are sent again: they may be.
 
     Returns:
         Replies; a `QueueError` in the place of a call that failed while others did not.
 
     Raises:
         QueueUnavailable: the connection failed. Any of the calls may have had its effect.
+        NoScript: the server has lost a script, and this user may not load it.
     """
     replies: list[Any] = []
     for first in range(0, len(calls), MAX_PIPELINE):
@@ -76,7 +96,7 @@ async def evaluate_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
         found = await _send(redis, part)
         lost = [place for place, reply in enumerate(found) if isinstance(reply, NoScriptError)]
         if lost:
-            await _load(redis, {part[place].name for place in lost})
+            await load_scripts(redis, part[lost[0]].name)
             again = await _send(redis, [part[place] for place in lost])
             for place, reply in zip(lost, again, strict=True):
                 found[place] = reply
@@ -91,6 +111,28 @@ async def _send(redis: Redis, calls: Iterable[Call]) -> list[Any]:
     return await guarded(lambda: pipeline.execute(raise_on_error=False))
 
 
-async def _load(redis: Redis, names: Iterable[str]) -> None:
-    for name in names:
-        await guarded(redis.script_load, script(name).body)
+async def load_scripts(redis: Redis, wanted: str = "submit") -> None:
+    """Give the server every script, those that producers of the release before this one call among them.
+
+    Whoever may load scripts does so for those who may not: when it starts, and when Redis has lost them.
+
+    Raises:
+        NoScript: this user may not; says that somebody else has to load the one that is wanted.
+        QueueError: see `guarded`.
+    """
+    bodies = [script(name).body for name in SCRIPTS]
+    bodies += [previous_script(name).body for name in OF_PRODUCERS if name in previous.SHAS]
+
+    async def load() -> bool:
+        try:
+            for body in bodies:
+                await redis.script_load(body)
+        except NoPermissionError:
+            return False
+        return True
+
+    if not await guarded(load):
+        raise NoScript(
+            f"Redis does not have the script {wanted} of this release (NOSCRIPT): a worker of this release loads it "
+            "when it starts, and within seconds when Redis has lost it"
+        )

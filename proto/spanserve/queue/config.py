@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from spanserve.contract import Refusal
-from spanserve.queue.calls import Call, evaluate
+from spanserve.queue.calls import Call, evaluate, load_scripts
 from spanserve.queue.connection import guarded
 from spanserve.queue.errors import NoQueue, QueueError
 from spanserve.queue.keys import Keys
@@ -67,6 +67,7 @@ async def provision(redis: Redis, keys: Keys, config: QueueConfig) -> QueueConfi
             f"maxmemory-policy of Redis is {policy}: it would evict jobs; set it to noeviction "
             "(redis-cli CONFIG SET maxmemory-policy noeviction)"
         )
+    await load_scripts(redis)  # those of producers as well, who may not
     return QueueConfig.parse(
         await evaluate(redis, Call("provision", (keys.config, *keys.streams), astuple(config)))
     )

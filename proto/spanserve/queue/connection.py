@@ -184,6 +184,11 @@ async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: 
 def fault_of(error: BaseException) -> QueueError:
     """What an exception of redis-py, or an error among replies, means for the caller."""
     text = str(error) or type(error).__name__
+    if isinstance(error, exceptions.NoPermissionError) and "'evalsha'" in text:
+        return QueueError(
+            f"Redis does not let us in: {text}. It may not know the scripts of this release: make its users file anew "
+            "(spanserve queue users) before workers and clients are updated"
+        )
     if isinstance(error, _DENIED) or "NOAUTH" in text or "WRONGPASS" in text:
         return QueueError(f"Redis does not let us in: {text}")
     if isinstance(error, exceptions.OutOfMemoryError) or "OOM command not allowed" in text:

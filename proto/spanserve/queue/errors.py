@@ -17,5 +17,9 @@ class NoQueue(QueueUnavailable):
     """Redis answers, but there is no such queue: a worker makes it when it starts. Worth another try."""
 
 
+class NoScript(QueueUnavailable):
+    """Redis answers, but has lost a script that this user may not load: a worker does. Worth another try."""
+
+
 class QueueFull(QueueError):
     """Redis is at `maxmemory` and takes nothing new. Ends still go through."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, RedisError
 
 from spanserve.queue import (
     Consumer,
@@ -21,6 +21,7 @@ from spanserve.queue import (
     JobState,
     Keys,
     Lease,
+    NoScript,
     Producer,
     QueueConfig,
     QueueError,
@@ -29,11 +30,14 @@ from spanserve.queue import (
     live_jobs,
     overview,
     pending,
+    previous,
     provision,
     purge_dead_letters,
     read_dead_letters,
     workers_seen,
 )
+from spanserve.queue.calls import SCRIPTS, script
+from spanserve.queue.users import ROLES
 from tests.kit.processes import PATIENCE_S, WorkerProcess
 from tests.kit.queue_rig import queued_task, result_of
 from tests.kit.redis_server import Executable, RedisServer
@@ -42,6 +46,8 @@ DEPLOY = Path(__file__).parents[3] / "deploy" / "redis"
 USERS = ("producer", "worker", "admin")
 #: Where the data is, and how the server is reached: not the same in a test.
 PLACES = ("dir", "aclfile", "bind", "port", "protected-mode", "save")
+#: One more user, who breaks things.
+ROOT = "user root on >root ~* &* +@all"
 REFUSED = (
     ("KEYS", "*"),
     ("FLUSHALL",),
@@ -56,13 +62,11 @@ REFUSED = (
 )
 
 #: What the servers say of a command or a key that a script may not use.
-REFUSAL = r"can't run this command|no permissions"
+REFUSAL = r"can't run this command|[Nn]o permissions"
 
 
 @pytest.fixture
-def server(
-    start_redis: Callable[..., RedisServer], redis_executable: Executable, tmp_path: Path
-) -> RedisServer:
+def server(start_redis: Callable[..., RedisServer], any_server: Executable, tmp_path: Path) -> RedisServer:
     """A Redis with our redis.conf and users; the password of each is in a file of its name."""
     for name in USERS:
         (tmp_path / name).write_text(f"password of {name}\n")
@@ -70,7 +74,7 @@ def server(
     lines = (DEPLOY / "redis.conf").read_text(encoding="utf-8").splitlines()
     directives = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
     config = {name: value for name, value in directives if name not in PLACES}
-    return start_redis(redis_executable, config=config, acl=made.stdout.splitlines())
+    return start_redis(any_server, config=config, acl=(*made.stdout.splitlines(), ROOT))
 
 
 @asynccontextmanager
@@ -147,6 +151,89 @@ async def test_admin(server: RedisServer, tmp_path: Path) -> None:
         jobs = await live_jobs(admin, keys, "", "r")
         assert 2 == len(jobs)
         assert {"cancelled", "flagged"} == set(await Producer(admin, keys).cancel(jobs))
+
+
+def commands_of(server: RedisServer, folder: Path) -> list[tuple[str, ...]]:
+    """Every command of a server, as words that say nothing wrong; those that need no login are for everybody."""
+    # No user may ask for them: a server without users is asked.
+    with RedisServer(folder / "plain", server.executable) as plain:
+        found = plain.client().execute_command("COMMAND")
+    commands = []
+    for name, info in found.items():
+        # Since 7.0 a command that is many is a list of them; in 6.2 it is told apart by its first word alone.
+        parts = [(part[0].decode(), part[1]) for part in info.get("subcommands") or ()] or [
+            (name, info["arity"])
+        ]
+        for part, arity in parts:
+            if "no_auth" not in info["flags"]:
+                words = part.split("|")
+                commands.append((*words, *["{q:squad}:none"] * (abs(arity) - len(words))))
+    return commands
+
+
+async def tried(redis: Redis, *words: str) -> bool:
+    """Whether a user may send a command, whatever comes of it."""
+    client: Any = redis
+    try:
+        await client.execute_command(*words)
+    except NoPermissionError:
+        return False
+    except RedisError as error:
+        return not any(word in str(error) for word in ("NOPERM", "not allowed"))  # as EXEC and MODULE have it
+    return True
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_every_command(server: RedisServer, tmp_path: Path, user: str) -> None:
+    """Of all commands that the server has a user may send those that are meant for it, and no other."""
+    granted = set(ROLES[user].commands)
+    many = {name.partition("|")[0] for name in granted if "|" in name}
+    async with connected(server, tmp_path, user) as redis:
+        for words in commands_of(server, tmp_path):
+            if words == ("acl", "load") and user == "admin":
+                continue  # it ends our connection
+            if words[0] in many and words[0] not in granted and "{" in words[1]:  # 6.2
+                assert not await tried(redis, *words), words
+            else:
+                name = "|".join(word for word in words if "{" not in word)
+                assert (name in granted) is await tried(redis, *words), words
+        for name in granted:
+            command, _, first = name.partition("|")
+            if first and name != "acl|load":
+                assert await tried(redis, command, first, "{q:squad}:none", "none", "0"), name
+
+
+@pytest.mark.parametrize("user", USERS)
+async def test_every_script(server: RedisServer, tmp_path: Path, user: str) -> None:
+    """A user may run its scripts of two releases, no other of ours, and none of its own; nobody can keep Redis busy."""
+    async with connected(server, tmp_path, "worker") as worker:
+        own = await worker.script_load("while true do end")
+    async with connected(server, tmp_path, user) as redis:
+        for name in SCRIPTS:
+            for sha in filter(None, (script(name).sha, previous.SHAS.get(name))):
+                assert (name in ROLES[user].scripts) is await tried(redis, "EVALSHA", sha, "0"), name
+        for words in (("EVALSHA", own, "0"), ("EVAL", "return 1", "0")):
+            assert not await tried(redis, *words)
+        assert ("script|load" in ROLES[user].commands) is await tried(redis, "SCRIPT", "LOAD", "return 1")
+
+
+async def test_scripts_that_are_gone(server: RedisServer, tmp_path: Path) -> None:
+    """A producer whose script Redis has lost is told to wait; a worker that makes any call has it loaded again."""
+    keys = Keys("squad")
+    async with (
+        connected(server, tmp_path, "worker") as worker,
+        connected(server, tmp_path, "producer") as theirs,
+    ):
+        producer = Producer(theirs, keys)
+        with pytest.raises(NoScript, match="a worker of this release loads it"):
+            await producer.submit([queued_task()])
+        await provision(worker, keys, QueueConfig())
+        assert ["queued"] == list(await producer.submit([queued_task("a")]))
+        server.client(username="root", password="root").script_flush()
+        with pytest.raises(NoScript):
+            await producer.submit([queued_task("b")])
+        await Consumer(worker, keys, "w").beat({"name": "w"})
+        assert ["queued"] == list(await producer.submit([queued_task("b")]))
 
 
 @pytest.mark.parametrize("user", USERS)

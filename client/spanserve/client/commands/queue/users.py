@@ -1,0 +1,57 @@
+"""`spanserve queue users` and `spanserve queue load`: who may call what, and what is there to be called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spanserve.client.commands.queue.access import QueueAccess, command
+from spanserve.contract.escape import escape
+from spanserve.queue.calls import load_scripts
+from spanserve.queue.users import ROLES, secrets_in, users_file
+
+
+@command(
+    "users",
+    """Examples:
+  spanserve queue users secrets > users.acl
+  spanserve queue users > deploy/redis/users.acl.in
+\b
+Exit status: 0 printed, 2 a password is missing.""",
+)
+def users(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Folder with a file for each user, which holds its password: producer, worker, admin; producer-squad "
+            "for one that is shut into the queue squad. Without: @PRODUCER@ and so on stand for the passwords.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Print the ACL file of Redis, for workers and clients of this release and of the one before.
+
+    Of scripts a user may run only its own of these two releases; producers cannot load any, workers do it for them.
+    Give it to Redis (aclfile, ACL LOAD) before workers and clients are updated. Passwords appear as SHA-256 only.
+    """
+    secrets = {role: f"@{role.upper()}@" for role in ROLES} if folder is None else secrets_in(folder)
+    sys.stdout.write("".join(f"{escape(line, sys.maxsize)}\n" for line in users_file(secrets).splitlines()))
+
+
+@command(
+    "load",
+    """Examples:
+  spanserve queue load --redis redis://localhost
+\b
+Exit status: 0 loaded, 2 no Redis, or a user who may not.""",
+)
+def load(*, access: QueueAccess) -> None:
+    """Load the scripts of this release, and those that producers of the one before call, into Redis.
+
+    Workers do so when they start. This is for producers of this release where only older workers are.
+    """
+    access.visit(lambda redis, _: load_scripts(redis))
+    access.show({"loaded": True}, "the scripts are loaded")
