@@ -14,6 +14,7 @@ from typing import NamedTuple
 import typer
 from rich.text import Text
 
+from spanserve.cli.completion import complete, is_asked
 from spanserve.contract.errors import SpanserveError
 from spanserve.contract.escape import escape
 from spanserve.options.terminal import Rows, Terminal, complain
@@ -64,13 +65,15 @@ def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> Non
     Args:
         ready: called when all is imported that the subcommand needs.
     """
+    if is_asked(arguments):
+        complete(arguments, {name: command.line for name, command in COMMANDS.items()}, _load)
     if arguments[:1] == ["help"] and len(arguments) > 1:
         arguments = [*arguments[1:], "--help"]
     name = arguments[0] if arguments else "--help"
     if name in ("-h", "--help", "help"):
         _overview()
         return
-    if name == "--version":
+    if name in ("-V", "--version"):
         Terminal().print(f"spanserve {version('spanserve')}")
         return
     if name not in COMMANDS:
@@ -131,4 +134,5 @@ def _overview() -> None:
     terminal.print("Extractive question answering, served in batches.\n")
     terminal.print("Usage: spanserve COMMAND [OPTIONS]; `spanserve COMMAND --help` shows examples.\n")
     terminal.print(table)
-    terminal.print("\nWithout an address, eval and ask start a private worker on the built-in model.")
+    terminal.print("\n`spanserve --install-completion` teaches your shell to complete commands and options.")
+    terminal.print("Without an address, eval and ask start a private worker on the built-in model.")

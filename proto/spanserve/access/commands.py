@@ -26,12 +26,10 @@ from spanserve.access.role import Role, parse_roles
 from spanserve.access.token import digest_of, new_token
 from spanserve.contract.escape import escape
 from spanserve.contract.limits import ID_PATTERN
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal, complain
 
-app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Say who may use workers: the tokens of --tokens FILE."
-)
+app = application(no_args_is_help=True, summary="Say who may use workers: the tokens of --tokens FILE.")
 
 _DAY_S = 86_400.0
 

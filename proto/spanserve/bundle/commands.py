@@ -12,9 +12,10 @@ import typer
 from spanserve.bundle.json_file import read_json
 from spanserve.bundle.manifest import MANIFEST_NAME, Manifest
 from spanserve.bundle.store import Bundle
+from spanserve.options import application
 from spanserve.options.terminal import Rows, Terminal
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _EXAMPLES = """\b
 Examples:

@@ -1,4 +1,4 @@
-"""What commands share: groups of command line options, so that each stands once, and the terminal they print to.
+"""What commands share: habits, groups of options, so that each stands once, and the terminal they print to.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisLogin:
@@ -10,6 +10,7 @@ class RedisLogin:
 def doctor(*, bundle: Annotated[...] = None, login: RedisLogin) -> None: ...
 """
 
+from spanserve.options.application import application
 from spanserve.options.groups import grouped
 
-__all__ = ["grouped"]
+__all__ = ["application", "grouped"]

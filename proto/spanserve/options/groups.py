@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from inspect import Parameter
-from typing import Any
+from typing import Annotated, Any, get_args
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """The command with each option of its groups as a parameter, where the group stands.
 
-    A group is a parameter whose type is a dataclass; its fields are options, or groups themselves.
+    A group is a parameter whose type is a dataclass; its fields are options, or groups themselves. The first line of
+    its docstring is the heading of its options in the help.
 
     Raises:
         ValueError: an option is there twice.
@@ -40,13 +42,23 @@ def _group(parameter: Parameter) -> Callable[..., Any] | None:
     return kind if isinstance(kind, type) and is_dataclass(kind) else None
 
 
-def _flat(parameters: Iterable[Parameter]) -> Iterator[Parameter]:
+def _flat(parameters: Iterable[Parameter], heading: str | None = None) -> Iterator[Parameter]:
     for parameter in parameters:
         group = _group(parameter)
-        if group is None:
+        if group is not None:
+            yield from _flat(_parameters(group), (group.__doc__ or "").partition("\n")[0].removesuffix("."))
+        elif heading is None:
             yield parameter
         else:
-            yield from _flat(_parameters(group))
+            yield parameter.replace(annotation=_under(heading, parameter.annotation))
+
+
+def _under(heading: str, annotation: Any) -> Any:
+    """An option's annotation, with the heading that it stands under in the help."""
+    kind, option = get_args(annotation)
+    option = copy.copy(option)
+    option.rich_help_panel = option.rich_help_panel or heading
+    return Annotated[kind, option]
 
 
 def _value(parameter: Parameter, options: Mapping[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from importlib.metadata import version
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_overview(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
     status, shown, _ = run(capsys, *arguments)
     assert 0 == status
     assert [] == [name for name in COMMANDS if name not in shown]
+
+
+@pytest.mark.parametrize("arguments", [("-V",), ("--version",)], ids=str)
+def test_version(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]) -> None:
+    """The version, as other commands have it."""
+    assert (0, f"spanserve {version('spanserve')}\n", "") == run(capsys, *arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_short_help(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    """Every command takes -h for --help."""
+    assert run(capsys, name, "--help") == run(capsys, name, "-h")
 
 
 @pytest.mark.parametrize("arguments", [("help", "inspect"), ("inspect", "--help")], ids=str)

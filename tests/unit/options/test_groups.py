@@ -59,6 +59,20 @@ def test_order() -> None:
     )
 
 
+def test_headings() -> None:
+    """In the help the options of a group stand under the first line of its docstring."""
+    lines = said("--help").splitlines()
+    (group, login) = (
+        next(n for n, line in enumerate(lines) if title in line)
+        for title in ("─ A group ─", "─ A group within a group ─")
+    )
+    where = {
+        word: next(n for n, line in enumerate(lines) if f" {word} " in line)
+        for word in ("--times", "--address", "--user")
+    }
+    assert where["--times"] < group < where["--address"] < login < where["--user"]
+
+
 def test_defaults() -> None:
     """What is not given has the default of its field."""
     expected = Server(address="here", login=Login())

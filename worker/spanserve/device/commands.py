@@ -19,10 +19,10 @@ from spanserve.device.environment import read_environment
 from spanserve.device.handle import Device
 from spanserve.device.options import SdkOptions
 from spanserve.device.spec import DeviceSpec
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = application(no_args_is_help=True)
 
 #: Of the public sample's benchmark/perf.sh.
 _BATCHES = (1, 16, 32)

@@ -17,11 +17,11 @@ from spanserve.device import DeviceSpec, read_environment
 from spanserve.device.options import SdkOptions
 from spanserve.doctor.examination import Examination
 from spanserve.doctor.finding import Finding, Verdict
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.queue.options import RedisLogin
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAILED: "bold red"}
 

@@ -13,12 +13,13 @@ from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import FleetSettings, run_fleet
+from spanserve.options.application import HABITS, application
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.options import AccessOptions
 from spanserve.worker.settings import Settings
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 #: Options of `spanserve worker` that are the supervisor's to give.
 _OURS = ("device", "cpus", "name", "exit_with_parent", "log_device", "notify_socket", "watchdog_usec")
@@ -38,7 +39,7 @@ Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or 
 @app.command(
     "up",
     epilog=_EXAMPLES,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    context_settings={**HABITS, "allow_extra_args": True, "ignore_unknown_options": True},
 )
 def up(
     context: typer.Context,

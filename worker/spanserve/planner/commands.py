@@ -17,6 +17,7 @@ from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
 from spanserve.device.kinds import published
+from spanserve.options import application
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.planner.card import Setup
 from spanserve.planner.chart import Line, Panel, draw
@@ -30,7 +31,7 @@ from spanserve.planner.load import (
 )
 from spanserve.planner.search import Plan, make_plan
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 #: Exit status if no fleet of the allowed sizes is enough.
 EXIT_NOT_ENOUGH = 1

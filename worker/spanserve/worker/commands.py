@@ -11,7 +11,7 @@ from spanserve import demo
 from spanserve.device.cpus import parse_cpus
 from spanserve.doors.grpc.settings import DEFAULT_ADDRESS, GrpcSettings
 from spanserve.doors.redis.settings import QueueSettings
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.queue import QueueConfig
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.options import (
@@ -26,7 +26,7 @@ from spanserve.worker.options import (
 from spanserve.worker.run import run_worker
 from spanserve.worker.settings import Settings
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _EXAMPLES = """\b
 Examples:

@@ -17,7 +17,7 @@ from spanserve.builder.commands.options import PANEL, MagicMindGroup
 from spanserve.builder.errors import BuildError
 from spanserve.builder.targets import TARGETS, Target
 from spanserve.bundle import Verification
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 
 # They are imported by the build itself, `--help` is quicker without; here only their absence matters.
@@ -25,7 +25,7 @@ for _package in ("torch", "transformers"):
     if importlib.util.find_spec(_package) is None:
         raise ModuleNotFoundError(f"No module named {_package!r}", name=_package)
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _PRECISIONS = {name: target.precisions for name, target in TARGETS.items()}
 _EXAMPLES = """\b

@@ -17,10 +17,10 @@ from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import ClientError
 from spanserve.contract import QuestionResult
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Terminal
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 #: Exit status if a question could not be answered.
 EXIT_UNANSWERED = 1

@@ -16,11 +16,11 @@ from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.evaluation.causes import causes
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.report import RunSummary
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.squad import load_dataset, parse_shard
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 #: Exit status if a question has no answer, or, where that is allowed, no result at all.
 EXIT_INCOMPLETE = 1

@@ -11,8 +11,9 @@ from spanserve.client.commands.eval import EXIT_INCOMPLETE, show
 from spanserve.client.commands.options import Json
 from spanserve.client.evaluation.merge import merge as merge_folders
 from spanserve.client.report import RunSummary, write_report
+from spanserve.options import application
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _EXAMPLES = """\b
 Examples:

@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import typer
 from redis.asyncio import Redis as RedisClient
 from rich.progress import track
 
 from spanserve.client.commands.options import Json, Queue, Redis
 from spanserve.client.errors import ClientError
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.queue import Keys, RedisSettings
 from spanserve.queue.calls import MAX_PIPELINE
@@ -26,7 +25,7 @@ _T = TypeVar("_T")
 #: Exit status if something that was asked for could not be done.
 EXIT_NOT_ALL = 1
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Look after a queue in Redis.")
+app = application(no_args_is_help=True, summary="Look after a queue in Redis.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
