@@ -33,6 +33,7 @@ from spanserve.device.host.cards import CARDS
 from spanserve.planner.card import Setup
 from spanserve.planner.fleet import EDGE, Arrival, Figures, Fleet
 from spanserve.planner.load import Windows, poisson
+from spanserve.planner.profile import Profile
 from spanserve.qa import Encoder
 from spanserve.squad import load_dataset
 from tests.benchmarks.fleet import Endpoint, Worker, fleet
@@ -90,7 +91,7 @@ def main() -> None:
     asked = chance.choices(questions_of(squad_file()), k=arguments.questions)
     times = poisson(arguments.rate, arguments.questions, chance)
     setup = Setup(
-        card=card,
+        profile=Profile.of_card("card", card),
         max_batch=MAX_BATCH,
         max_length=384,
         padded_length=Bundle.open(DEMO_BUNDLE).manifest.padded_length,

@@ -37,7 +37,17 @@ def test_table_and_recorded_arrivals(tmp_path: Path) -> None:
     done = plan(*CARD, "--arrivals", str(record), "--precision", "fp16")
     assert 0 == done.returncode, done.stderr
     assert "utilisation" in done.stdout
+    assert "p99, limit 60 ms" in done.stdout
     assert "needed for a p99 of 60 ms" in done.stdout
+
+
+def test_measured_costs() -> None:
+    """Without a card it is the bundle's own costs that count: the built-in one was built on a CPU."""
+    done = plan("--rate", "40", "--p99", "500", "--cards", "1..8", "--json")
+    assert 0 == done.returncode, done.stderr
+    found = json.loads(done.stdout)
+    assert "(cpu int8, as measured)" in found["profile"]
+    assert found["needed"] in {fleet["cards"] for fleet in found["fleets"]}
 
 
 def test_not_enough() -> None:
@@ -50,6 +60,11 @@ def test_not_enough() -> None:
 REFUSED = {
     "card": (("--profile", "mlu590", "--p99", "9", "--rate", "9"), "profile 'mlu590' with precision 'fp16'"),
     "precision": ((*CARD, "--rate", "9", "--precision", "int8"), "with precision 'int8' is not known, only"),
+    "bundle-precision": (("--p99", "9", "--rate", "9", "--precision", "fp16"), "fp16"),
+    "max-batch": (
+        ("--p99", "9", "--rate", "9", "--max-batch-size", "17"),
+        "max_batch_size is 17, the bundle takes at most 16",
+    ),
     "no-rate": (CARD, "Poisson arrivals need --rate"),
     "rate": ((*CARD, "--rate", "0"), "rate is 0: it must be a number above 0"),
     "rate-is-nan": ((*CARD, "--rate", "nan"), "rate is nan: it must be a number above 0"),

@@ -12,6 +12,7 @@ from spanserve.engine.engine import HELD_BATCHES
 from spanserve.planner.card import PlannedWindow, Setup
 from spanserve.planner.fleet import EDGE, Arrival, Fleet
 from spanserve.planner.load import make_arrivals, poisson
+from spanserve.planner.profile import Profile
 from spanserve.planner.search import least_cards, make_plan
 from spanserve.planner.timeline import Timeline
 
@@ -22,7 +23,7 @@ FLAT = Card(1, (1, 8), (1.0, 8.0))
 
 def setup_of(card: Card = FLAT, *, max_batch: int = 8, slots: int = 2, interactive: bool = True) -> Setup:
     return Setup(
-        card=card,
+        profile=Profile.of_card("card", card),
         max_batch=max_batch,
         max_length=384,
         padded_length=lambda tokens: min(-(-tokens // 16) * 16, 384),

@@ -1,4 +1,4 @@
-"""A worker with its card in virtual time: its own credit and batcher, and lanes as published."""
+"""A worker with its card in virtual time: its own credit and batcher, and lanes as published or measured."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from spanserve.device import card_cost
-from spanserve.device.host.cards import Card
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.capacity import Capacity
 from spanserve.engine.engine import HELD_BATCHES
 from spanserve.engine.request import Request, Row
 from spanserve.engine.work import Window
+from spanserve.planner.profile import Profile
 from spanserve.planner.timeline import Timeline
 
 
@@ -22,7 +21,7 @@ from spanserve.planner.timeline import Timeline
 class Setup:
     """How every worker of a fleet runs."""
 
-    card: Card
+    profile: Profile
     max_batch: int
     max_length: int
     #: Tokens of a window -> tokens it is padded to on its own.
@@ -68,7 +67,7 @@ class PlannedCard:
         self._timeline = timeline
         self._setup = setup
         self._granted = granted
-        cost = card_cost(setup.card, setup.max_batch, setup.max_length)
+        cost = setup.profile.cost(setup.max_batch, setup.max_length)
         self._batcher = Batcher(cost, setup.max_batch, setup.max_length)
         self._capacity = Capacity(HELD_BATCHES * setup.max_batch, setup.max_batch, lambda: timeline.now)
         self._account = self._capacity.open()
@@ -107,12 +106,12 @@ class PlannedCard:
 
     def _start(self) -> None:
         """Let free lanes take the next batches."""
-        while self._queued and self._busy_lanes < self._setup.card.lanes:
+        while self._queued and self._busy_lanes < self._setup.profile.lanes:
             batch = self._queued.popleft()
             self._busy_lanes += 1
             rows = len(batch.rows)
             began = self._timeline.now
-            ended = began + self._setup.card.seconds(rows, batch.length)
+            ended = began + self._setup.profile.seconds(rows, batch.length)
             useful = sum(row.window.tokens for row in batch.rows)
             self.runs.append(PlayedBatch(began, ended, rows, useful, rows * batch.length))
             self._timeline.at(ended, partial(self._returned, batch))

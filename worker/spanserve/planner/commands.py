@@ -19,6 +19,7 @@ from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
 from spanserve.device.kinds import published
 from spanserve.options import application
 from spanserve.options.terminal import Rows, Terminal
+from spanserve.planner.bars import bars
 from spanserve.planner.card import Setup
 from spanserve.planner.chart import Line, Panel, draw
 from spanserve.planner.load import (
@@ -29,6 +30,7 @@ from spanserve.planner.load import (
     read_windows,
     recorded_rate,
 )
+from spanserve.planner.profile import Profile
 from spanserve.planner.search import Plan, make_plan
 
 app = application()
@@ -44,6 +46,7 @@ _EXAMPLES = """\b
 Examples:
   spanserve plan --rate 5000 --p99 50 --profile mlu370-x8
   spanserve plan --rate 300 --p99 200 --profile mlu370-s4 --precision fp32 --plot plan.svg
+  spanserve plan --rate 200 --p99 300 --bundle my.bundle
   spanserve plan --arrivals yesterday.txt --p99 100 --profile mlu370-x4 --lengths dev-v1.1.json --json
 \b
 Exit status: 0 found, 1 no allowed number of cards is enough, 2 bad options or files.
@@ -53,11 +56,21 @@ Exit status: 0 found, 1 no allowed number of cards is enough, 2 bad options or f
 @app.command("plan", epilog=_EXAMPLES)
 def plan(
     p99: Annotated[float, typer.Option(help="Milliseconds in which 99 of 100 questions are answered.")],
-    profile: Annotated[str, typer.Option(help=f"Card: {', '.join(CARDS)}.")],
+    profile: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Card: {', '.join(CARDS)}. Default: the device that the bundle was built on, as measured."
+        ),
+    ] = None,
     rate: Annotated[
         float | None, typer.Option(help="Questions per second. Default: that of the recorded arrivals.")
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp16 or fp32.")] = DEFAULT_PRECISION,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Of a card, fp16 or fp32, default {DEFAULT_PRECISION}; or of the bundle's variants."
+        ),
+    ] = None,
     cards: Annotated[str, typer.Option(help="How many cards may be chosen, as A..B.")] = f"1..{MAX_CARDS}",
     arrivals: Annotated[
         str, typer.Option(help="poisson, or a file with one time in seconds per line; --rate stretches it.")
@@ -66,10 +79,16 @@ def plan(
         Path | None, typer.Option(help="SQuAD file whose questions are asked. Default: the built-in ones.")
     ] = None,
     bundle: Annotated[
-        Path | None, typer.Option(help="Bundle whose tokenizer cuts them. Default: the built-in one.")
+        Path | None,
+        typer.Option(
+            help="Bundle whose tokenizer cuts them; without --profile its costs count too. Default: the built-in one."
+        ),
     ] = None,
     max_batch_size: Annotated[
-        int, typer.Option(help="Largest batch; 0: the largest published for the card.", min=0)
+        int,
+        typer.Option(
+            help="Largest batch; 0: the largest published for the card, or that of the bundle.", min=0
+        ),
     ] = 0,
     slots: Annotated[int, typer.Option(help="Batches with a card at a time, as of a worker.", min=1)] = 2,
     bulk: Annotated[
@@ -79,17 +98,18 @@ def plan(
     plot: Annotated[Path | None, typer.Option(help="SVG of p99 and utilisation by number of cards.")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Find how many simulated cards answer questions in time.
+    """Find how many devices answer questions in time.
 
-    The worker's own batcher and credit run in virtual time, one question a task; the cards take as long as
-    published. Tokenising, network and decoding take no time here: see docs/benchmarks.md for what they cost.
+    The worker's own batcher and credit run in virtual time, one question a task; devices take as long as published
+    for a card, or as measured for a bundle. Tokenising, network and decoding take no time here: see
+    docs/benchmarks.md for what they cost.
     """
-    card = published(profile, precision)
     _check_positive("p99", p99)
-    opened = Bundle.open(bundle or demo.BUNDLE)
+    console = Terminal(stderr=True)
+    opened, device = _device(bundle or demo.BUNDLE, profile, precision, console)
     setup = Setup(
-        card=card,
-        max_batch=max_batch_size or card.batches[-1],
+        profile=device,
+        max_batch=_max_batch(max_batch_size, device, opened if profile is None else None),
         max_length=opened.manifest.max_seq_length,
         padded_length=opened.manifest.padded_length,
         slots=slots,
@@ -98,17 +118,17 @@ def plan(
     chance = random.Random(seed)  # noqa: S311 - arrivals, no secret
     times = _times(arrivals, rate, chance)
     load = make_arrivals(times, read_windows(lengths or demo.QUESTIONS, opened), chance)
-    console = Terminal(stderr=True)
+    unit = "cards" if profile else "devices"
     found = make_plan(
         setup,
         load,
         p99_s=p99 / 1000,
         cards=_range(cards),
-        played=lambda figures: console.print(f"{figures.cards} cards: p99 {1000 * figures.p99_s:.1f} ms"),
+        played=lambda figures: console.print(f"{figures.cards} {unit}: p99 {1000 * figures.p99_s:.1f} ms"),
     )
-    name = f"{profile} {precision}"
+    name = device.name
     if plot is not None:
-        drawn = _chart(found, f"{name}, {recorded_rate(times):.0f} questions/s", p99)
+        drawn = _chart(found, f"{name}, {recorded_rate(times):.0f} questions/s", unit, p99)
         try:
             plot.write_text(drawn, "utf-8")
         except OSError as error:
@@ -116,10 +136,38 @@ def plan(
     if json_output:
         sys.stdout.write(json.dumps({"profile": name, **_content(found, recorded_rate(times), p99)}) + "\n")
     else:
-        Terminal().print(_table(found))
-        Terminal().print(_verdict(found, name, p99))
+        terminal = Terminal()
+        terminal.print(_table(found, unit))
+        terminal.print()
+        terminal.print(bars(found, unit, p99 / 1000, blocks=terminal.encoding.startswith("utf")))
+        terminal.print()
+        terminal.print(_verdict(found, name, p99), soft_wrap=True)
     if found.needed is None:
         raise typer.Exit(EXIT_NOT_ENOUGH)
+
+
+def _device(
+    path: Path, profile: str | None, precision: str | None, console: Terminal
+) -> tuple[Bundle, Profile]:
+    """The bundle, and how fast the device is that is planned with."""
+    if profile is not None:
+        precision = precision or DEFAULT_PRECISION
+        return Bundle.open(path), Profile.of_card(f"{profile} {precision}", published(profile, precision))
+    bundle = Bundle.open(path, precision=precision)
+    if not bundle.manifest.verification.windows:
+        console.print(
+            "the costs in this bundle are published ones: it was built without its device", soft_wrap=True
+        )
+    return bundle, Profile.of_bundle(bundle)
+
+
+def _max_batch(asked: int, device: Profile, bundle: Bundle | None) -> int:
+    """The largest batch; a bundle has no costs of larger ones than its own."""
+    if bundle is not None and asked > bundle.manifest.max_batch_size:
+        raise PlanError(
+            f"max_batch_size is {asked}, the bundle takes at most {bundle.manifest.max_batch_size}"
+        )
+    return asked or device.max_batch
 
 
 def _times(arrivals: str, rate: float | None, chance: random.Random) -> list[float]:
@@ -147,8 +195,8 @@ def _range(text: str) -> range:
     return range(first, last + 1)
 
 
-def _table(plan: Plan) -> Rows:
-    columns = "cards", "utilisation", "p50 ms", "p99 ms", "useful/padded", "windows/batch", "answered/s"
+def _table(plan: Plan, unit: str) -> Rows:
+    columns = unit, "utilisation", "p50 ms", "p99 ms", "useful/padded", "windows/batch", "answered/s"
     table = Rows(*(f"{column} " for column in columns))
     for fleet in plan.fleets:
         table.add_row(
@@ -181,7 +229,7 @@ def _content(plan: Plan, rate: float, p99: float) -> dict[str, object]:
     }
 
 
-def _chart(plan: Plan, title: str, p99: float) -> str:
+def _chart(plan: Plan, title: str, unit: str, p99: float) -> str:
     def line(name: str, value: str, factor: float = 1.0) -> Line:
         return Line(name, [(fleet.cards, factor * getattr(fleet, value)) for fleet in plan.fleets])
 
@@ -189,4 +237,4 @@ def _chart(plan: Plan, title: str, p99: float) -> str:
         Panel("milliseconds to the answer", (line("p99", "p99_s", 1000), line("p50", "p50_s", 1000)), p99),
         Panel("part of the time or tokens", (line("utilisation", "utilisation"), line("useful", "useful"))),
     )
-    return draw(title, "cards", panels)
+    return draw(title, unit, panels)

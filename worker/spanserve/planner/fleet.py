@@ -90,7 +90,7 @@ class Fleet:
         inside: list[PlayedBatch] = [run for run in runs if begin <= run.began < end] or runs
         counted = [(came, ended) for came, ended in self._ended if begin <= came <= end] or self._ended
         latencies = sorted(ended - came for came, ended in counted)
-        lanes = len(self.cards) * self._setup.card.lanes
+        lanes = len(self.cards) * self._setup.profile.lanes
         answered = sum(begin <= ended < end for _, ended in self._ended)
         asked = sum(begin <= came < end for came, _ in self._ended)
         return Figures(

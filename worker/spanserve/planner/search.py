@@ -25,11 +25,11 @@ def least_cards(setup: Setup, arrivals: Sequence[Arrival]) -> int:
     """Cards without which the load cannot be borne, were every batch full and without padding."""
     span = arrivals[-1].when - arrivals[0].when
     seconds = sum(
-        setup.card.seconds(setup.max_batch, window.tokens) / setup.max_batch
+        setup.profile.seconds(setup.max_batch, window.tokens) / setup.max_batch
         for arrival in arrivals
         for window in arrival.windows
     )
-    return max(1, math.ceil(seconds / setup.card.lanes / span))
+    return max(1, math.ceil(seconds / setup.profile.lanes / span))
 
 
 def make_plan(
