@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from spanserve.planner.chart import Line, Panel, draw
+from spanserve.options.chart import Line, Panel, draw
 from tests.benchmarks.fleet import Measured, Worker, fleet, measure, work_for
 from tests.benchmarks.setup import ROOT, squad_file
 from tests.kit.redis_server import RedisServer

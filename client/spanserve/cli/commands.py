@@ -39,7 +39,9 @@ COMMANDS = {
     "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
     "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),
     "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
-    "bench": Command("spanserve.device.commands", "cpu", "Measure a bare device (`bench device`)."),
+    "bench": Command(
+        "spanserve.cli.bench", "cpu", "Measure a bare device, or what workers serve (`bench serve`)."
+    ),
     "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
 }
 

@@ -18,10 +18,10 @@ from spanserve.bundle import Bundle
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
 from spanserve.device.kinds import published
 from spanserve.options import application
+from spanserve.options.chart import Line, Panel, draw
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.planner.bars import bars
 from spanserve.planner.card import Setup
-from spanserve.planner.chart import Line, Panel, draw
 from spanserve.planner.load import (
     PlanError,
     make_arrivals,

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from spanserve.planner.chart import Line, Panel, _step, draw
+from spanserve.options.chart import Line, Panel, _step, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

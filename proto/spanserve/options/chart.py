@@ -1,14 +1,16 @@
-"""Line charts as SVG that stand alone: panels above each other over one axis of whole numbers."""
+"""Line charts as SVG that stand alone: panels above each other over one axis."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _PANEL, _HEAD = 640, 190, 34
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 120, 26, 30
+#: Pixels that the label of a place takes.
+_LABEL = 22
 _COLOURS = ("#1f5fa8", "#b4541a", "#3d7a3d", "#7a3d73")
 _LIMIT = "#a00"
 _STYLE = (
@@ -19,10 +21,10 @@ _STYLE = (
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Points joined by a line; x are whole numbers."""
+    """Points joined by a line, in their order."""
 
     name: str
-    points: Sequence[tuple[int, float]]
+    points: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def draw(title: str, x_axis: str, panels: Sequence[Panel]) -> str:
     return "\n".join([*parts, "</svg>\n"])
 
 
-def _panel(panel: Panel, xs: Sequence[int]) -> str:
+def _panel(panel: Panel, xs: Sequence[float]) -> str:
     values = [y for line in panel.lines for _, y in line.points]
     step = _step(max([*values, panel.limit or 0.0]))
     top = step * math.ceil(max([*values, panel.limit or 0.0]) / step - 1e-9)
@@ -75,9 +77,9 @@ def _panel(panel: Panel, xs: Sequence[int]) -> str:
         y, label = y_of(tick * step), f"{tick * step:g}"
         parts.append(f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{end}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
-    for tick in _sparse(xs):
-        place = f'x="{x_of(tick):.1f}" y="{_PANEL - _BOTTOM + 16}"'
-        parts.append(f'<text class="tick" {place} text-anchor="middle">{tick}</text>')
+    for at in _spaced(xs, x_of):
+        place = f'x="{x_of(at):.1f}" y="{_PANEL - _BOTTOM + 16}"'
+        parts.append(f'<text class="tick" {place} text-anchor="middle">{at:g}</text>')
     if panel.limit is not None:
         y = y_of(panel.limit)
         parts.append(
@@ -88,7 +90,7 @@ def _panel(panel: Panel, xs: Sequence[int]) -> str:
         joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         parts.append(f'<polyline points="{joined}" stroke="{colour}"/>')
         for (x, y), (at, value) in zip(places, line.points, strict=True):
-            tip = f"<title>{escape(line.name)}, {at}: {value:g}</title>"
+            tip = f"<title>{escape(line.name)}, {at:g}: {value:g}</title>"
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}">{tip}</circle>')
     names = [(line.name, colour) for line, colour in zip(panel.lines, _COLOURS, strict=False)]
     names += [] if panel.limit is None else [(f"limit {panel.limit:g}", _LIMIT)]
@@ -104,6 +106,10 @@ def _step(top: float) -> float:
     return power * next(part for part in (0.2, 0.5, 1.0, 2.0) if top / (power * part) <= 7.5)
 
 
-def _sparse(xs: Sequence[int]) -> Sequence[int]:
-    """At most some twenty labels."""
-    return xs[:: -(-len(xs) // 20)]
+def _spaced(xs: Sequence[float], x_of: Callable[[float], float]) -> Iterator[float]:
+    """Those whose labels do not touch the label before."""
+    last = -math.inf
+    for x in xs:
+        if x_of(x) - last >= _LABEL:
+            last = x_of(x)
+            yield x
