@@ -17,6 +17,7 @@ from spanserve.client.grpc.channel import PLAINTEXT
 from spanserve.client.grpc.transport import GrpcTransport
 from spanserve.client.redis import RedisTransport
 from spanserve.client.transport import Transport
+from spanserve.options.terminal import complain
 from spanserve.queue.options import RedisLogin
 
 
@@ -53,8 +54,19 @@ class TransportOptions:
         if "redis" in ways and (settings := self.login.to(self.redis)):
             return partial(RedisTransport, settings, self.queue, self.wait)
         if "worker" in ways and worker:
-            return partial(GrpcTransport, worker, self.tls.files(), self.wait, self.tls.token())
+            return partial(
+                GrpcTransport, worker, self.tls.files(), self.wait, self.tls.token(), tell=_teller(context)
+            )
         return partial(GrpcTransport, [stack.enter_context(private_worker())], PLAINTEXT, self.wait)
+
+
+def _teller(context: typer.Context) -> Callable[[str], None]:
+    """What says what is waited for: to people; programs are told once, at the end."""
+    return (
+        (lambda what: None)
+        if context.params.get("json_output")
+        else (lambda what: complain(f"spanserve: {what}"))
+    )
 
 
 def _is_typed(context: typer.Context, name: str) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 import grpc
@@ -18,6 +19,7 @@ from grpc import aio
 from spanserve.access import Token
 from spanserve.client.grpc.addresses import Endpoint
 from spanserve.client.grpc.channel import DENIED, Tls, open_channel, shown, stub_of
+from spanserve.client.grpc.unreachable import why
 from spanserve.v1 import worker_pb2 as pb
 
 
@@ -65,15 +67,20 @@ Dial = Callable[[Endpoint], AbstractAsyncContextManager[Begin]]
 class GrpcWorkCall:
     """A stream over gRPC; see `WorkCall`."""
 
-    def __init__(self, call: aio.StreamStreamCall[pb.ClientFrame, pb.ServerFrame]) -> None:
+    def __init__(
+        self,
+        call: aio.StreamStreamCall[pb.ClientFrame, pb.ServerFrame],
+        broken: Callable[[aio.AioRpcError], StreamBroken],
+    ) -> None:
         self._call = call
+        self._broken = broken
 
     async def read(self) -> pb.ServerFrame:
         """See `WorkCall`."""
         try:
             frame = await self._call.read()
         except aio.AioRpcError as error:
-            raise _broken(error) from None
+            raise self._broken(error) from None
         if isinstance(frame, pb.ServerFrame):
             return frame
         raise StreamBroken("the worker ended the stream without a good-bye")
@@ -84,7 +91,7 @@ class GrpcWorkCall:
             with contextlib.suppress(asyncio.InvalidStateError):
                 await self._call.write(frame)
         except aio.AioRpcError as error:
-            raise _broken(error) from None
+            raise self._broken(error) from None
 
     def cancel(self) -> None:
         """See `WorkCall`."""
@@ -101,12 +108,12 @@ def dial_over_grpc(tls: Tls, token: Token | None = None) -> Dial:
     async def dial(endpoint: Endpoint) -> AsyncIterator[Begin]:
         async with open_channel(endpoint, tls, token) as channel:
             stub = stub_of(channel)
-            yield lambda: GrpcWorkCall(stub.Work(metadata=shown(token)))
+            yield lambda: GrpcWorkCall(stub.Work(metadata=shown(token)), partial(_broken, endpoint, tls))
 
     return dial
 
 
-def _broken(error: aio.AioRpcError) -> StreamBroken:
+def _broken(endpoint: Endpoint, tls: Tls, error: aio.AioRpcError) -> StreamBroken:
     other_model = error.code() is grpc.StatusCode.FAILED_PRECONDITION
     denied = error.code() in DENIED
-    return StreamBroken(f"{error.code().name}: {error.details()}", other_model=other_model, denied=denied)
+    return StreamBroken(why(error, endpoint, tls), other_model=other_model, denied=denied)

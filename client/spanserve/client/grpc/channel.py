@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.request import proxy_bypass
 
 import grpc
 from grpc import aio
@@ -13,6 +12,7 @@ from grpc import aio
 from spanserve.access import Token
 from spanserve.client.errors import ClientError
 from spanserve.client.grpc.addresses import Endpoint
+from spanserve.client.grpc.proxy import proxy_of
 from spanserve.client.own_process import use_grpc
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.v1.worker_pb2_grpc import QuestionAnsweringStub
@@ -90,8 +90,8 @@ def open_channel(endpoint: Endpoint, tls: Tls, token: Token | None = None) -> ai
     server_name = tls.server_name or endpoint.server_name
     if server_name:
         options.append(("grpc.default_authority", server_name))
-    if endpoint.server_name and proxy_bypass(endpoint.server_name):
-        options.append(("grpc.enable_http_proxy", 0))  # the library sees the number, no_proxy has the name
+    if not proxy_of(endpoint):
+        options.append(("grpc.enable_http_proxy", 0))
     if tls.ca is None:
         return aio.insecure_channel(endpoint.address, options=options)
     if (tls.cert is None) != (tls.key is None):

@@ -16,12 +16,15 @@ from spanserve.client.errors import AccessDenied, ClientError, NoWorker
 from spanserve.client.grpc.addresses import AddressBook, Endpoint, Lookup, look_up
 from spanserve.client.grpc.channel import DENIED, Tls, open_channel, shown, stub_of
 from spanserve.client.grpc.dispatch import Dispatcher
+from spanserve.client.grpc.unreachable import why
 from spanserve.client.result_check import checked
 from spanserve.client.transport import Described
 from spanserve.contract import Refusal, State, Task, TaskResult, WorkerStatus
 from spanserve.contract.backoff import Backoff
 from spanserve.v1 import task_pb2, worker_pb2
 
+#: Seconds of waiting after which it is told what is waited for, and how often after that.
+TELL_AFTER_S, TELL_EVERY_S = 2.0, 10.0
 #: Seconds a worker gets to describe itself.
 DESCRIBE_TIMEOUT_S = 5.0
 #: The standard health check, and its reply SERVING as bytes: a client has no need of more of that protocol.
@@ -38,6 +41,7 @@ class GrpcTransport:
         token: shown to workers that ask for one.
         wait_s: how long to wait for a worker that is not there (yet).
         lookup: asks for the records of a name.
+        tell: is told now and then what is waited for.
     """
 
     unique_names = False
@@ -50,7 +54,9 @@ class GrpcTransport:
         token: Token | None = None,
         *,
         lookup: Lookup = look_up,
+        tell: Callable[[str], object] = lambda what: None,
     ) -> None:
+        self._tell = tell
         self._addresses = addresses
         self._tls = tls
         self._token = token
@@ -89,7 +95,7 @@ class GrpcTransport:
                     if refusal is not None:
                         raise refusal from None
                     fault = AccessDenied if error.code() in DENIED else NoWorker
-                    raise fault(f"{endpoint}: {error.code().name}: {error.details()}") from None
+                    raise fault(f"{endpoint}: {why(error, endpoint, self._tls)}") from None
             await asyncio.sleep(backoff.next_s())
 
     async def describe(self) -> Described:
@@ -99,33 +105,34 @@ class GrpcTransport:
     async def wait_ready(self) -> Described:
         """Wait until a worker is ready; see `Transport`."""
         backoff = self._backoff()
-        give_up = self._clock() + self._wait_s
+        now = self._clock()
+        give_up, tell_at = now + self._wait_s, now + TELL_AFTER_S
         while True:
-            found, denied = await self._describe_all()
+            found, silent = await self._describe_all()
             if any(worker.ready for worker in found.values()):
                 return found
-            silent = [name for name in map(str, await self._reach()) if name not in found]
-            problems = [f"{name}: {denied.get(name, 'no answer')}" for name in silent]
-            if silent and set(silent) == set(denied) and not found:
-                raise AccessDenied(f"no worker lets us in ({'; '.join(problems)})")
-            if self._clock() > give_up:
-                states = [f"{address}: {worker.state_name}" for address, worker in found.items()]
-                raise NoWorker(
-                    f"no worker was ready within {self._wait_s:g} s ({'; '.join(states + problems)})"
-                )
+            said = [f"{address}: {worker.state_name}" for address, worker in found.items()]
+            said += [f"{address}: {why(error, address, self._tls)}" for address, error in silent.items()]
+            problems = "; ".join(said)
+            if silent and not found and all(error.code() in DENIED for error in silent.values()):
+                raise AccessDenied(f"no worker lets us in ({problems})")
+            if (now := self._clock()) > give_up:
+                raise NoWorker(f"no worker was ready within {self._wait_s:g} s ({problems})")
+            if now >= tell_at:
+                tell_at = now + TELL_EVERY_S
+                self._tell(f"no worker is ready, trying for {give_up - now:.0f} s more ({problems})")
             await asyncio.sleep(backoff.next_s())
 
-    async def _describe_all(self) -> tuple[Described, dict[str, str]]:
-        """What each worker says that lets us in; what those say that do not."""
+    async def _describe_all(self) -> tuple[Described, dict[Endpoint, aio.AioRpcError]]:
+        """What each worker says of itself, and how the calls of the others have failed."""
         found: Described = {}
-        denied: dict[str, str] = {}
+        silent: dict[Endpoint, aio.AioRpcError] = {}
         for endpoint, channel in (await self._reach()).items():
             try:
                 found[str(endpoint)] = await self._describe(channel)
             except aio.AioRpcError as error:
-                if error.code() in DENIED:
-                    denied[str(endpoint)] = f"{error.code().name}: {error.details()}"
-        return found, denied
+                silent[endpoint] = error
+        return found, silent
 
     async def _describe(self, channel: aio.Channel) -> WorkerStatus:
         """What a worker says of itself. One that may be asked and not be looked at only says whether it serves.
