@@ -7,6 +7,7 @@ depends on how fast the machine is.
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,6 +25,7 @@ from spanserve.doors.grpc import crowd, reads
 from spanserve.doors.grpc import stream as stream_module
 from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.engine.caller import Caller
+from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
 from tests.faults.answers import request_of
 from tests.kit.half_messages import HalfMessages
@@ -35,6 +37,7 @@ from tests.kit.wire import RawStream, describe, make_task, open_raw, raw_answer,
 StartWorker = Callable[..., WorkerProcess]
 
 WORK = "/spanserve.v1.QuestionAnswering/Work"
+ANSWER = "/spanserve.v1.QuestionAnswering/Answer"
 #: About 60 windows.
 LONG = "a " * (60 * 128)
 #: Of what a fair neighbour would get.
@@ -177,6 +180,36 @@ async def test_hit_and_run(sim_bundle: Bundle) -> None:
         assert 1 == served.rig.engine.batches
 
 
+async def test_calls_that_are_withdrawn(sim_bundle: Bundle) -> None:
+    """Calls that their client gives up, in whatever place they have come to, end nothing but themselves."""
+    async with (
+        serving(sim_bundle, "sim:fixed?latency_ms=5") as served,
+        sending(served.address, plain) as (neighbour,),
+        open_raw(served.address) as channel,
+    ):
+        call: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ANSWER)
+        chance = random.Random(1)
+        answered = 0
+        for number in range(15):
+            calls = [
+                call(request_of(plain(f"{number}-{n}").to_proto())) for n in range(chance.randint(30, 60))
+            ]
+            await neighbour_moves(neighbour)
+            for given_up in calls[1:]:
+                given_up.cancel()
+            await calls[0]
+            answered += 1
+        assert 15 == answered
+        assert [State.READY] == served.rig.states
+        await eventually(lambda: not served.rig.inside.admission._of_calls)
+
+
+async def neighbour_moves(neighbour: Sender) -> None:
+    """Wait until a neighbour has heard of a result."""
+    answered = neighbour.answered
+    await eventually(lambda: neighbour.answered > answered)
+
+
 async def test_half_messages(start_worker: StartWorker) -> None:
     """Hundreds of calls whose message never ends: memory is bounded, a neighbour is served, the worker ends them."""
     worker = start_worker().wait_ready()
@@ -209,9 +242,7 @@ async def test_silence(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(aio.AioRpcError) as caught:
             await silent.until_end()
         assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.code()
-        answer: aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(
-            "/spanserve.v1.QuestionAnswering/Answer"
-        )
+        answer: aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(ANSWER)
         call = answer()
         with pytest.raises(aio.AioRpcError) as caught:
             await call

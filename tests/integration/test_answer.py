@@ -83,7 +83,7 @@ async def test_full(sim_bundle: Bundle) -> None:
         assert isinstance(refused, Refusal)
         assert (ErrorCode.RESOURCE_EXHAUSTED, 100) == (refused.code, refused.retry_after_ms)
         waiting = asyncio.create_task(outcome(channel, request_of(plain_task())))
-        await eventually(lambda: len(admission._calls) == 1)
+        await eventually(lambda: len(admission._line) == 1)
         for slot in slots:
             slot.release()
         await served.rig.run(make_task("next"))

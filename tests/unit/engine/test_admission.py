@@ -11,6 +11,7 @@ import pytest
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine import admission as admission_module
+from spanserve.engine import line
 from spanserve.engine.admission import Account, Admission, Caller
 from tests.kit.sum_engine import MAX_BATCH, Rig, rig, task
 from tests.kit.sums import STRETCH, Sums, SumTask
@@ -196,7 +197,7 @@ async def test_single_calls_take_turns() -> None:
 
 async def test_too_many_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """One connection may have so many calls waiting; the next is refused, and so are those that wait in vain."""
-    monkeypatch.setattr(admission_module, "CALLS_WAITING_OF_ONE", 3)
+    monkeypatch.setattr(line, "CALLS_OF_ONE", 3)
     monkeypatch.setattr(admission_module, "CALL_WAIT_S", 0.05)
     async with admitting() as (made, admission):
         made.block()
@@ -220,4 +221,46 @@ async def test_too_many_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.gather(*calls, return_exceptions=True)
         admission.close(account)
         await made.engine.idle.wait()
+        assert (0, 0) == (admission.capacity.used, admission._of_calls)
+
+
+async def test_calls_that_have_gone_are_passed_over() -> None:
+    """Room for one that has just gone, and does not know it yet, goes to the next; the books stay right."""
+    async with admitting() as (made, admission):
+        full, callers = admission.open(), admission.open(Caller("callers"))
+        ended: list[Sums] = []
+        requests = [
+            admission.submit(full, task("full"), ended.append, late=True)
+            for _ in range(made.engine.capacity_windows + MAX_BATCH)
+        ]
+        await made.engine.idle.wait()
+        # Their results are not on the wire yet: there is no room but for one call beside them.
+        unblock = made.block()
+        calls = [asyncio.create_task(enter(admission, callers)) for _ in range(MAX_BATCH + 2)]
+        await turns(3)
+        calls[-2].cancel()
+        admission.settle(full, *requests)
+        unblock()
+        await made.run(task("next"))
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        assert [-2 + len(calls)] == [n for n, one in enumerate(outcomes) if not isinstance(one, Sums)]
+        admission.close(full)
+        admission.close(callers)
+        assert (0, 0, 0) == (admission.capacity.used, admission._of_calls, len(admission._line))
+
+
+async def test_a_call_waits_for_nobody_who_has_gone() -> None:
+    """A call that comes to an idle worker in the moment when others give up is let in at once."""
+    async with admitting() as (made, admission):
+        unblock = made.block()
+        account = admission.open()
+        calls = [asyncio.create_task(enter(admission, account)) for _ in range(8 * MAX_BATCH + 2)]
+        await turns(3)
+        assert 2 == len(admission._line)
+        for call in calls:
+            call.cancel()
+        unblock()
+        assert (6.0,) == (await enter(admission, account)).sums
+        await asyncio.gather(*calls, return_exceptions=True)
+        admission.close(account)
         assert (0, 0) == (admission.capacity.used, admission._of_calls)

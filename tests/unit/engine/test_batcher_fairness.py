@@ -86,6 +86,20 @@ def test_weights() -> None:
     assert 3.0 == pytest.approx(device.rows[heavy] / device.rows[ONE], rel=0.1)
 
 
+def test_a_caller_that_comes_back() -> None:
+    """A caller that left and came back, while a row of its first visit still waited, is served as one caller."""
+    device = Device()
+    first, again = Caller("one", connection="c"), Caller("one", 2.0, connection="c")
+    device.add(first)
+    for _ in range(10 * MAX_BATCH):
+        device.add(OTHER, 384)
+    device.add(again)
+    device.batcher.remove(lambda row: row.question.request.caller is first)
+    while device.rows[again] == 0:
+        device.run()
+    assert device.rows[OTHER] <= 4 * MAX_BATCH
+
+
 def test_a_newcomer_does_not_wait_behind_a_flood() -> None:
     """Rows of a caller that comes while another has a thousand waiting are in the next batches; half of each is its."""
     device = Device()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from spanserve.engine.pipeline import Inputs, Outputs
 from spanserve.engine.request import Request, Row
 from spanserve.engine.state import State
 from tests.kit.sum_engine import Clock, Seen, all_added, rig, task, tasks
-from tests.kit.sums import STRETCH, SumPipeline, Sums, SumTask
+from tests.kit.sums import STRETCH, EncodedSums, SumPipeline, Sums, SumTask
 
 
 async def test_every_sum_is_its_own() -> None:
@@ -102,6 +103,26 @@ async def test_cancelled_tasks_are_not_computed() -> None:
         assert [[ErrorCode.CANCELLED]] * 4 + [[None]] * 2 == [result.codes for result in results]
         assert 3 == sum(made.device.ran)
         assert (0, 0) == (made.engine.held_windows, made.seen.waiting)
+
+
+async def test_withdrawn_while_it_is_encoded() -> None:
+    """A task that is withdrawn while it is in the encoding thread ends there: it waits for no device."""
+    encoding, withdrawn = threading.Event(), threading.Event()
+
+    class Slow(SumPipeline):
+        def encode(self, task: SumTask) -> EncodedSums:
+            encoding.set()
+            assert withdrawn.wait(30)
+            return super().encode(task)
+
+    async with rig(pipeline=Slow()) as made:
+        made.block()
+        (request,), (future,) = made.submit(task())
+        assert await asyncio.to_thread(encoding.wait, 30)
+        made.engine.cancel(request)
+        withdrawn.set()
+        assert [ErrorCode.CANCELLED] == (await future).codes
+        assert (0, 0) == (made.engine.held_windows, len(made.batcher))
 
 
 async def test_a_backlog_of_withdrawn_tasks_empties() -> None:

@@ -17,6 +17,7 @@ from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Account, Capacity, nobody
 from spanserve.engine.engine import Engine
+from spanserve.engine.line import Line, WaitingCall
 from spanserve.engine.pipeline import ResultT, TaskT
 from spanserve.engine.request import Request
 from spanserve.engine.witness import Witness
@@ -25,20 +26,6 @@ __all__ = ["Account", "Admission", "Caller"]
 
 #: Seconds a single call waits for room.
 CALL_WAIT_S = 1.0
-#: Single calls that wait for room, of one connection and of all.
-CALLS_WAITING_OF_ONE = 64
-CALLS_WAITING = 512
-
-
-class _Waiting:
-    """A single call that waits for room."""
-
-    __slots__ = ("account", "admitted", "windows")
-
-    def __init__(self, account: Account, windows: int) -> None:
-        self.account = account
-        self.windows = windows
-        self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class Admission(Generic[TaskT, ResultT]):
@@ -52,7 +39,7 @@ class Admission(Generic[TaskT, ResultT]):
         self.capacity = Capacity(engine.capacity_windows, engine.batcher.max_batch, clock)
         self._engine = engine
         self._running: dict[Account, dict[Request[TaskT], bool]] = {}  # whether it is settled when it ends
-        self._calls: list[_Waiting] = []
+        self._line = Line(_full)
         #: Windows of single calls: they get in beside the streams and the queue, up to a batch of them.
         self._of_calls = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -117,9 +104,7 @@ class Admission(Generic[TaskT, ResultT]):
         Raises:
             Refusal: RESOURCE_EXHAUSTED: too many wait already.
         """
-        of_one = sum(other.account is account for other in self._calls)
-        if of_one >= CALLS_WAITING_OF_ONE or len(self._calls) >= CALLS_WAITING:
-            raise _full()
+        self._line.check(account)
 
     async def enter(
         self, account: Account, task: TaskT, finished: Callable[[ResultT], None]
@@ -130,10 +115,7 @@ class Admission(Generic[TaskT, ResultT]):
             Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
         """
         windows = self._engine.estimate(task)
-        if self._calls or not self._fits(windows):
-            await self._wait(_Waiting(account, windows))
-        else:
-            self._admit(account, windows)
+        await self._wait(WaitingCall(account, windows))
 
         def ended(result: ResultT) -> None:
             self._of_calls -= windows
@@ -185,19 +167,20 @@ class Admission(Generic[TaskT, ResultT]):
 
     # --- single calls ------------------------------------------------------------------------------------
 
-    async def _wait(self, call: _Waiting) -> None:
-        self.check(call.account)
-        self._calls.append(call)
+    async def _wait(self, call: WaitingCall) -> None:
+        self._line.join(call)
+        self._serve()
         self._watch_line()
         try:
             async with asyncio.timeout(CALL_WAIT_S):
                 await call.admitted
         except BaseException as error:
-            if call in self._calls:
-                self._calls.remove(call)
-            else:  # let in at the moment when it gave up
+            self._line.leave(call)
+            if call.let_in:  # at the moment when it gave up
                 self._of_calls -= call.windows
                 self._free(call.account, call.windows)
+            else:
+                self._serve()  # others may fit where it did not
             if isinstance(error, TimeoutError):
                 raise _full() from None
             raise
@@ -209,26 +192,20 @@ class Admission(Generic[TaskT, ResultT]):
             or self._of_calls + windows <= self.capacity.slack
         )
 
-    def _admit(self, account: Account, windows: int) -> None:
-        self._of_calls += windows
-        self.capacity.charge(account, 0, windows)
-
     def _serve(self) -> None:
         """Let in who waits."""
         self.capacity.serve()
-        while self._calls:
-            call = min(self._calls, key=lambda call: self.capacity.has(call.account))
-            if not self._fits(call.windows):
-                break
-            self._calls.remove(call)
-            self._admit(call.account, call.windows)
+        while (call := self._line.first(self.capacity.has)) is not None and self._fits(call.windows):
+            self._line.leave(call)
+            self._of_calls += call.windows
+            self.capacity.charge(call.account, 0, call.windows)
             call.admitted.set_result(None)
 
     # --- promises that lapse -----------------------------------------------------------------------------
 
     def _watch_line(self) -> None:
         """Look again when promises have lapsed, as long as somebody waits."""
-        if self._timer is None and (self.capacity.waiting or self._calls):
+        if self._timer is None and (self.capacity.waiting or len(self._line)):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(PROMISE_S, self._look_again)
 

@@ -125,7 +125,7 @@ class Batcher:
         if self._shares.several:
             caller, behind = self._shares.least()
             if behind > BEHIND_BATCHES * self.cost.estimate(*self._largest):
-                first = min((row for row in self.backlog if row.question.request.caller is caller), key=_due)
+                first = min((row for row in self.backlog if row.question.request.caller == caller), key=_due)
         lengths = self.backlog.lengths()
         if first is None:
             return self._take(*self._best(lengths, range(len(lengths))))
@@ -173,7 +173,7 @@ class Batcher:
         if first is not None and self._shares.several:
             caller = first.question.request.caller
             fitting = iter(
-                sorted(fitting, key=lambda row: (-row.length, row.question.request.caller is not caller))
+                sorted(fitting, key=lambda row: (-row.length, row.question.request.caller != caller))
             )
         rows = [] if first is None else [first]
         rows.extend(islice(fitting, self.max_batch - len(rows)))

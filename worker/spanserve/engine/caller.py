@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """One stream of work: streams share what their connection gets, connections what their identity gets.
 
+    Two of the same names are the same caller: one that left and came back while something of it still waited.
+
     Args:
         weight: of the identity, against other identities.
     """
 
     identity: str = "anonymous"
-    weight: float = 1.0
+    weight: float = field(default=1.0, compare=False)
     connection: str = ""
     stream: str = ""
 

@@ -241,6 +241,8 @@ class Engine(Generic[TaskT, ResultT]):
                 continue
             if isinstance(outcome, Refusal):
                 request.refuse(outcome)
+            elif verdict := request.verdict(now):  # withdrawn, or late, meanwhile
+                request.refuse(verdict)
             else:
                 self._enqueue(request, outcome, now)
         self._tell_backlog()
