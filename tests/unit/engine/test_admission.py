@@ -113,6 +113,52 @@ async def test_windows_are_paid_for() -> None:
         assert plain.answered >= 0.35 * (plain.answered + windows)
 
 
+@pytest.mark.parametrize("other", ["same", "other"])
+async def test_large_tasks_leave_room(other: str) -> None:
+    """Beside one that always has a task of four times the capacity waiting, a neighbour has much of the worker."""
+    async with admitting() as (made, admission):
+        size = 4 * made.engine.capacity_windows
+        large = Client(admission, Caller("same", connection="large"), numbers=size * STRETCH)
+        neighbour = Client(admission, Caller(other, connection="small"))
+        large.send()
+        await until(1, large)
+        neighbour.send()
+        before = large.answered
+        await until(4000, neighbour)
+        windows = size * (large.answered - before)
+        print(f"windows: neighbour {neighbour.answered}, large {windows}")
+        assert neighbour.answered >= 0.2 * (neighbour.answered + windows)
+
+
+async def test_large_calls_leave_room() -> None:
+    """Large single calls come one after the other; streams and small calls have their parts beside them."""
+    async with admitting() as (made, admission):
+        large = task("large", tuple(range(4 * made.engine.capacity_windows * STRETCH)))
+        flood, one, ended = Caller("a", connection="flood"), admission.open(Caller("b")), [0, 0]
+
+        async def call(account: Account, place: int, work: SumTask) -> None:
+            while True:
+                try:
+                    await enter(admission, account, work)
+                    ended[place] += 1
+                except Refusal:
+                    continue
+
+        calls = [asyncio.create_task(call(admission.open(flood), 0, large)) for _ in range(8)]
+        await turns(10)
+        calls.append(asyncio.create_task(call(one, 1, task("small"))))
+        neighbour = Client(admission, Caller("c"))
+        neighbour.send()
+        await until(4000, neighbour)
+        windows = 4 * made.engine.capacity_windows * ended[0]
+        print(f"windows: neighbour {neighbour.answered}, large calls {windows}, small calls {ended[1]}")
+        assert neighbour.answered >= 0.2 * (neighbour.answered + windows)
+        assert ended[1] > 10
+        for running in calls:
+            running.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
 async def test_the_worker_holds_what_it_wants() -> None:
     """However many streams use all their credit at once, the engine holds its capacity and little more."""
     async with admitting() as (made, admission):
@@ -158,9 +204,9 @@ async def test_who_goes_is_not_encoded() -> None:
         assert 1 == admission.capacity.used  # what `stays` has not been told
 
 
-async def enter(admission: ANY, account: Account) -> Sums:
+async def enter(admission: ANY, account: Account, work: SumTask | None = None) -> Sums:
     done: asyncio.Future[Sums] = asyncio.get_running_loop().create_future()
-    request = await admission.enter(account, task("call"), done.set_result)
+    request = await admission.enter(account, work or task("call"), done.set_result)
     try:
         return await asyncio.shield(done)
     finally:
@@ -205,7 +251,7 @@ async def test_too_many_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         calls = [asyncio.create_task(enter(admission, account)) for _ in range(MAX_BATCH)]
         await turns(3)
         room = int(admission.capacity.room)
-        calls += [asyncio.create_task(enter(admission, account)) for _ in range(room)]
+        calls += [asyncio.create_task(enter(admission, account)) for _ in range(room + MAX_BATCH)]
         await turns(3)
         waiting = [asyncio.create_task(enter(admission, account)) for _ in range(3)]
         await turns(3)
@@ -254,7 +300,7 @@ async def test_a_call_waits_for_nobody_who_has_gone() -> None:
     async with admitting() as (made, admission):
         unblock = made.block()
         account = admission.open()
-        calls = [asyncio.create_task(enter(admission, account)) for _ in range(8 * MAX_BATCH + 2)]
+        calls = [asyncio.create_task(enter(admission, account)) for _ in range(9 * MAX_BATCH + 2)]
         await turns(3)
         assert 2 == len(admission._line)
         for call in calls:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.limits import MAX_WINDOWS_PER_TASK
+from spanserve.engine.account import Account
 from spanserve.engine.caller import Caller
-from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Account, Capacity
+from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Capacity
 from tests.kit.sum_engine import Clock
 
 WINDOWS = 128
@@ -120,6 +121,49 @@ def test_connections_and_identities_share(capacity: Capacity) -> None:
     assert [WINDOWS // 32] * 4 == [capacity._share(one) for one in many]
 
 
+def test_what_is_too_large_takes_nothing_from_others(capacity: Capacity) -> None:
+    """A task of four times the capacity: who comes after it has the same part as beside any other task, and another
+    such task waits for its turn, which identities have one after the other.
+    """
+    first = capacity.open(Caller("a", connection="1"))
+    second = capacity.open(Caller("a", connection="2"))
+    third = capacity.open(Caller("b"))
+    capacity.grant(first)
+    capacity.take(first, 64, 4 * WINDOWS)
+    assert 0 == capacity.room
+    assert 0 < capacity.grant(second) <= WINDOWS // 2
+    for waits in (second, third):
+        capacity.grant(waits)
+        with pytest.raises(Refusal, match="no room"):
+            capacity.take(waits, 1, 4 * WINDOWS)
+    send(capacity, third, third.credit)
+    assert third.held
+    assert capacity.used <= 5 * WINDOWS + SLACK
+    capacity.settle(first, 4 * WINDOWS)
+    capacity.settle(third, third.held)
+    capacity.grant(third)
+    with pytest.raises(Refusal, match="no room"):
+        capacity.take(second, 1, 4 * WINDOWS)  # it asked first, but its identity had the last turn
+    capacity.take(third, 1, 4 * WINDOWS)
+    capacity.settle(third, 4 * WINDOWS)
+    capacity.take(second, 1, 4 * WINDOWS)
+    for account in (first, second, third):
+        capacity.close(account)
+    assert (0, WINDOWS, None) == (capacity.used, capacity.room, capacity.turn.holder)
+
+
+def test_what_was_estimated_too_low_takes_nothing_from_others(capacity: Capacity) -> None:
+    """A task that turns out to be larger than its part is as one that was known to be."""
+    first, second = capacity.open(Caller("a")), capacity.open(Caller("b"))
+    capacity.grant(first)
+    capacity.take(first, 1, 1)
+    capacity.correct(first, 4 * WINDOWS)
+    capacity.grant(second)
+    capacity.grant(second)
+    assert second.credit
+    send(capacity, second, second.credit)
+
+
 def test_overrun_is_refused(capacity: Capacity) -> None:
     """Without credit nothing is taken, and nothing is charged."""
     account = capacity.open()
@@ -219,10 +263,10 @@ def test_never_more_than_there_is(steps: list[tuple[int, str, int, int]]) -> Non
             )
             told[number] = sent[number] = 0
         account = accounts[number]
-        before = capacity.used
+        before, room = capacity.used, capacity.room
         if event == "grant":
             told[number] += capacity.grant(account)
-            assert capacity.used <= max(before, WINDOWS)
+            assert capacity.room >= min(0, room)
         elif event == "send":
             try:
                 capacity.take(account, questions, windows)

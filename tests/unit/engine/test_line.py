@@ -10,7 +10,7 @@ import pytest
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine import line as line_module
-from spanserve.engine.capacity import Account
+from spanserve.engine.account import Account
 from spanserve.engine.line import Line, WaitingCall
 
 from spanserve.engine.caller import Caller  # isort: skip

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Generic
 
 from spanserve.contract import ErrorCode, Refusal
+from spanserve.engine.account import Account, nobody
 from spanserve.engine.caller import ANYONE, Caller
-from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Account, Capacity, nobody
+from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Capacity
 from spanserve.engine.engine import Engine
 from spanserve.engine.line import Line, WaitingCall
 from spanserve.engine.pipeline import ResultT, TaskT
@@ -40,7 +41,7 @@ class Admission(Generic[TaskT, ResultT]):
         self._engine = engine
         self._running: dict[Account, dict[Request[TaskT], bool]] = {}  # whether it is settled when it ends
         self._line = Line(_full)
-        #: Windows of single calls: they get in beside the streams and the queue, up to a batch of them.
+        #: Windows of single calls that got in beside the streams and the queue: a batch of them may.
         self._of_calls = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -115,10 +116,11 @@ class Admission(Generic[TaskT, ResultT]):
             Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
         """
         windows = self._engine.estimate(task)
-        await self._wait(WaitingCall(account, windows))
+        call = WaitingCall(account, windows)
+        await self._wait(call)
 
         def ended(result: ResultT) -> None:
-            self._of_calls -= windows
+            self._of_calls -= call.beside
             finished(result)
             self._serve()
 
@@ -177,7 +179,7 @@ class Admission(Generic[TaskT, ResultT]):
         except BaseException as error:
             self._line.leave(call)
             if call.let_in:  # at the moment when it gave up
-                self._of_calls -= call.windows
+                self._of_calls -= call.beside
                 self._free(call.account, call.windows)
             else:
                 self._serve()  # others may fit where it did not
@@ -185,20 +187,27 @@ class Admission(Generic[TaskT, ResultT]):
                 raise _full() from None
             raise
 
-    def _fits(self, windows: int) -> bool:
-        return (
-            not self._of_calls
-            or windows <= self.capacity.room
-            or self._of_calls + windows <= self.capacity.slack
-        )
+    def _may_go(self, call: WaitingCall) -> bool:
+        """Whether a call's size lets it in now or soon: a large one waits for its turn, and keeps nobody up."""
+        usual = max(self.capacity.room, self.capacity.slack)
+        return call.windows <= usual or self.capacity.turn.is_open_to(call.account)
+
+    def _let_in(self, call: WaitingCall) -> bool:
+        """Let a call in, if there is room, beside all else, or as the one that is too large."""
+        if call.windows > self.capacity.room:
+            if self._of_calls + call.windows <= self.capacity.slack:
+                call.beside = call.windows
+            elif call.windows <= self.capacity.slack or not self.capacity.turn.take(call.account):
+                return False
+        self._of_calls += call.beside
+        self.capacity.charge(call.account, 0, call.windows)
+        return True
 
     def _serve(self) -> None:
         """Let in who waits."""
         self.capacity.serve()
-        while (call := self._line.first(self.capacity.has)) is not None and self._fits(call.windows):
+        while (call := self._line.first(self.capacity.has, self._may_go)) and self._let_in(call):
             self._line.leave(call)
-            self._of_calls += call.windows
-            self.capacity.charge(call.account, 0, call.windows)
             call.admitted.set_result(None)
 
     # --- promises that lapse -----------------------------------------------------------------------------

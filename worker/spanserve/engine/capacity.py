@@ -5,58 +5,27 @@ themselves. Credit on the wire counts questions and cannot be taken back: so a c
 little, and for every promise room is kept: never more is promised and held together than there is. A promise that
 is not used for a while lapses when others wait: the credit stands, but who uses it then takes what is free, or is
 refused for the moment.
+
+Tasks are not cut, and one may have more windows than its connection's part, or than there are for all. There is one of
+those at a time, and what it has beyond the part takes nothing from the others.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from spanserve.contract import ErrorCode, Refusal
-from spanserve.engine.average import MovingAverage
+from spanserve.engine.account import Account, nobody
 from spanserve.engine.caller import ANYONE, Caller
+from spanserve.engine.turn import Turn
 
-#: Weight of a new task in the moving average of windows per question.
-WINDOWS_WEIGHT = 0.05
 #: Seconds after which a promise that is not used lapses, if others wait.
 PROMISE_S = 1.0
 #: Milliseconds after which whoever sent beyond its credit may come back.
 OVERRUN_RETRY_MS = 1000
 #: The same, for one that finds no room.
 BUSY_RETRY_MS = 100
-
-
-def nobody() -> None:
-    """Nobody wants to be told."""
-
-
-@dataclass(slots=True, eq=False)
-class Account:
-    """What one caller has."""
-
-    caller: Caller = ANYONE
-    #: Called when a caller that waited has credit.
-    wake: Callable[[], None] = nobody
-    #: Questions granted and not used yet; below zero after a task larger than what was left.
-    credit: int = 0
-    #: Of those, granted while it waited, and not told yet.
-    offered: int = 0
-    #: Windows kept free for the credit.
-    promised: int = 0
-    #: Windows of what was sent, and whose results are not yet on the wire.
-    held: int = 0
-    #: When the promise was made or used last.
-    touched: float = 0.0
-    open: bool = True
-    #: Whether it has a part in the capacity.
-    contends: bool = False
-    windows_per_question: MovingAverage = field(default_factory=lambda: MovingAverage(1.0, WINDOWS_WEIGHT))
-
-    @property
-    def ready(self) -> int:
-        """Questions it may send for which room is kept."""
-        return max(0, min(self.credit, int(self.promised / self.windows_per_question.value)))
 
 
 class Capacity:
@@ -79,6 +48,8 @@ class Capacity:
         self._contenders: dict[str, dict[str, set[Account]]] = {}
         self._weights: dict[str, float] = {}
         self._had: dict[tuple[str, ...], int] = {}  # windows of identities and connections, held and promised
+        #: Whose task is larger than its part.
+        self.turn = Turn(clock)
 
     @property
     def waiting(self) -> int:
@@ -88,7 +59,8 @@ class Capacity:
     @property
     def room(self) -> int:
         """Windows that are neither held nor promised; below zero after tasks larger than what was left."""
-        return self.windows - self.used
+        room = self.windows - self.used
+        return room if self.turn.holder is None else room + self._beyond(self.turn.holder)
 
     def open(self, caller: Caller = ANYONE, wake: Callable[[], None] = nobody) -> Account:
         account = Account(caller, wake, touched=self._clock())
@@ -142,11 +114,13 @@ class Capacity:
         account.held += windows
         account.promised = promised
         self._contend(account)
+        self._exceed(account)
 
     def correct(self, account: Account, windows: int) -> None:
         """A task holds so many windows more, or fewer, than was thought."""
         if windows:
             self._hold(account, windows)
+            self._exceed(account)
             if windows < 0:
                 self.serve()
 
@@ -161,8 +135,11 @@ class Capacity:
         Callers with work share the capacity: identities by their weights, then connections, then streams, evenly.
         One without work gets half of what is free, so that the next to come finds some, too.
         """
-        offered, account.offered = account.offered, 0
-        return offered + self._grant(account)
+        more = self._grant(account)
+        if account in self._line and self.turn.holder is not None:
+            self.serve()  # now that it waits it has a part
+        more, account.offered = more + account.offered, 0
+        return more
 
     def forgo(self, account: Account) -> None:
         """Its credit is no more: for one that counts on none, as it can ask again at any time."""
@@ -221,17 +198,34 @@ class Capacity:
         """Whether a task may take more than was promised.
 
         The last task of a promise may, as a task is not cut; other credit is late, and those who wait come first.
-        Where others have their parts, it must fit into that of its connection, unless that has nothing else.
+        What does not fit into its connection's part, or into what is left, is for one at a time.
         """
         others_wait = bool(self._line.keys() - {account})
         in_time = account.promised > 0 or not others_wait
-        if not in_time or self.used > self.windows + self.slack:
+        room = self.room
+        if not in_time or room < -self.slack:
             return False
         part, _ = self._part(account)
-        key = account.caller.path[:2]
-        had = self._had.get(key, 0) - account.promised
-        alone = part == self.windows
-        return alone or not had or had + windows <= part + self.slack
+        had = self._had.get(account.caller.path[:2], 0) - account.promised
+        fits = had + windows <= part + self.slack and windows <= room + account.promised + self.slack
+        return fits or self.turn.take(account)
+
+    def _exceed(self, account: Account) -> None:
+        """Note whose tasks are more than its part: they came that way, or were estimated too low."""
+        if self.used > self.windows and self.turn.holder is None and self._excess(account) > self.slack:
+            self.turn.give(account)
+
+    def _beyond(self, holder: Account) -> int:
+        """Windows that somebody has beyond its part, and that take nothing from the others."""
+        beyond = self._excess(holder)
+        if beyond <= 0:
+            self.turn.end()
+        return max(0, beyond)
+
+    def _excess(self, account: Account) -> int:
+        """Windows that its connection has beyond its part."""
+        part, _ = self._part(account)
+        return self._had.get(account.caller.path[:2], 0) - int(part)
 
     def _lapse(self) -> None:
         """Take back the room of promises that nobody uses."""

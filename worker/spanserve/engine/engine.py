@@ -231,8 +231,9 @@ class Engine(Generic[TaskT, ResultT]):
             self._tell_backlog()
 
     def _hungry(self) -> bool:
-        """Whether the device has use soon for more than is encoded."""
-        return self.held_windows < ENCODED_AHEAD * self.capacity_windows
+        """Whether the device has use soon for more than is encoded, the largest task not counted."""
+        free = ENCODED_AHEAD * self.capacity_windows - self.held_windows
+        return free > 0 or free + max((request.charge for request in self._requests), default=0) > 0
 
     def _encoded(self, bite: list[tuple[Request[TaskT], Encoded | Refusal]]) -> None:
         now = self._clock()
@@ -241,8 +242,6 @@ class Engine(Generic[TaskT, ResultT]):
                 continue
             if isinstance(outcome, Refusal):
                 request.refuse(outcome)
-            elif verdict := request.verdict(now):  # withdrawn, or late, meanwhile
-                request.refuse(verdict)
             else:
                 self._enqueue(request, outcome, now)
         self._tell_backlog()

@@ -90,7 +90,13 @@ class Feeder(Generic[TaskT]):
             request.encode_ended = now
             if request.witness is not None:
                 request.witness.ended()
-        self._encoded(list(zip(bite, outcomes, strict=True)))
+        # Some were withdrawn, or are late, meanwhile.
+        self._encoded(
+            [
+                (request, request.verdict(now) or outcome)
+                for request, outcome in zip(bite, outcomes, strict=True)
+            ]
+        )
 
 
 def _live(request: Request[Any], now: float) -> bool:

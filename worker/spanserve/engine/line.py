@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from spanserve.contract import Refusal
-from spanserve.engine.capacity import Account
+from spanserve.engine.account import Account
 
 #: Calls that wait, of one connection and of all.
 CALLS_OF_ONE = 64
@@ -22,11 +22,13 @@ CALLS = 512
 class WaitingCall:
     """A single call that waits for room."""
 
-    __slots__ = ("account", "admitted", "windows")
+    __slots__ = ("account", "admitted", "beside", "windows")
 
     def __init__(self, account: Account, windows: int) -> None:
         self.account = account
         self.windows = windows
+        #: Windows with which it is let in though there is no room.
+        self.beside = 0
         #: Done when it is let in, or not.
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -91,10 +93,12 @@ class Line:
         if not counts:
             del self._counts[identity]
 
-    def first(self, has: Callable[[Account], Any]) -> WaitingCall | None:
-        """Who goes next: of those that still wait the one that `has` least."""
+    def first(
+        self, has: Callable[[Account], Any], may: Callable[[WaitingCall], bool] = lambda call: True
+    ) -> WaitingCall | None:
+        """Who goes next: of those that still wait, and `may` go, the one that `has` least."""
         # A call that has given up is in the line until its task has had a turn.
-        waiting = (call for call in self._calls if not call.admitted.done())
+        waiting = (call for call in self._calls if not call.admitted.done() and may(call))
         return min(waiting, key=lambda call: has(call.account), default=None)
 
     def _last(self, account: Account) -> WaitingCall | None:
