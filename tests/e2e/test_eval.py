@@ -138,6 +138,20 @@ def test_a_question_too_long_costs_only_itself(start_worker: StartWorker, tmp_pa
     assert "512 characters" == errors["0-who"]["limit"]
 
 
+def test_predict(start_worker: StartWorker, tmp_path: Path) -> None:
+    """Rows without answers are answered into a file; the same rows are refused by eval, which names the way."""
+    worker = start_worker().wait_ready()
+    row = {"id": 7, "context": "anna holm said the harbour froze in 1871.", "question": "who said?"}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps(row) + "\n" + json.dumps(row | {"id": 8}) + "\n", encoding="utf-8")
+    done = spanserve("predict", rows, "--worker", worker.address, "-o", tmp_path / "out.json")
+    assert 0 == done.returncode, done.stderr
+    assert {"7", "8"} == set(json.loads((tmp_path / "out.json").read_text("utf-8")))
+    refused = spanserve("eval", rows, "--worker", worker.address, "-o", tmp_path / "out")
+    assert 2 == refused.returncode
+    assert "`spanserve predict`" in refused.stderr
+
+
 def test_no_worker_is_an_error_that_names_it(tmp_path: Path) -> None:
     """Without a worker the command ends with status 2 after the time it was told to wait."""
     dataset = squad(tmp_path / "ice.json", passages=1)

@@ -47,7 +47,7 @@ def read_tasks(path: Path) -> list[Task]:
 def _tasks(dataset: Dataset) -> list[Task]:
     tasks: list[Task] = []
     for passage in dataset.passages:
-        asked = [Question(question.id, question.text) for question in passage.questions][:MAX_QUESTIONS]
+        asked = [Question(q.id, q.text) for q in passage.questions if not q.fault][:MAX_QUESTIONS]
         if asked:
             tasks.append(Task(id=f"sample-{len(tasks)}", context=passage.context, questions=tuple(asked)))
     return tasks

@@ -30,7 +30,10 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "ask": Command("spanserve.client.commands.ask", "client", "Ask questions about a text."),
-    "eval": Command("spanserve.client.commands.eval", "client", "Score a data set in SQuAD format."),
+    "eval": Command("spanserve.client.commands.eval", "client", "Score a data set."),
+    "predict": Command(
+        "spanserve.client.commands.predict", "client", "Answer a data set that has no answers."
+    ),
     "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
     "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),

@@ -8,6 +8,7 @@ ClientError
 ├── AddressError   what should be the address of a worker is none
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
+├── MetricError    there is no such metric, or it needs a package
 └── OutputError    the output folder cannot be written
 """
 
@@ -46,6 +47,10 @@ class LedgerError(ClientError):
 
 class MergeError(ClientError):
     """Output folders are not the shards of one run. Names the folder, or the shard that is missing."""
+
+
+class MetricError(ClientError):
+    """There is no such metric, or it needs a package that is missing. Names those there are, or the package."""
 
 
 class OutputError(ClientError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from spanserve.contract import Options, Refusal, Task
-from spanserve.squad.passage import DatasetQuestion, Passage
+from spanserve.squad.passage import DatasetQuestion, Flaw, Passage
 from spanserve.squad.shard import WHOLE, Shard, checked
 from spanserve.squad.tasks import make_tasks
 
@@ -23,6 +23,10 @@ class Dataset:
     sha256: str
     passages: tuple[Passage, ...]
     part: Shard = WHOLE
+    #: What cannot be asked and scored; of shards, the first has them.
+    flaws: tuple[Flaw, ...] = ()
+    #: What a reader of the scores should know, a sentence each.
+    notes: tuple[str, ...] = ()
 
     @property
     def has_null_answers(self) -> bool:
@@ -31,7 +35,11 @@ class Dataset:
 
     @cached_property
     def question_ids(self) -> tuple[str, ...]:
-        return tuple(question.id for _, question in self.questions())
+        """What ends in an answer or an error: every question by its id, every flaw by its place."""
+        return (
+            *(question.id for _, question in self.questions()),
+            *(flaw.where for flaw in self.flaws),
+        )
 
     def questions(self) -> Iterator[tuple[Passage, DatasetQuestion]]:
         """Every question with its passage, in the order of the file."""
@@ -57,7 +65,8 @@ class Dataset:
             loads[lightest] += len(passage.questions)
             if lightest == index - 1:
                 chosen.append(passage)
-        return replace(self, passages=tuple(sorted(chosen, key=lambda p: p.index)), part=part)
+        passages = tuple(sorted(chosen, key=lambda p: p.index))
+        return replace(self, passages=passages, part=part, flaws=self.flaws if index == 1 else ())
 
     def tasks(
         self, run_id: str, options: Options, timeout_ms: int | None = None
@@ -67,10 +76,11 @@ class Dataset:
         Ids depend on the file alone: `p00012`, or `p00012.1`, `p00012.2` for a divided passage.
 
         Returns:
-            The tasks, and for each question that no task can carry the reason. Together they hold every
-            question once.
+            The tasks, and for each question that no task can carry, and each flaw, the reason. Together they
+            hold every one of `question_ids` once.
 
         Raises:
             Refusal: `run_id` or `timeout_ms` is outside its limits.
         """
-        return make_tasks(self.passages, run_id, options, timeout_ms)
+        tasks, refused = make_tasks(self.passages, run_id, options, timeout_ms)
+        return tasks, refused | {flaw.where: Refusal.invalid("data set", flaw.message) for flaw in self.flaws}

@@ -13,6 +13,8 @@ class DatasetQuestion:
     text: str
     answers: tuple[str, ...]
     impossible: bool
+    #: Why it cannot be asked, with the place in the file; empty if it can. It scores 0.
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,13 @@ class Passage:
     title: str
     context: str
     questions: tuple[DatasetQuestion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A part of a file that cannot be asked and scored; it costs itself and is in no total."""
+
+    #: The place, which stands for an id.
+    where: str
+    #: What is wrong, with the place.
+    message: str

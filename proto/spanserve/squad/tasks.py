@@ -42,6 +42,8 @@ def _sendable(entry: DatasetQuestion, make: Callable[..., Task]) -> Question:
     Raises:
         Refusal: it cannot.
     """
+    if entry.fault:
+        raise Refusal.invalid("data set", entry.fault)
     question = Question(entry.id, entry.text)
     if fault := question.fault():
         raise fault

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.client.scores import QuestionScore, normalize_answer, score_answer, score_run
+from spanserve.client.scores import SQUAD_2, QuestionScore, normalize_answer, score_answer, score_run
 from spanserve.squad import Dataset, DatasetQuestion, Passage, load_dataset
 
 
@@ -38,17 +38,42 @@ def test_normalize_answer(text: str, expected: str) -> None:
     assert expected == normalize_answer(text)
 
 
+#: Prediction, gold answers, exact match and F1 that both SQuAD scripts give.
+BOTH = [
+    # precision 1/2, recall 1/1: 2 * 0.5 * 1 / 1.5
+    pytest.param("cat sat", ["cat"], 0, 2 / 3, id="half-precision"),
+    # one "b" in common: precision 1/2, recall 1/3: 2 * 1/6 / (5/6)
+    pytest.param("b b", ["a, b c d"], 0, 0.4, id="repeated-token-counts-once"),
+    # the second gold answer: precision 1, recall 2/3: 2 * 2/3 / (5/3)
+    pytest.param("old oak", ["pine", "very old oak"], 0, 0.8, id="best-gold"),
+    pytest.param("The Oak", ["pine", "oak."], 1, 1, id="exact"),
+    pytest.param("pine", ["oak"], 0, 0, id="nothing-in-common"),
+]
+
+
 @pytest.mark.parametrize(
     ("prediction", "golds", "exact", "f1"),
     [
-        # precision 1/2, recall 1/1: 2 * 0.5 * 1 / 1.5
-        pytest.param("cat sat", ["cat"], 0, 2 / 3, id="half-precision"),
-        # one "b" in common: precision 1/2, recall 1/3: 2 * 1/6 / (5/6)
-        pytest.param("b b", ["a, b c d"], 0, 0.4, id="repeated-token-counts-once"),
-        # the second gold answer: precision 1, recall 2/3: 2 * 2/3 / (5/3)
-        pytest.param("old oak", ["pine", "very old oak"], 0, 0.8, id="best-gold"),
-        pytest.param("The Oak", ["pine", "oak."], 1, 1, id="exact"),
-        pytest.param("pine", ["oak"], 0, 0, id="nothing-in-common"),
+        *BOTH,
+        # nothing is left of either, so they are equal, and share no word
+        pytest.param("A", ["A"], 1, 0, id="both-normalise-to-nothing"),
+        pytest.param(".", ["interventionism", "."], 1, 0, id="punctuation-beside-real"),
+        # "" equals "The"; "who" of the other gold answer has no partner
+        pytest.param("the", ["The Who", "The"], 1, 0, id="article-beside-real"),
+        pytest.param("", ["oak"], 0, 0, id="nothing-predicted"),
+    ],
+)
+def test_squad_1(prediction: str, golds: list[str], exact: float, f1: float) -> None:
+    """evaluate-v1.1.py: the best over all gold answers; F1 is 0 without a word in common."""
+    score = score_answer(prediction, golds)
+    assert exact == score.exact
+    assert f1 == pytest.approx(score.f1)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "golds", "exact", "f1"),
+    [
+        *BOTH,
         pytest.param("", [], 1, 1, id="no-answer-right"),
         pytest.param("oak", [], 0, 0, id="no-answer-wrong"),
         # "the" is dropped, so the only gold answer left is ""
@@ -57,9 +82,9 @@ def test_normalize_answer(text: str, expected: str) -> None:
         pytest.param("", ["the", "oak"], 0, 0, id="empty-gold-beside-real"),
     ],
 )
-def test_score_answer(prediction: str, golds: list[str], exact: float, f1: float) -> None:
-    """A prediction scores the best over its gold answers."""
-    score = score_answer(prediction, golds)
+def test_squad_2(prediction: str, golds: list[str], exact: float, f1: float) -> None:
+    """evaluate-v2.0.py: gold answers that mean nothing are left out, and nothing against nothing is right."""
+    score = SQUAD_2.score(prediction, golds)
     assert exact == score.exact
     assert f1 == pytest.approx(score.f1)
 

@@ -48,10 +48,10 @@ NO_SQUAD = {
     "no-file": (None, "cannot be read"),
     "no-json": ("{", "is not JSON"),
     "other-json": ('{"data": 3}', "data: found the number 3, expected a list"),
-    "no-articles": ('{"data": []}', "expected at least one article"),
+    "no-articles": ('{"data": []}', "holds no questions"),
     "no-questions": (
         '{"data": [{"paragraphs": [{"context": "c", "qas": [{"question": " "}]}]}]}',
-        "holds no question that could be asked",
+        "found no words, expected text",
     ),
 }
 

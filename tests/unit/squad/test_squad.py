@@ -31,7 +31,7 @@ def question(name: str = "q1", **changes: Any) -> dict[str, Any]:
     return {"id": name, "question": "When did they come?", "answers": answers} | changes
 
 
-def squad(*questions: dict[str, Any], context: str = CONTEXT, version: str = "1.1") -> dict[str, Any]:
+def squad(*questions: dict[str, Any], context: str = CONTEXT, version: Any = "1.1") -> dict[str, Any]:
     paragraph = {"context": context, "qas": list(questions) or [question()]}
     return {"version": version, "data": [{"title": "Normans", "paragraphs": [paragraph]}]}
 
@@ -74,8 +74,8 @@ def test_impossible(tmp_path: Path) -> None:
     assert (DatasetQuestion("q1", "When did they come?", (), True),) == dataset.passages[0].questions
 
 
-@pytest.mark.parametrize("version", ["2.0", "v2.0"])
-def test_declared_version(tmp_path: Path, version: str) -> None:
+@pytest.mark.parametrize("version", ["2.0", "v2.0", 2.0])
+def test_declared_version(tmp_path: Path, version: Any) -> None:
     """A file that declares v2.0 is one, even if each of its questions has an answer."""
     assert load(tmp_path, squad(version=version)).has_null_answers
 
@@ -87,87 +87,66 @@ def test_misplaced_answers_are_kept(tmp_path: Path) -> None:
 
 
 QA = "data[0].paragraphs[0].qas[0]"
+LEVELS = "'data', 'paragraphs', 'qas', or 'question' and 'context'"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        pytest.param([], "found a list of 0, expected an object with 'data'", id="no-object"),
-        pytest.param({"dta": 1}, "found only the keys 'dta', expected the key 'data'", id="no-data"),
-        pytest.param({}, "found no keys, expected the key 'data'", id="no-keys"),
-        pytest.param(
-            {"data": []}, "data: found an empty list, expected at least one article", id="empty-data"
-        ),
+        pytest.param(7, "found the number 7, expected an object with 'data'", id="no-object"),
+        pytest.param({"dta": 1}, f"found only the keys 'dta', expected {LEVELS}", id="no-data"),
+        pytest.param({}, f"found no keys, expected {LEVELS}", id="no-keys"),
         pytest.param({"data": {}}, "data: found an object, expected a list", id="data-no-list"),
         pytest.param(
-            {"data": [{"paragraphs": []}]},
-            "data: found articles without any, expected at least one question",
-            id="no-questions",
+            {"data": [{"paragraphs": None}]}, "data[0].paragraphs: found null, expected a list", id="no-list"
         ),
         pytest.param(
             squad(context=" "),
-            "data[0].paragraphs[0].context: found no words, expected a passage",
+            "data[0].paragraphs[0].context: found no words, expected text",
             id="empty-context",
         ),
         pytest.param(
             squad(question(question=None)), f"{QA}.question: found null, expected text", id="null-question"
         ),
         pytest.param(
-            squad(question(), question()),
-            f"data[0].paragraphs[0].qas[1].id: found 'q1', the id of {QA}, expected an id of its own",
-            id="duplicate-id",
-        ),
-        pytest.param(
-            squad(question(answers=[{"text": "x", "answer_start": "7"}])),
-            f"{QA}.answers[0].answer_start: found text of 1 characters, expected a whole number",
-            id="start-is-text",
-        ),
-        pytest.param(
-            squad(question(answers=[{"text": "x", "answer_start": True}])),
-            f"{QA}.answers[0].answer_start: found true, expected a whole number",
-            id="start-is-true",
-        ),
-        pytest.param(
             squad(question(answers=[{"answer_start": 1}])),
-            f"{QA}.answers[0]: found only the keys 'answer_start', expected the key 'text'",
+            f"{QA}.answers[0]: found only the keys 'answer_start', expected the key 'text'; "
+            "`spanserve predict` needs no answers",
             id="answer-without-text",
         ),
         pytest.param(
             squad(question(answers=[])),
-            f"{QA}.answers: found an empty list, expected at least one answer, or is_impossible: true",
+            f"{QA}.answers: found an empty list, expected at least one answer, or is_impossible: true; "
+            "`spanserve predict` needs no answers",
             id="no-answers",
-        ),
-        pytest.param(
-            squad(question(is_impossible=True)),
-            f"{QA}.answers: found 1 answers, expected none, because is_impossible is true",
-            id="impossible-with-answer",
-        ),
-        pytest.param(
-            squad(question(is_impossible=1)),
-            f"{QA}.is_impossible: found the number 1, expected true or false",
-            id="flag-is-number",
         ),
         pytest.param(
             squad(question(question="\ud83d?")),
             f"{QA}.question: found half of a surrogate pair at code point 0, expected Unicode text",
             id="surrogate",
         ),
-        pytest.param(
-            squad() | {"version": 1.1}, "version: found the number 1.1, expected text", id="version"
-        ),
     ],
 )
-def test_structure_errors(tmp_path: Path, content: object, message: str) -> None:
-    """An error gives the file, the place in it, what was found and what is expected."""
+def test_nothing_to_ask(tmp_path: Path, content: object, message: str) -> None:
+    """Where nothing can be asked the error gives the file, the place in it, what was found and what is expected."""
     with pytest.raises(SquadError) as caught:
         load(tmp_path, content)
     assert f"{tmp_path / 'small.json'}: {message}" == str(caught.value)
 
 
 @pytest.mark.parametrize(
+    "content", [[], {"data": []}, {"data": [{"paragraphs": []}]}, squad() | {"data": []}]
+)
+def test_no_questions(tmp_path: Path, content: object) -> None:
+    """A file without a single question is refused."""
+    with pytest.raises(SquadError, match="holds no questions"):
+        load(tmp_path, content)
+
+
+@pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"\xff\xfe\xfd", b"[" * 200_000],
-    ids=["empty", "torn", "no-utf8", "too-deep"],
+    [b"", b"{", b"[" * 200_000],
+    ids=["empty", "torn", "too-deep"],
 )
 def test_not_json(tmp_path: Path, data: bytes) -> None:
     """A file that is not JSON is named as such."""
@@ -288,15 +267,13 @@ LOOSE = {
 
 @pytest.mark.parametrize("entry", LOOSE.values(), ids=LOOSE)
 def test_without_answers(tmp_path: Path, entry: dict[str, Any]) -> None:
-    """Where nothing is scored questions are read whatever else is there; where scores are wanted they are refused."""
-    content = {"data": [{"paragraphs": [{"context": " ", "qas": [entry | {"question": "Who?"}] * 2}]}]}
+    """Where nothing is scored questions are read whatever else is there; each has a name of its own."""
+    content = {"data": [{"paragraphs": [{"context": "c", "qas": [entry | {"question": "Who?"}] * 2}]}]}
     path = tmp_path / "small.json"
     path.write_text(json.dumps(content), encoding="utf-8")
     dataset = load_dataset(path, answers=False)
-    assert [(" ", "Who?")] * 2 == [(passage.context, q.text) for passage, q in dataset.questions()]
-    assert all(dataset.question_ids)
-    with pytest.raises(SquadError):
-        load_dataset(path)
+    assert [("c", "Who?")] * 2 == [(passage.context, q.text) for passage, q in dataset.questions()]
+    assert 2 == len(set(dataset.question_ids))
 
 
 @pytest.mark.parametrize(
@@ -306,5 +283,5 @@ def test_without_answers_but_with_questions(tmp_path: Path, content: object) -> 
     """Without contexts and questions a file is no data set for anybody."""
     path = tmp_path / "small.json"
     path.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(SquadError, match="expected the key"):
+    with pytest.raises(SquadError, match=r"found (no|only the) keys"):
         load_dataset(path, answers=False)

@@ -11,11 +11,13 @@ from typing import Annotated
 import typer
 
 from spanserve import demo
-from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, Workers
+from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, MetricName, Workers
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.evaluation.causes import causes
 from spanserve.client.evaluation.evaluation import Evaluation
+from spanserve.client.evaluation.results import Results
 from spanserve.client.report import RunSummary
+from spanserve.client.scores import ChosenMetric
 from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.squad import load_dataset, parse_shard
@@ -31,6 +33,7 @@ Examples:
   spanserve eval dev-v1.1.json --worker card1:50051 --worker card2:50051 -o out
   spanserve eval dev-v1.1.json --worker card1:50051 --shard 1/4 -o out-1
   spanserve eval dev-v1.1.json --worker card1:50051 -o out --resume
+  spanserve eval validation.parquet --worker card1:50051 -o out
   spanserve eval dev-v1.1.json --redis redis://queue.internal:6379 --queue squad -o out
 \b
 Exit status: 0 every question has an answer, 1 some have none (with --allow-errors: no result at all), 2 bad input,
@@ -47,7 +50,10 @@ def evaluate(
         Path, typer.Option("--output", "-o", envvar="SPANSERVE_OUTPUT", help="Folder for scores and report.")
     ],
     file: Annotated[
-        Path | None, typer.Argument(help="Data set, SQuAD v1.1 or v2.0 JSON. Default: the built-in one.")
+        Path | None,
+        typer.Argument(
+            help="Data set: SQuAD, or rows as JSON, JSONL, CSV or Parquet. Default: the built-in one."
+        ),
     ] = None,
     worker: Workers = None,
     shard: Annotated[str, typer.Option(help="Only part I of N, as I/N; see `spanserve merge`.")] = "1/1",
@@ -58,11 +64,12 @@ def evaluate(
     no_answer_threshold: Annotated[
         float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
     ] = 0.0,
+    metric: MetricName = None,
     answers: AnswerOptions,
     transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
-    """Score a data set in SQuAD format.
+    """Score a data set; docs/data-sets.md says what is read as one.
 
     Writes predictions.json, nbest.json, scores.json, report.html and the ledger of the run into the output
     folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume; what
@@ -79,6 +86,7 @@ def evaluate(
             options=answers.checked(),
             resume=resume,
             no_answer_threshold=no_answer_threshold,
+            metric=ChosenMetric(metric),
         )
         summary = evaluation.run(console)
     show(summary, output, json_output)
@@ -86,17 +94,28 @@ def evaluate(
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
+def show_causes(results: Results, place: Path | None) -> None:
+    """Say on standard error why questions have no answer, if any has none.
+
+    Args:
+        place: the file that has it for each of them.
+    """
+    if results.answered:
+        return
+    asked = len(results.expected)
+    head = f"{asked - len(results.answers)} of {asked} questions without an answer"
+    lines = [f"{head}, see {place}:" if place else f"{head}:", *causes(results)]
+    Terminal(stderr=True).print("\n  ".join(lines), soft_wrap=True)
+
+
 def show(summary: RunSummary, output: Path, json_output: bool) -> None:
     """Print the scores, for people or for programs."""
     results, rate = summary.results, summary.questions_per_second
-    if not results.answered:
-        asked, place = len(results.expected), output / "errors.json"
-        lines = [f"{asked - len(results.answers)} of {asked} questions without an answer, see {place}:"]
-        lines += causes(results)
-        Terminal(stderr=True).print("\n  ".join(lines), soft_wrap=True)
+    show_causes(results, output / "errors.json")
     if json_output:
         content = {
             **summary.scores.to_json(),
+            "metric": summary.metric.name,
             "errors": len(results.errors),
             "missing": len(results.missing()),
             "seconds": summary.wall_seconds,

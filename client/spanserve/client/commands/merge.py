@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from spanserve.client.commands.eval import EXIT_INCOMPLETE, show
-from spanserve.client.commands.options import Json
+from spanserve.client.commands.options import Json, MetricName
 from spanserve.client.evaluation.merge import merge as merge_folders
 from spanserve.client.report import RunSummary, write_report
+from spanserve.client.scores import ChosenMetric
 from spanserve.options import application
 
 app = application()
@@ -28,16 +29,19 @@ def merge(
     folders: Annotated[list[Path], typer.Argument(help="Output folders of all shards.")],
     dataset: Annotated[Path, typer.Option(help="The data set the shards were cut from.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for scores and report.")],
+    metric: MetricName = None,
     json_output: Json = False,
 ) -> None:
     """Put the outputs of `spanserve eval --shard I/N` together and score them as one run."""
-    merged = merge_folders(dataset, folders, output)
+    merged = merge_folders(dataset, folders, output, ChosenMetric(metric))
     summary = RunSummary(
         dataset=merged.dataset,
         results=merged.results,
         scores=merged.scores,
         options=merged.header.options,
         no_answer_threshold=merged.header.no_answer_threshold,
+        metric=merged.metric,
+        metric_reason=merged.metric_reason,
         warnings=merged.warnings,
     )
     write_report(output / "report.html", summary)

@@ -28,6 +28,14 @@ Redis = Annotated[
     ),
 ]
 Queue = Annotated[str, typer.Option("--queue", envvar="SPANSERVE_QUEUE", help="Name of the queue in Redis.")]
+MetricName = Annotated[
+    str | None,
+    typer.Option(
+        "--metric",
+        help="How answers are scored: squad, mlqa:LANG (en, es, hi, vi, de, ar, zh), cmrc2018, drcd, korquad. "
+        "Default: squad.",
+    ),
+]
 AllowErrors = Annotated[
     bool, typer.Option("--allow-errors", help="End with status 0 though some questions have no answer.")
 ]

@@ -15,6 +15,7 @@ from spanserve.client.evaluation.output import make_folder, write_output
 from spanserve.client.evaluation.progress import RunProgress
 from spanserve.client.evaluation.results import Results
 from spanserve.client.report import Padding, RunSummary, write_report
+from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric
 from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Task, WorkerStatus
 from spanserve.options.terminal import Terminal
@@ -32,6 +33,7 @@ class Evaluation:
     options: Options
     resume: bool = False
     no_answer_threshold: float = 0.0
+    metric: ChosenMetric = DEFAULT_METRIC
 
     def run(self, console: Terminal) -> RunSummary:
         """Run to the end, write every file into the folder, and return what the report shows.
@@ -39,6 +41,37 @@ class Evaluation:
         Raises:
             ClientError: no worker, a ledger in the way, or a folder that cannot be written; the ledger keeps
                 what was answered.
+        """
+        dataset, metric = self.dataset, self.metric.of(self.dataset)
+        collected = self.collect(console)
+        results, run = collected.results, collected.stream
+        scores = write_output(
+            self.folder, dataset, results, no_answer_threshold=self.no_answer_threshold, metric=metric
+        )
+        summary = RunSummary(
+            dataset=dataset,
+            results=results,
+            scores=scores,
+            options=self.options,
+            no_answer_threshold=self.no_answer_threshold,
+            wall_seconds=run.seconds,
+            timed_questions=len(results) - collected.before,
+            finished=datetime.now(UTC),
+            workers=run.workers,
+            padding=run.padding,
+            copies=run.copies,
+            warnings=(*dataset.notes, *self.metric.warnings(dataset), *_warnings(results)),
+            metric=metric,
+            metric_reason=self.metric.reason(dataset),
+        )
+        write_report(self.folder / "report.html", summary)
+        return summary
+
+    def collect(self, console: Terminal) -> Collected:
+        """Ask what the ledger in the folder does not hold.
+
+        Raises:
+            ClientError: as of `run`.
         """
         make_folder(self.folder)
         dataset = self.dataset
@@ -62,28 +95,12 @@ class Evaluation:
             progress = RunProgress(len(dataset.question_ids), sum(map(_weight, tasks)), console)
             progress.resume(before, sum(map(_weight, tasks)) - sum(map(_weight, todo)))
             # Nothing is left of a run that was cut off between its last result and its report.
-            run = asyncio.run(self._stream(todo, ledger, results, progress)) if todo else _Run()
-        scores = write_output(self.folder, dataset, results, no_answer_threshold=self.no_answer_threshold)
-        summary = RunSummary(
-            dataset=dataset,
-            results=results,
-            scores=scores,
-            options=self.options,
-            no_answer_threshold=self.no_answer_threshold,
-            wall_seconds=run.seconds,
-            timed_questions=len(results) - before,
-            finished=datetime.now(UTC),
-            workers=run.workers,
-            padding=run.padding,
-            copies=run.copies,
-            warnings=_warnings(results),
-        )
-        write_report(self.folder / "report.html", summary)
-        return summary
+            run = asyncio.run(self._stream(todo, ledger, results, progress)) if todo else StreamFacts()
+        return Collected(results, before, run)
 
     async def _stream(
         self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
-    ) -> _Run:
+    ) -> StreamFacts:
         """Send the tasks and record the results.
 
         What is in a queue stays there if this is cut off: a resumed run finds it.
@@ -104,17 +121,27 @@ class Evaluation:
         finally:
             await transport.close()
         padding = _padding(earlier, later, unique_names=transport.unique_names)
-        return _Run(progress.seconds, tuple(later.values()), padding, stream.copies)
+        return StreamFacts(progress.seconds, tuple(later.values()), padding, stream.copies)
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class StreamFacts:
     """What is said of a stream of tasks besides its results; see `RunSummary`."""
 
     seconds: float | None = None
     workers: tuple[WorkerStatus, ...] = ()
     padding: Padding | None = None
     copies: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What has come back."""
+
+    results: Results
+    #: Questions that the ledger held already.
+    before: int
+    stream: StreamFacts
 
 
 def _length(task: Task) -> int:

@@ -10,7 +10,7 @@ from spanserve.client.errors import MergeError
 from spanserve.client.evaluation.ledger import LEDGER_NAME, LedgerHeader, read_ledger
 from spanserve.client.evaluation.output import write_output
 from spanserve.client.evaluation.results import Results
-from spanserve.client.scores import Scores
+from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Metric, Scores
 from spanserve.contract import TaskResult
 from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
 
@@ -24,17 +24,22 @@ class Merged:
     header: LedgerHeader
     results: Results
     scores: Scores
+    metric: Metric
+    metric_reason: str
     #: What a reader of the scores should know, a sentence each.
     warnings: tuple[str, ...]
 
 
-def merge(dataset_path: Path, folders: Sequence[Path], target: Path) -> Merged:
+def merge(
+    dataset_path: Path, folders: Sequence[Path], target: Path, metric: ChosenMetric = DEFAULT_METRIC
+) -> Merged:
     """Make one output folder of the folders of all shards.
 
     Args:
         dataset_path: the file that every shard was cut from.
         folders: output folders with their ledgers, in any order.
         target: folder to write.
+        metric: how answers are compared.
 
     Raises:
         MergeError: another data set or other options, a shard given twice, missing or unfinished.
@@ -59,14 +64,26 @@ def merge(dataset_path: Path, folders: Sequence[Path], target: Path) -> Merged:
         _check_finished(folder, part, refused, found)
         for result in found:
             results.add(result)
-    warnings = []
+    warnings = list(dataset.notes)
     if len(results.by_model) > 1:
         digests = ", ".join(
             f"{digest[:12] or 'unnamed'} ({n} tasks)" for digest, n in results.by_model.items()
         )
         warnings.append(f"the answers come from {len(results.by_model)} different models: {digests}")
-    scores = write_output(target, dataset, results, no_answer_threshold=header.no_answer_threshold)
-    return Merged(dataset=dataset, header=header, results=results, scores=scores, warnings=tuple(warnings))
+    warnings += metric.warnings(dataset)
+    chosen = metric.of(dataset)
+    scores = write_output(
+        target, dataset, results, no_answer_threshold=header.no_answer_threshold, metric=chosen
+    )
+    return Merged(
+        dataset=dataset,
+        header=header,
+        results=results,
+        scores=scores,
+        metric=chosen,
+        metric_reason=metric.reason(dataset),
+        warnings=tuple(warnings),
+    )
 
 
 def _check_same_run(

@@ -16,39 +16,59 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import OutputError
 from spanserve.client.evaluation.results import Results
-from spanserve.client.scores import Scores, score_run
+from spanserve.client.scores import Metric, Scores, score_run
 from spanserve.contract import Answer
 from spanserve.squad import Dataset
 
-_NO_RESULT = {"code": "NO_RESULT", "message": "the run ended before a worker returned a result"}
+#: Stands in errors.json for a question that nobody answered.
+NO_RESULT: Final = {"code": "NO_RESULT", "message": "the run ended before a worker returned a result"}
 
 
 def write_output(
-    folder: Path, dataset: Dataset, results: Results, *, no_answer_threshold: float = 0.0
+    folder: Path,
+    dataset: Dataset,
+    results: Results,
+    *,
+    no_answer_threshold: float = 0.0,
+    metric: Metric | None = None,
 ) -> Scores:
     """Score `results` and write every file but the ledger; files that do not apply are removed.
 
     Raises:
         OutputError: the folder or a file in it cannot be written.
     """
-    answers = results.answers
     with_null = dataset.has_null_answers
     null_odds = results.null_odds() if with_null else None
-    scores = score_run(dataset, results.predictions(), null_odds, no_answer_threshold=no_answer_threshold)
-    contexts = {question.id: passage.context for passage, question in dataset.questions()}
-    errors: dict[str, object] = {name: error_to_json(error) for name, error in results.errors.items()}
-    errors |= dict.fromkeys(results.missing(), _NO_RESULT)
-    make_folder(folder)
-    _write_map(folder / "predictions.json", results.predictions(no_answer_threshold if with_null else None))
-    _write_map(folder / "nbest.json", {name: _nbest(answers[name], contexts[name]) for name in answers})
-    _write_map(folder / "null_odds.json", null_odds)
-    _write_map(folder / "errors.json", errors or None)
+    scores = score_run(
+        dataset, results.predictions(), null_odds, no_answer_threshold=no_answer_threshold, metric=metric
+    )
+    write_answers(folder, dataset, results, results.predictions(no_answer_threshold if with_null else None))
+    write_map(folder / "null_odds.json", null_odds)
     write_text(folder / "scores.json", json.dumps(scores.to_json(), indent=1) + "\n")
     return scores
+
+
+def write_answers(folder: Path, dataset: Dataset, results: Results, texts: Mapping[str, str]) -> None:
+    """Write what does not depend on gold answers.
+
+    Args:
+        texts: question id -> what counts as its answer.
+
+    Raises:
+        OutputError: the folder or a file in it cannot be written.
+    """
+    contexts = {question.id: passage.context for passage, question in dataset.questions()}
+    errors: dict[str, object] = {name: error_to_json(error) for name, error in results.errors.items()}
+    errors |= dict.fromkeys(results.missing(), NO_RESULT)
+    make_folder(folder)
+    write_map(folder / "predictions.json", texts)
+    write_map(folder / "nbest.json", {n: _nbest(a, contexts[n]) for n, a in results.answers.items()})
+    write_map(folder / "errors.json", errors or None)
 
 
 def make_folder(folder: Path) -> None:
@@ -101,7 +121,7 @@ def _nbest(answer: Answer, context: str) -> list[dict[str, str | int | float]]:
     ]
 
 
-def _write_map(path: Path, content: Mapping[str, object] | None) -> None:
+def write_map(path: Path, content: Mapping[str, object] | None) -> None:
     """Write a JSON object with one question a line; None removes what an earlier run left."""
     if content is None:
         path.unlink(missing_ok=True)

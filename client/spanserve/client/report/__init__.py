@@ -46,7 +46,7 @@ def render_report(summary: RunSummary) -> str:
         answered=len(results.answers),
         missing=len(results.missing()),
         errors=Counter((error.code.name, error.message) for error in results.errors.values()),
-        lengths=breakdown.by_answer_length(dataset, scores),
+        lengths=breakdown.by_answer_length(dataset, scores, summary.metric),
         types=breakdown.by_question_type(dataset, scores),
         latency=breakdown.latency(results.timings.values()),
         windows=breakdown.windows_per_question(results),

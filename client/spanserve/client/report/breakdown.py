@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from spanserve.client.evaluation.results import Results
-from spanserve.client.scores import Average, QuestionScore, Scores, normalize_answer
+from spanserve.client.scores import SQUAD_1, Average, Metric, QuestionScore, Scores
 from spanserve.contract import Timing
 from spanserve.squad import Dataset, DatasetQuestion
 
@@ -65,11 +65,11 @@ def question_type(text: str) -> str:
     return "who" if word in ("whom", "whose") else word
 
 
-def answer_length(question: DatasetQuestion) -> str:
+def answer_length(question: DatasetQuestion, metric: Metric = SQUAD_1) -> str:
     """The class of ANSWER_LENGTHS of the first gold answer, in tokens as F1 counts them."""
     if question.impossible:
         return NO_ANSWER
-    tokens = max(1, len(normalize_answer(question.answers[0]).split()))
+    tokens = max(1, len(metric.tokens(question.answers[0])))
     return ANSWER_LENGTHS[bisect_right(_LENGTH_STARTS, tokens) - 1]
 
 
@@ -78,9 +78,11 @@ def by_question_type(dataset: Dataset, scores: Scores) -> list[Group]:
     return _grouped(dataset, scores, lambda question: question_type(question.text), QUESTION_TYPES)
 
 
-def by_answer_length(dataset: Dataset, scores: Scores) -> list[Group]:
+def by_answer_length(dataset: Dataset, scores: Scores, metric: Metric = SQUAD_1) -> list[Group]:
     """Scores by the words in the first gold answer."""
-    return _grouped(dataset, scores, answer_length, (*ANSWER_LENGTHS, NO_ANSWER))
+    return _grouped(
+        dataset, scores, lambda question: answer_length(question, metric), (*ANSWER_LENGTHS, NO_ANSWER)
+    )
 
 
 def windows_per_question(results: Results) -> list[tuple[int, int]]:

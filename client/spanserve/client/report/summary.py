@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from spanserve.client.evaluation.results import Results
-from spanserve.client.scores import Scores
+from spanserve.client.scores import SQUAD_1, Metric, Scores
 from spanserve.contract import Options, WorkerStatus
 from spanserve.squad import Dataset
 
@@ -30,6 +30,9 @@ class RunSummary:
     scores: Scores
     options: Options
     no_answer_threshold: float = 0.0
+    metric: Metric = SQUAD_1
+    #: Why that one.
+    metric_reason: str = "the default"
     #: Seconds from the first task sent to the last result. None: not known, as after a merge.
     wall_seconds: float | None = None
     #: Questions that came back within `wall_seconds`. None: all; a resumed run has fewer.

@@ -1,10 +1,35 @@
-"""Exact match and F1 as the official SQuAD scripts compute them (evaluate-v1.1.py, evaluate-v2.0.py).
+"""Exact match and F1 by the arithmetic of official scripts, one file for each metric.
 
-Rajpurkar et al., "SQuAD: 100,000+ Questions" (2016) and "Know What You Don't Know" (2018). One thing
-differs: a question without a prediction scores 0 and stays in the total; the scripts leave it out.
+One thing differs from evaluate-v2.0.py: a question without a prediction scores 0 and stays in the total, as in
+evaluate-v1.1.py; that script leaves it out.
 """
 
-from spanserve.client.scores.answer import QuestionScore, normalize_answer, score_answer
-from spanserve.client.scores.run import Average, Best, Scores, score_run
+from collections.abc import Iterable
 
-__all__ = ["Average", "Best", "QuestionScore", "Scores", "normalize_answer", "score_answer", "score_run"]
+from spanserve.client.scores.choose import DEFAULT_METRIC, METRICS, ChosenMetric, metric_of, unsuitable
+from spanserve.client.scores.metric import Metric, QuestionScore
+from spanserve.client.scores.run import Average, Best, Scores, score_run
+from spanserve.client.scores.squad import SQUAD_1, SQUAD_2, normalize_answer
+
+__all__ = [
+    "DEFAULT_METRIC",
+    "METRICS",
+    "SQUAD_1",
+    "SQUAD_2",
+    "Average",
+    "Best",
+    "ChosenMetric",
+    "Metric",
+    "QuestionScore",
+    "Scores",
+    "metric_of",
+    "normalize_answer",
+    "score_answer",
+    "score_run",
+    "unsuitable",
+]
+
+
+def score_answer(prediction: str, golds: Iterable[str]) -> QuestionScore:
+    """Scores of one answer as evaluate-v1.1.py computes them."""
+    return SQUAD_1.score(prediction, golds)

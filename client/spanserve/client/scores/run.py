@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from spanserve.client.scores.answer import QuestionScore, score_answer
+from spanserve.client.scores.choose import metric_of
+from spanserve.client.scores.metric import Metric, QuestionScore
 from spanserve.squad import Dataset
 
 
@@ -67,6 +68,7 @@ def score_run(
     null_odds: Mapping[str, float] | None = None,
     *,
     no_answer_threshold: float = 0.0,
+    metric: Metric | None = None,
 ) -> Scores:
     """Score predictions against a data set.
 
@@ -76,7 +78,9 @@ def score_run(
         null_odds: question id -> score of "no answer" minus score of the best span, for the ids of
             `predictions`. None: the predictions are final, as in SQuAD v1.1.
         no_answer_threshold: odds above it turn the prediction into "no answer".
+        metric: how answers are compared. None: as the official SQuAD script of the data set's version does.
     """
+    metric = metric or metric_of("squad", dataset)
     raw: dict[str, QuestionScore] = {}
     final: dict[str, QuestionScore] = {}
     impossible = {question.id for _, question in dataset.questions() if question.impossible}
@@ -85,7 +89,7 @@ def score_run(
         if prediction is None:
             raw[question.id] = final[question.id] = QuestionScore(0.0, 0.0)
             continue
-        raw[question.id] = final[question.id] = score_answer(prediction, question.answers)
+        raw[question.id] = final[question.id] = metric.score(prediction, question.answers)
         if null_odds is not None and null_odds[question.id] > no_answer_threshold:
             right = float(question.impossible)
             final[question.id] = QuestionScore(right, right)

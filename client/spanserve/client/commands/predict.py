@@ -1,0 +1,96 @@
+"""`spanserve predict`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spanserve.client.commands.eval import EXIT_INCOMPLETE, show_causes
+from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, Workers
+from spanserve.client.commands.transports import TransportOptions
+from spanserve.client.errors import OutputError
+from spanserve.client.evaluation.evaluation import Evaluation
+from spanserve.client.evaluation.predictions import SUFFIXES, write_predictions
+from spanserve.options import grouped
+from spanserve.options.terminal import Rows, Terminal
+from spanserve.squad import load_dataset
+
+app = typer.Typer(add_completion=False)
+
+_EXAMPLES = """\b
+Examples:
+  spanserve predict test.json -o predictions.json
+  spanserve predict test.jsonl --worker card1:50051 -o answers.jsonl
+  spanserve predict test.parquet --worker card1:50051 -o out
+  spanserve predict test.parquet --worker card1:50051 -o out --resume
+\b
+OUT is a file NAME.json (question id to text) or NAME.jsonl (a line for each question, with place, scores or error), or
+else a folder with both, nbest.json, errors.json and a ledger, by which a run that was cut off goes on.
+\b
+Exit status: 0 every question has an answer, 1 some have none (with --allow-errors: no result at all), 2 bad input,
+no worker or no Redis.
+"""
+
+
+@app.command("predict", epilog=_EXAMPLES)
+@grouped
+def predict(
+    context: typer.Context,
+    *,
+    file: Annotated[
+        Path, typer.Argument(help="Passages and questions, as `spanserve eval` reads them; needs no answers.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", envvar="SPANSERVE_OUTPUT", help="NAME.json, NAME.jsonl or a folder."),
+    ],
+    worker: Workers = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
+    ] = False,
+    allow_errors: AllowErrors = False,
+    no_answer_threshold: Annotated[
+        float | None, typer.Option(help="Answer nothing if that scores this much better. Default: never.")
+    ] = None,
+    answers: AnswerOptions,
+    transport: TransportOptions,
+    json_output: Json = False,
+) -> None:
+    """Answer the questions of a file; gold answers are neither needed nor looked at."""
+    alone = output.suffix in SUFFIXES
+    if alone and resume:
+        raise OutputError(
+            f"{output} is a file, and --resume needs a folder as output: it goes on by its ledger"
+        )
+    with contextlib.ExitStack() as stack:
+        dataset = load_dataset(file, answers=False)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if alone else output
+        evaluation = Evaluation(
+            dataset=dataset,
+            connect=transport.maker(context, worker, stack),
+            folder=folder,
+            options=answers.checked(),
+            resume=resume,
+        )
+        results = evaluation.collect(Terminal(stderr=True)).results
+        write_predictions(output, dataset, results, no_answer_threshold)
+    count = len(results.answers)
+    show_causes(results, None if alone else output / "errors.json")
+    if json_output:
+        content = {"answered": count, "errors": len(results.errors), "missing": len(results.missing())}
+        sys.stdout.write(json.dumps(content | {"output": str(output)}) + "\n")
+    else:
+        table = Rows()
+        table.add_row("questions", f"{count} answered, {len(results.errors)} refused or failed")
+        table.add_row("output", str(output))
+        for note in dataset.notes:
+            table.add_row("warning", note)
+        Terminal().print(table)
+    if not (results.complete if allow_errors else results.answered):
+        raise typer.Exit(EXIT_INCOMPLETE)

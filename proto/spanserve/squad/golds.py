@@ -1,0 +1,40 @@
+"""Gold answers, in whatever shape they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from spanserve.squad.node import Node, shown
+
+#: Names of the member that holds them.
+GOLD_KEYS = ("answers", "answers.text", "answer_text", "answer")
+
+
+def golds_of(entry: Node) -> tuple[str, ...]:
+    """The texts of a question's gold answers. Scores use nothing else of them.
+
+    [{"text": "1871", "answer_start": 35}]           SQuAD
+    {"text": ["1871"], "answer_start": [35]}         columns, as `datasets` has them
+    {"text": "1871"}, ["1871"], "1871"               others
+
+    Raises:
+        Misfit: none of these.
+    """
+    return tuple(_texts(entry.member(*GOLD_KEYS)))
+
+
+def _texts(node: Node) -> Iterator[str]:
+    match node.value:
+        case None:
+            return
+        case bool():
+            raise node.fail("a text")
+        case str() | int() | float():
+            yield shown(node.value)
+        case dict():
+            yield from _texts(node.member("text"))
+        case list():
+            for item in node.items():
+                yield from _texts(item)
+        case _:
+            raise node.fail("a list of answers")
