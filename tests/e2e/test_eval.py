@@ -63,7 +63,14 @@ def test_two_workers_share_a_data_set(start_worker: StartWorker, tmp_path: Path)
     assert (80, 0, 0) == (scores["total"], scores["errors"], scores["missing"])
     assert 0 < scores["useful_tokens"] <= scores["padded_tokens"]
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert {"predictions.json", "nbest.json", "scores.json", "report.html", "ledger.jsonl"} == written
+    assert {
+        "predictions.json",
+        "nbest.json",
+        "scores.json",
+        "report.html",
+        "questions.csv",
+        "ledger.jsonl",
+    } == written
     ledger = (tmp_path / "out/ledger.jsonl").read_text(encoding="utf-8").splitlines()[1:]
     assert 2 == len({json.loads(line)["worker"] for line in ledger})
     assert len(ledger) == len({json.loads(line)["id"] for line in ledger})

@@ -34,6 +34,10 @@ COMMANDS = {
     "predict": Command(
         "spanserve.client.commands.predict", "client", "Answer a data set that has no answers."
     ),
+    "score": Command("spanserve.client.commands.score", "client", "Score predictions that somebody made."),
+    "compare": Command(
+        "spanserve.client.commands.compare", "client", "Show what changed from one run to another."
+    ),
     "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
     "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),

@@ -8,6 +8,7 @@ ClientError
 ├── AddressError   what should be the address of a worker is none
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
+├── PredictionsError predictions of others cannot be read
 ├── MetricError    there is no such metric, or it needs a package
 └── OutputError    the output folder cannot be written
 """
@@ -47,6 +48,10 @@ class LedgerError(ClientError):
 
 class MergeError(ClientError):
     """Output folders are not the shards of one run. Names the folder, or the shard that is missing."""
+
+
+class PredictionsError(ClientError):
+    """Predictions that others made cannot be read. Names the file, the place in it, what was found and expected."""
 
 
 class MetricError(ClientError):

@@ -180,7 +180,7 @@ def test_v2_report() -> None:
 
 def test_write_report(tmp_path: Path) -> None:
     """The file holds the rendered report as UTF-8."""
-    write_report(tmp_path / "report.html", summary())
+    write_report(tmp_path, summary())
     assert render_report(summary()) == (tmp_path / "report.html").read_text(encoding="utf-8")
 
 

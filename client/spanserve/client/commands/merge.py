@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.commands.eval import EXIT_INCOMPLETE, show
 from spanserve.client.commands.options import Json, MetricName
+from spanserve.client.commands.show import EXIT_INCOMPLETE, show
 from spanserve.client.evaluation.merge import merge as merge_folders
 from spanserve.client.report import RunSummary, write_report
 from spanserve.client.scores import ChosenMetric
@@ -44,7 +44,7 @@ def merge(
         metric_reason=merged.metric_reason,
         warnings=merged.warnings,
     )
-    write_report(output / "report.html", summary)
+    write_report(output, summary)
     show(summary, output, json_output)
     if not merged.results.complete:
         raise typer.Exit(EXIT_INCOMPLETE)

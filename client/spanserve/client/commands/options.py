@@ -36,6 +36,12 @@ MetricName = Annotated[
         "Default: squad.",
     ),
 ]
+ResultLine = Annotated[
+    bool,
+    typer.Option(
+        "--result-line", help="Print scores in one line as the public sample does: SQUAD results: ..."
+    ),
+]
 AllowErrors = Annotated[
     bool, typer.Option("--allow-errors", help="End with status 0 though some questions have no answer.")
 ]

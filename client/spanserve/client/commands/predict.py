@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.commands.eval import EXIT_INCOMPLETE, show_causes
 from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, Workers
+from spanserve.client.commands.show import EXIT_INCOMPLETE, show_causes
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.errors import OutputError
 from spanserve.client.evaluation.evaluation import Evaluation

@@ -64,7 +64,7 @@ class Evaluation:
             metric=metric,
             metric_reason=self.metric.reason(dataset),
         )
-        write_report(self.folder / "report.html", summary)
+        write_report(self.folder, summary)
         return summary
 
     def collect(self, console: Terminal) -> Collected:

@@ -4,6 +4,7 @@ predictions.json   question id -> text, "" for "no answer"; what the official sc
 nbest.json         question id -> candidates with text, place, score and probability
 null_odds.json     question id -> score of "no answer" minus score of the best span (v2.0 only)
 scores.json        the official form
+questions.csv      a row for each question, see `spanserve.client.report.table`
 errors.json        question id -> why it has no answer (only if any has none)
 ledger.jsonl       see `spanserve.client.evaluation.ledger`
 """
@@ -49,8 +50,17 @@ def write_output(
     )
     write_answers(folder, dataset, results, results.predictions(no_answer_threshold if with_null else None))
     write_map(folder / "null_odds.json", null_odds)
-    write_text(folder / "scores.json", json.dumps(scores.to_json(), indent=1) + "\n")
+    write_scores(folder, scores)
     return scores
+
+
+def write_scores(folder: Path, scores: Scores) -> None:
+    """Write scores in the official form.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(folder / "scores.json", json.dumps(scores.to_json(), indent=1) + "\n")
 
 
 def write_answers(folder: Path, dataset: Dataset, results: Results, texts: Mapping[str, str]) -> None:

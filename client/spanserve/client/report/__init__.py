@@ -5,35 +5,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
-import jinja2
-
-from spanserve.client.duration import duration, microseconds
 from spanserve.client.evaluation.output import write_text
 from spanserve.client.report import breakdown, charts
 from spanserve.client.report.failures import worst_answers
+from spanserve.client.report.page import render
 from spanserve.client.report.summary import Padding, RunSummary
+from spanserve.client.report.table import TABLE_NAME, write_table
+
+#: Its name in an output folder.
+REPORT_NAME: Final = "report.html"
 
 __all__ = ["Padding", "RunSummary", "render_report", "write_report"]
 
 
-def write_report(path: Path, summary: RunSummary) -> None:
-    """Write the report, whole or not at all."""
-    write_text(path, render_report(summary))
+def write_report(folder: Path, summary: RunSummary) -> None:
+    """Write the report, and its questions as a table beside it; each whole or not at all.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    write_text(folder / REPORT_NAME, render_report(summary))
+    predictions = summary.results.predictions(summary.threshold)
+    write_table(folder / TABLE_NAME, summary.dataset, summary.scores, predictions, summary.results)
 
 
 def render_report(summary: RunSummary) -> str:
     """The report as HTML. Every text of the data set and of the workers is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"duration": duration, "microseconds": microseconds}
     dataset, results, scores = summary.dataset, summary.results, summary.scores
-    return environment.get_template("report.html.jinja").render(
+    return render(
+        "report.html.jinja",
         run=summary,
         dataset=dataset,
         results=results,

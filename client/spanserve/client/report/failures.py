@@ -47,8 +47,7 @@ def worst_answers(summary: RunSummary, count: int = MAX_FAILURES) -> dict[str, l
     Questions that met an error are left out: they have no answer to look at.
     """
     answers = summary.results.answers
-    threshold = summary.no_answer_threshold if summary.dataset.has_null_answers else None
-    predictions = summary.results.predictions(threshold)
+    predictions = summary.results.predictions(summary.threshold)
     wrong = [
         (scores.f1, -answers[question.id].best.score, question.id, passage, question)
         for passage, question in summary.dataset.questions()

@@ -46,6 +46,11 @@ class RunSummary:
     warnings: tuple[str, ...] = ()
 
     @property
+    def threshold(self) -> float | None:
+        """The odds of "no answer" above which that is the answer; None: it never is."""
+        return self.no_answer_threshold if self.dataset.has_null_answers else None
+
+    @property
     def questions_per_second(self) -> float | None:
         if not self.wall_seconds:
             return None
