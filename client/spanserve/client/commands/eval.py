@@ -14,6 +14,7 @@ from spanserve.client.commands.options import (
     AllowErrors,
     AnswerOptions,
     Json,
+    LongContextsOption,
     MetricName,
     ResultLine,
     Workers,
@@ -21,6 +22,7 @@ from spanserve.client.commands.options import (
 from spanserve.client.commands.show import EXIT_INCOMPLETE, result_line, show, show_causes
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.evaluation.evaluation import Evaluation
+from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.scores import ChosenMetric
 from spanserve.options import application, grouped
 from spanserve.options.terminal import Terminal
@@ -70,6 +72,7 @@ def evaluate(
     metric: MetricName = None,
     minimum: Minimum,
     result_line_wanted: ResultLine = False,
+    long_contexts: LongContextsOption = LongContexts.REFUSE,
     answers: AnswerOptions,
     transport: TransportOptions,
     json_output: Json = False,
@@ -90,6 +93,7 @@ def evaluate(
             folder=output,
             options=answers.checked(),
             resume=resume,
+            long_contexts=long_contexts,
             no_answer_threshold=no_answer_threshold,
             metric=ChosenMetric(metric),
         )

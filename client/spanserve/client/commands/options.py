@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spanserve.access import Token
+from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.grpc.channel import Tls
 from spanserve.contract import Options
 
@@ -40,6 +41,13 @@ ResultLine = Annotated[
     bool,
     typer.Option(
         "--result-line", help="Print scores in one line as the public sample does: SQUAD results: ..."
+    ),
+]
+LongContextsOption = Annotated[
+    LongContexts,
+    typer.Option(
+        "--long-contexts",
+        help="What becomes of contexts over 48 KiB or 64 windows: refuse, or split into overlapping tasks.",
     ),
 ]
 AllowErrors = Annotated[

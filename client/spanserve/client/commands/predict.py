@@ -11,11 +11,12 @@ from typing import Annotated
 
 import typer
 
-from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, Workers
+from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, LongContextsOption, Workers
 from spanserve.client.commands.show import EXIT_INCOMPLETE, show_causes
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.errors import OutputError
 from spanserve.client.evaluation.evaluation import Evaluation
+from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.evaluation.predictions import SUFFIXES, write_predictions
 from spanserve.options import grouped
 from spanserve.options.terminal import Rows, Terminal
@@ -58,6 +59,7 @@ def predict(
     no_answer_threshold: Annotated[
         float | None, typer.Option(help="Answer nothing if that scores this much better. Default: never.")
     ] = None,
+    long_contexts: LongContextsOption = LongContexts.REFUSE,
     answers: AnswerOptions,
     transport: TransportOptions,
     json_output: Json = False,
@@ -77,6 +79,7 @@ def predict(
             folder=folder,
             options=answers.checked(),
             resume=resume,
+            long_contexts=long_contexts,
         )
         results = evaluation.collect(Terminal(stderr=True)).results
         write_predictions(output, dataset, results, no_answer_threshold)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from spanserve.client.evaluation.collecting import Collecting
 from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
+from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.evaluation.output import make_folder, write_output
 from spanserve.client.evaluation.progress import RunProgress
 from spanserve.client.evaluation.results import Results
@@ -34,6 +36,7 @@ class Evaluation:
     resume: bool = False
     no_answer_threshold: float = 0.0
     metric: ChosenMetric = DEFAULT_METRIC
+    long_contexts: LongContexts = LongContexts.REFUSE
 
     def run(self, console: Terminal) -> RunSummary:
         """Run to the end, write every file into the folder, and return what the report shows.
@@ -81,47 +84,55 @@ class Evaluation:
             shard=str(dataset.part),
             options=self.options,
             no_answer_threshold=self.no_answer_threshold,
+            long_contexts=self.long_contexts,
             run_id=secrets.token_hex(8),
         )
-        results = Results(dataset.question_ids)
         with Ledger.open(self.folder / LEDGER_NAME, header, resume=self.resume) as ledger:
-            tasks, refused = dataset.tasks(ledger.header.run_id, self.options)
-            results.refuse(refused)
+            collecting = Collecting(dataset, ledger.header)
+            every = sum(map(_weight, collecting.open))
             for result in ledger.read():
-                results.add(result)
-            before = len(results)
-            # Longest first: like lengths meet in a batch, and no long text is left for the end.
-            todo = sorted((t for t in tasks if not results.has_task(t.id)), key=_length, reverse=True)
-            progress = RunProgress(len(dataset.question_ids), sum(map(_weight, tasks)), console)
-            progress.resume(before, sum(map(_weight, tasks)) - sum(map(_weight, todo)))
+                collecting.take(result)
+            before = len(collecting.results)
+            todo = sum(map(_weight, collecting.open))
+            progress = RunProgress(len(dataset.question_ids), max(every, todo), console)
+            progress.resume(before, max(every - todo, 0.0))
             # Nothing is left of a run that was cut off between its last result and its report.
-            run = asyncio.run(self._stream(todo, ledger, results, progress)) if todo else StreamFacts()
-        return Collected(results, before, run)
+            run = asyncio.run(self._stream(collecting, ledger, progress)) if todo else StreamFacts()
+        return Collected(collecting.results, before, run)
 
-    async def _stream(
-        self, todo: list[Task], ledger: Ledger, results: Results, progress: RunProgress
-    ) -> StreamFacts:
+    async def _stream(self, collecting: Collecting, ledger: Ledger, progress: RunProgress) -> StreamFacts:
         """Send the tasks and record the results.
 
         What is in a queue stays there if this is cut off: a resumed run finds it.
         """
-        weights = {task.id: _weight(task) for task in todo}
+        copies = 0
         transport = self.connect()
         try:
             earlier = await transport.before()
-            stream = transport.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
             with progress:
-                async with contextlib.aclosing(stream.run(todo)) as arriving:
-                    async for arrived in arriving:
-                        ledger.append_many(arrived)
-                        for result in arrived:
-                            finished = results.add(result)
-                            progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
+                # Longest first: like lengths meet in a batch, and no long text is left for the end.
+                while todo := sorted(collecting.open, key=_length, reverse=True):
+                    copies += await _ask(todo, transport, collecting, ledger, progress)
             later = await transport.after()
         finally:
             await transport.close()
         padding = _padding(earlier, later, unique_names=transport.unique_names)
-        return StreamFacts(progress.seconds, tuple(later.values()), padding, stream.copies)
+        return StreamFacts(progress.seconds, tuple(later.values()), padding, copies)
+
+
+async def _ask(
+    todo: list[Task], transport: Transport, collecting: Collecting, ledger: Ledger, progress: RunProgress
+) -> int:
+    """Have tasks answered; how many of them another worker took as well."""
+    weights = {task.id: _weight(task) for task in todo}
+    stream = transport.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
+    async with contextlib.aclosing(stream.run(todo)) as arriving:
+        async for arrived in arriving:
+            ledger.append_many(arrived)
+            for result in arrived:
+                finished = collecting.take(result)
+                progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
+    return stream.copies
 
 
 @dataclass(frozen=True, slots=True)

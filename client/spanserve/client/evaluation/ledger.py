@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import BinaryIO, Final
 
 from spanserve.client.errors import LedgerError
+from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.evaluation.result_line import MALFORMED, json_line, result_from_line, result_to_line
 from spanserve.contract import (
     Options,
@@ -42,6 +43,7 @@ class LedgerHeader:
     shard: str
     options: Options
     no_answer_threshold: float
+    long_contexts: LongContexts = LongContexts.REFUSE
     #: Names the run, decides nothing: a resumed run keeps the one in the file.
     run_id: str
 
@@ -54,7 +56,12 @@ class LedgerHeader:
         return None
 
     def to_line(self) -> bytes:
-        return json_line({"spanserve_ledger": FORMAT, **asdict(self)})
+        content = asdict(self)
+        if self.long_contexts is LongContexts.REFUSE:
+            del content[
+                "long_contexts"
+            ]  # so that a release that does not know the field goes on with the run
+        return json_line({"spanserve_ledger": FORMAT, **content})
 
     @classmethod
     def from_line(cls, line: bytes, path: Path) -> LedgerHeader:
@@ -62,7 +69,9 @@ class LedgerHeader:
             content = json.loads(line)
             found = content.pop("spanserve_ledger")
             if found == FORMAT:
-                return cls(**(content | {"options": Options(**content["options"])}))
+                content["options"] = Options(**content["options"])
+                content["long_contexts"] = LongContexts(content.get("long_contexts", LongContexts.REFUSE))
+                return cls(**content)
         except MALFORMED:
             raise LedgerError(f"{path}: line 1 is no header of a ledger") from None
         raise LedgerError(f"{path}: format {found!r} is not the format {FORMAT} that this version reads")

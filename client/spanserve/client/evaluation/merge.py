@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spanserve.client.errors import MergeError
+from spanserve.client.evaluation.collecting import Collecting
 from spanserve.client.evaluation.ledger import LEDGER_NAME, LedgerHeader, read_ledger
 from spanserve.client.evaluation.output import write_output
 from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Metric, Scores
-from spanserve.contract import TaskResult
 from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
 
 
@@ -56,14 +56,14 @@ def merge(
         _check_same_run(folder, other, header, dataset, dataset_path)
     parts = {folder: parse_shard(other.shard) for folder, (other, _) in ledgers.items()}
     _check_parts(parts)
-    results = Results(dataset.question_ids)
-    refused = dataset.tasks("", header.options)[1]
-    results.refuse(refused)
-    for folder, (_, found) in ledgers.items():
-        part = dataset.shard(parts[folder].index, parts[folder].count)
-        _check_finished(folder, part, refused, found)
+    collecting = Collecting(dataset, header)
+    for _, found in ledgers.values():
         for result in found:
-            results.add(result)
+            collecting.take(result)
+    results = collecting.results
+    missing = set(results.missing())
+    for folder, part in parts.items():
+        _check_finished(folder, dataset.shard(part.index, part.count), missing)
     warnings = list(dataset.notes)
     if len(results.by_model) > 1:
         digests = ", ".join(
@@ -94,7 +94,7 @@ def _check_same_run(
             f"{folder}: its data set has sha256 {header.dataset_sha256[:12]}..., "
             f"{dataset_path} has {dataset.sha256[:12]}..."
         )
-    for name in ("options", "no_answer_threshold"):
+    for name in ("options", "no_answer_threshold", "long_contexts"):
         mine, others = getattr(header, name), getattr(first, name)
         if mine != others:
             raise MergeError(f"{folder}: {name} is {mine}, the first shard has {others}")
@@ -117,15 +117,12 @@ def _check_parts(parts: Mapping[Path, Shard]) -> None:
         raise MergeError(f"missing: shard {', '.join(missing)}")
 
 
-def _check_finished(
-    folder: Path, part: Dataset, refused: Container[str], found: Sequence[TaskResult]
-) -> None:
+def _check_finished(folder: Path, part: Dataset, missing: Container[str]) -> None:
     """Every question of the shard has a result, or could not be sent."""
-    finished = {question.id for result in found for question in result.questions}
-    missing = [name for name in part.question_ids if name not in finished and name not in refused]
-    if missing:
-        some = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
+    lacking = [name for name in part.question_ids if name in missing]
+    if lacking:
+        some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise MergeError(
-            f"{folder}: shard {part.part} is not finished, {len(missing)} of {len(part.question_ids)} "
+            f"{folder}: shard {part.part} is not finished, {len(lacking)} of {len(part.question_ids)} "
             f"questions have no result ({some}): finish it by `spanserve eval --resume`"
         )
