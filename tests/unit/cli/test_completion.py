@@ -23,7 +23,7 @@ def completions(
     ("words", "offered"),
     [
         pytest.param(("e",), ["eval"], id="command"),
-        pytest.param(("eval", "--resu"), ["--resume"], id="option"),
+        pytest.param(("eval", "--resum"), ["--resume"], id="option"),
         pytest.param(("queue", "stat"), ["status"], id="command-of-a-group"),
         pytest.param(("queue", "status", "--js"), ["--json"], id="option-of-a-command-of-a-group"),
         pytest.param(("bench", "dev"), ["device"], id="only-command-of-a-group"),

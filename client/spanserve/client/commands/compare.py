@@ -12,9 +12,10 @@ import typer
 
 from spanserve.client.commands.options import Json
 from spanserve.client.report.comparison import Comparison, write_comparison
+from spanserve.options import application
 from spanserve.options.terminal import Rows, Terminal
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _EXAMPLES = """\b
 Examples:

@@ -18,11 +18,11 @@ from spanserve.client.errors import OutputError
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.evaluation.predictions import SUFFIXES, write_predictions
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.squad import load_dataset
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _EXAMPLES = """\b
 Examples:

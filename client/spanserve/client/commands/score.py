@@ -17,11 +17,11 @@ from spanserve.client.evaluation.foreign import read_odds, read_predictions
 from spanserve.client.evaluation.output import make_folder, write_scores
 from spanserve.client.report.table import TABLE_NAME, write_table
 from spanserve.client.scores import ChosenMetric, Scores, score_run
-from spanserve.options import grouped
+from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 from spanserve.squad import Dataset, load_dataset
 
-app = typer.Typer(add_completion=False)
+app = application()
 
 _EXAMPLES = """\b
 Examples:
