@@ -130,6 +130,7 @@ class Device:
         self._config: dict[str, Any] = {
             "backend": spec.kind.backend,
             "sdk_python": spec.kind.sdk_python,
+            "extra": spec.kind.extra,
             "options": {**spec.options, **spec.words},
             "unit": spec.unit,
             "bundle": str(bundle.path.resolve()),

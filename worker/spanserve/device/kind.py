@@ -30,6 +30,7 @@ class DeviceKind:
         usage: how such devices are written, for people.
         backend: what runs batches in the device host: MODULE:CLASS of the host program, or FILE.py:CLASS. Such a file
             is loaded into the host's package (`from .backend import Backend`), and runs under the host's Python.
+        extra: of this package, brings the runtime that the backend imports.
         targets: of the bundles that it runs; None: of all.
         standard: the device that is meant for such a bundle where none is named; empty: none is.
         numbers, words: names of its options, by what their values are.
@@ -54,6 +55,7 @@ class DeviceKind:
     pattern: str
     usage: tuple[str, ...]
     backend: str
+    extra: str = ""
     targets: frozenset[str] | None = None
     standard: str = ""
     numbers: frozenset[str] = frozenset()

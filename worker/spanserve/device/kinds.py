@@ -52,6 +52,7 @@ CPU = DeviceKind(
     pattern="cpu",
     usage=("cpu",),
     backend="cpu:CpuBackend",
+    extra="cpu",
     targets=frozenset({"cpu"}),
     standard="cpu",
     numbers=frozenset({"threads"}),

@@ -18,9 +18,42 @@ _SOCKET = "worker.sock"
 STOP_TIMEOUT_S = 10.0
 
 
+class PrivateWorker:
+    """A worker that is ours alone.
+
+    Attributes:
+        address: where it listens, once it does.
+    """
+
+    def __init__(self, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.address = address
+        self._process = process
+        self._log = log
+
+    def check(self) -> None:
+        """Look whether it still runs.
+
+        Raises:
+            ClientError: it has ended; with the last lines of its log.
+        """
+        if self._process.poll() is not None:
+            raise ClientError(
+                f"the private worker ended with status {self._process.returncode}: {_last_words(self._log)}"
+            )
+
+    def stop(self) -> None:
+        """Let it end, and see to it that it does."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
 @contextlib.contextmanager
-def private_worker() -> Iterator[str]:
-    """Start a worker on the built-in bundle; yields its address. It may still be loading then.
+def private_worker() -> Iterator[PrivateWorker]:
+    """Start a worker on the built-in bundle. It may still be loading when this yields.
 
     Raises:
         ClientError: at the end, if it ended early; with the last lines of its log.
@@ -36,30 +69,25 @@ def private_worker() -> Iterator[str]:
             process = subprocess.Popen(
                 command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
             )
+        worker = PrivateWorker(address, process, log)
         try:
-            yield address
-        except ClientError as error:
-            if process.poll() is not None:
-                raise ClientError(
-                    f"the private worker ended with status {process.returncode}: {_last_words(log)}"
-                ) from error
+            yield worker
+        except ClientError:
+            worker.check()
             raise
         finally:
-            process.terminate()
-            try:
-                process.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            worker.stop()
 
 
 def _last_words(log: Path) -> str:
-    """What the worker said last, without the JSON around it."""
+    """What the worker said last, without the JSON around it; where it says a reason, that alone."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
     words = []
     for line in lines:
         try:
-            words.append(str(json.loads(line)["event"]))
+            said = json.loads(line)
+            words.append(f"{said['event']}: {said['reason']}" if "reason" in said else str(said["event"]))
         except (ValueError, KeyError, TypeError):
             words.append(line)
-    return " | ".join(words) or "it said nothing"
+    reasons = [word for word in words if ": " in word]
+    return (reasons[-1] if reasons else " | ".join(words)) or "it said nothing"

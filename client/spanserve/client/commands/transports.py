@@ -57,7 +57,8 @@ class TransportOptions:
             return partial(
                 GrpcTransport, worker, self.tls.files(), self.wait, self.tls.token(), tell=_teller(context)
             )
-        return partial(GrpcTransport, [stack.enter_context(private_worker())], PLAINTEXT, self.wait)
+        private = stack.enter_context(private_worker())
+        return partial(GrpcTransport, [private.address], PLAINTEXT, self.wait, look=private.check)
 
 
 def _teller(context: typer.Context) -> Callable[[str], None]:

@@ -42,6 +42,7 @@ class GrpcTransport:
         wait_s: how long to wait for a worker that is not there (yet).
         lookup: asks for the records of a name.
         tell: is told now and then what is waited for.
+        look: called before each look at whether a worker is ready; a `ClientError` of it ends the wait.
     """
 
     unique_names = False
@@ -55,8 +56,10 @@ class GrpcTransport:
         *,
         lookup: Lookup = look_up,
         tell: Callable[[str], object] = lambda what: None,
+        look: Callable[[], object] = lambda: None,
     ) -> None:
         self._tell = tell
+        self._look = look
         self._addresses = addresses
         self._tls = tls
         self._token = token
@@ -108,6 +111,7 @@ class GrpcTransport:
         now = self._clock()
         give_up, tell_at = now + self._wait_s, now + TELL_AFTER_S
         while True:
+            self._look()
             found, silent = await self._describe_all()
             if any(worker.ready for worker in found.values()):
                 return found

@@ -20,7 +20,7 @@ def make_backend(config: dict[str, Any]) -> Backend:
     """The backend that `config["backend"]` names, MODULE:CLASS or FILE.py:CLASS; its runtime is imported only now.
 
     Raises:
-        Refused: it was to run under the Python of an SDK, and that cannot import the SDK.
+        Refused: its runtime is not installed, or it was to run under the Python of an SDK that cannot import the SDK.
     """
     source, _, name = config["backend"].rpartition(":")
     try:
@@ -28,6 +28,10 @@ def make_backend(config: dict[str, Any]) -> Backend:
             _load(source) if source.endswith(".py") else importlib.import_module("." + source, __package__)
         )
     except ImportError as error:
+        if config["extra"] and isinstance(error, ModuleNotFoundError):
+            raise Refused(
+                f"the package {error.name} is not installed: pip install 'spanserve[{config['extra']}]'"
+            ) from error
         if not config["sdk_python"]:
             raise
         raise Refused(
