@@ -55,13 +55,23 @@ def predictions(folder: Path) -> Any:
 
 
 def test_two_workers_share_a_data_set(start_worker: StartWorker, tmp_path: Path) -> None:
-    """Every question is answered once, by one of them, and each file of the output is there."""
+    """Every question is answered once, by one of them, and each file of the output is there; a third never answers."""
     workers = [start_worker("--max-batch-size", "2", device=SLOW).wait_ready() for _ in range(2)]
-    options = [option for worker in workers for option in ("--worker", worker.address)]
+    nobody = f"unix:{tmp_path}/nobody.sock"
+    options = [
+        option for address in (*(w.address for w in workers), nobody) for option in ("--worker", address)
+    ]
     done = spanserve("eval", squad(tmp_path / "ice.json"), *options, "-o", tmp_path / "out", "--json")
     scores = scores_of(done)
     assert (80, 0, 0) == (scores["total"], scores["errors"], scores["missing"])
     assert 0 < scores["useful_tokens"] <= scores["padded_tokens"]
+    simulated, silent = scores["warnings"]
+    assert "80 questions were answered by simulated devices (sim:fixed?latency_ms=20)" in simulated
+    assert f"asked and never answered: {nobody}" in silent
+    (session,) = json.loads((tmp_path / "out/run.json").read_text("utf-8"))["sessions"]
+    assert 80 == session["questions"]
+    assert {"simulated"} == {worker["runtime"] for worker in session["workers"]}
+    assert session["command"].startswith(f"spanserve eval {tmp_path}/ice.json --worker ")
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert {
         "predictions.json",
@@ -69,6 +79,7 @@ def test_two_workers_share_a_data_set(start_worker: StartWorker, tmp_path: Path)
         "scores.json",
         "report.html",
         "questions.csv",
+        "run.json",
         "ledger.jsonl",
     } == written
     ledger = (tmp_path / "out/ledger.jsonl").read_text(encoding="utf-8").splitlines()[1:]

@@ -40,6 +40,10 @@ class Stream(Protocol):
     def copies(self) -> int:
         """Tasks that another worker took as well near the end."""
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Workers that were asked and never answered, each with why."""
+
 
 class Transport(Protocol):
     """One way to workers."""

@@ -74,6 +74,11 @@ class WorkerStatus:
     batches: int = 0
     #: Times the device host was restarted.
     host_restarts: int = 0
+    #: What computes, with its version; what the tokenizer does with text. Empty: not told, as by earlier versions.
+    runtime: str = ""
+    tokenizer: str = ""
+    #: Whether the device is simulated: its answers are made up.
+    simulated: bool = False
 
     @property
     def ready(self) -> bool:
@@ -102,6 +107,9 @@ class WorkerStatus:
             useful_tokens=self.useful_tokens,
             padded_tokens=self.padded_tokens,
             batches=self.batches,
+            runtime=self.runtime,
+            tokenizer=self.tokenizer,
+            simulated=self.simulated,
         )
 
     @classmethod
@@ -122,6 +130,9 @@ class WorkerStatus:
             padded_tokens=message.padded_tokens,
             batches=message.batches,
             host_restarts=message.host_restarts,
+            runtime=message.runtime,
+            tokenizer=message.tokenizer,
+            simulated=message.simulated,
         )
 
     def to_fields(self) -> dict[str, str]:
@@ -143,6 +154,9 @@ class WorkerStatus:
             "useful_tokens": str(self.useful_tokens),
             "padded_tokens": str(self.padded_tokens),
             "host_restarts": str(self.host_restarts),
+            "runtime": self.runtime,
+            "tokenizer": self.tokenizer,
+            "is_simulated": "1" if self.simulated else "",
         }
 
     @classmethod
@@ -173,6 +187,9 @@ class WorkerStatus:
             useful_tokens=count("useful_tokens"),
             padded_tokens=count("padded_tokens"),
             host_restarts=count("host_restarts"),
+            runtime=fields.get("runtime", ""),
+            tokenizer=fields.get("tokenizer", ""),
+            simulated=fields.get("is_simulated") == "1",
         )
 
 

@@ -412,6 +412,9 @@ class DescribeResponse(_message.Message):
     USEFUL_TOKENS_FIELD_NUMBER: _builtins.int
     PADDED_TOKENS_FIELD_NUMBER: _builtins.int
     BATCHES_FIELD_NUMBER: _builtins.int
+    RUNTIME_FIELD_NUMBER: _builtins.int
+    TOKENIZER_FIELD_NUMBER: _builtins.int
+    SIMULATED_FIELD_NUMBER: _builtins.int
     worker: _builtins.str
     """Name of the worker."""
     version: _builtins.str
@@ -442,6 +445,12 @@ class DescribeResponse(_message.Message):
     """Tokens the device computed since start, padding included."""
     batches: _builtins.int
     """Batches sent to the device since start."""
+    runtime: _builtins.str
+    """What computes, with its version. Empty from workers that do not say it, as the fields below."""
+    tokenizer: _builtins.str
+    """What the tokenizer does with text, in a few words."""
+    simulated: _builtins.bool
+    """Whether the device is simulated: its answers are made up."""
     def __init__(
         self,
         *,
@@ -460,10 +469,13 @@ class DescribeResponse(_message.Message):
         useful_tokens: _builtins.int = ...,
         padded_tokens: _builtins.int = ...,
         batches: _builtins.int = ...,
+        runtime: _builtins.str = ...,
+        tokenizer: _builtins.str = ...,
+        simulated: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "device", b"device", "ended_questions", b"ended_questions", "held_windows", b"held_windows", "host_restarts", b"host_restarts", "max_batch_size", b"max_batch_size", "max_seq_length", b"max_seq_length", "model", b"model", "model_digest", b"model_digest", "padded_tokens", b"padded_tokens", "precision", b"precision", "state", b"state", "useful_tokens", b"useful_tokens", "version", b"version", "worker", b"worker"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "device", b"device", "ended_questions", b"ended_questions", "held_windows", b"held_windows", "host_restarts", b"host_restarts", "max_batch_size", b"max_batch_size", "max_seq_length", b"max_seq_length", "model", b"model", "model_digest", b"model_digest", "padded_tokens", b"padded_tokens", "precision", b"precision", "runtime", b"runtime", "simulated", b"simulated", "state", b"state", "tokenizer", b"tokenizer", "useful_tokens", b"useful_tokens", "version", b"version", "worker", b"worker"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -81,8 +81,13 @@ def test_resume(tmp_path: Path) -> None:
     assert (2, 2) == (len(asked(transport)), len(asked(again)))
     assert set(WORDS) == asked(transport) | asked(again)
     assert (4, 100.0) == (len(summary.results), summary.scores.overall.exact)
-    assert 2 == summary.timed_questions
+    assert [2, 2] == [session.questions for session in summary.sessions.all]
     # Nothing is left to ask: nobody is asked, and the report is written again.
     nobody = InMemoryTransport(script)
     nobody.ready = False
-    assert summary.scores == evaluate(nobody, tmp_path, resume=True).scores
+    rerun = evaluate(nobody, tmp_path, resume=True)
+    assert summary.scores == rerun.scores
+    # The figures are those of the sessions that asked.
+    assert summary.wall_seconds == rerun.wall_seconds
+    assert [2, 2] == [session.questions for session in rerun.sessions.all]
+    assert ["in-memory"] == [worker.worker for worker in rerun.workers]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,12 +11,8 @@ import pytest
 
 from spanserve.client.duration import duration, microseconds
 from spanserve.client.evaluation.results import Results
-from spanserve.client.report import (
-    Padding,
-    RunSummary,
-    render_report,
-    write_report,
-)
+from spanserve.client.evaluation.sessions import NO_SESSIONS, Padding, Session, Sessions
+from spanserve.client.report import RunSummary, render_report, write_report
 from spanserve.client.report.breakdown import (
     answer_length,
     by_answer_length,
@@ -90,17 +85,31 @@ def summary(version: str = "1.1") -> RunSummary:
         precision="int8",
         max_seq_length=384,
         max_batch_size=16,
+        version="1.2.2",
+        runtime="openvino 2026.4",
+        tokenizer="uncased, 30,522 pieces",
+        simulated=True,
     )
     return RunSummary(
         dataset=dataset,
         results=results,
         scores=score_run(dataset, results.predictions(), odds),
         options=Options(),
-        wall_seconds=2.0,
-        finished=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
-        workers=(worker,),
-        padding=Padding(900, 1000),
-        copies=12,
+        sessions=Sessions(
+            (
+                Session(
+                    finished="2026-01-02T03:04:00+00:00",
+                    command=f"spanserve eval {HOSTILE}",
+                    version="1.2.3",
+                    seconds=2.0,
+                    questions=len(outcomes),
+                    copies=12,
+                    padding=Padding(900, 1000),
+                    workers=(worker,),
+                    silent=(f"card9:50051: {HOSTILE}",),
+                ),
+            )
+        ),
         warnings=(f"beware {HOSTILE}",),
     )
 
@@ -157,15 +166,43 @@ def test_header() -> None:
     assert "12 tasks were taken by another worker" in text
 
 
+def test_facts() -> None:
+    """The command line, versions, runtime and tokenizer stand in the report; so do workers that gave nothing."""
+    (session,) = summary().sessions.all
+    idle = replace(session.workers[0], worker="idle", simulated=False)
+    sessions = Sessions((replace(session, workers=(*session.workers, idle)),))
+    text = " ".join(outline(render_report(replace(summary(), sessions=sessions))).text.split())
+    for words in (
+        "spanserve eval",
+        "1.2.3",
+        "1.2.2",
+        "openvino 2026.4",
+        "uncased, 30,522 pieces",
+        "sim:fixed simulated",
+        "asked and never answered: card9:50051",
+        "idle",
+    ):
+        assert words in text
+    assert "<details open>" in render_report(summary())
+
+
 def test_resumed_rate() -> None:
     """The rate of a resumed run counts only what came back within its wall time."""
-    assert 0.5 == replace(summary(), timed_questions=1).questions_per_second
-    assert "25% of the questions" in render_report(replace(summary(), timed_questions=1))
+    (whole,) = summary().sessions.all
+    run = replace(summary(), sessions=Sessions((replace(whole, questions=1),)))
+    assert 0.5 == run.questions_per_second
+    assert "25% of the questions" in render_report(run)
+    # a second session adds its questions and its seconds; one that found nothing to do adds nothing
+    more = replace(whole, questions=3, seconds=6.0, padding=Padding(100, 1000))
+    run = replace(summary(), sessions=Sessions((*run.sessions.all, more, replace(more, questions=0))))
+    assert (8.0, 0.5) == (run.wall_seconds, run.questions_per_second)
+    assert Padding(1000, 2000) == run.padding
+    assert None is replace(run, one_clock=False).wall_seconds
 
 
 def test_unknown_figures() -> None:
     """A run without times, workers and padding, or without a single result, still has a report."""
-    bare = replace(summary(), wall_seconds=None, workers=(), padding=None, finished=None, warnings=())
+    bare = replace(summary(), sessions=NO_SESSIONS, warnings=())
     assert "Wall time" not in outline(render_report(bare)).text
     empty = replace(bare, results=Results(bare.dataset.question_ids), scores=score_run(bare.dataset, {}))
     assert "4 without a result" in outline(render_report(empty)).text

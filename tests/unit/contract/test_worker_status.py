@@ -26,9 +26,12 @@ STATUS = WorkerStatus(
     padded_tokens=6000,
     batches=90,
     host_restarts=2,
+    runtime="openvino 2026.4",
+    tokenizer="lower case, 30,522 pieces",
+    simulated=True,
 )
 
-#: What version 0.1 writes into Redis, in its order.
+#: What a worker writes into Redis, in its order.
 FIELDS = {
     "name": "w1",
     "host": "rack-7",
@@ -46,6 +49,9 @@ FIELDS = {
     "useful_tokens": "5000",
     "padded_tokens": "6000",
     "host_restarts": "2",
+    "runtime": "openvino 2026.4",
+    "tokenizer": "lower case, 30,522 pieces",
+    "is_simulated": "1",
 }
 
 #: The word of a state in a heartbeat, and its number in v1.

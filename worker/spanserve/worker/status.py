@@ -27,11 +27,14 @@ class StatusSource:
             precision=manifest.precision,
             max_seq_length=manifest.max_seq_length,
             max_batch_size=device.max_batch,
+            tokenizer=f"{'uncased' if manifest.tokenizer.lower_case else 'cased'}, "
+            f"{manifest.model.vocab_size:,} pieces",
+            simulated=device.spec.kind.rule is not None,
         )
 
     def __call__(self) -> WorkerStatus:
         """The worker at this moment."""
-        engine = self._engine
+        engine, info = self._engine, self._device.info
         return replace(
             self._fixed,
             state=engine.lifecycle.state,
@@ -41,4 +44,5 @@ class StatusSource:
             padded_tokens=engine.padded_tokens,
             batches=engine.batches,
             host_restarts=max(0, self._device.starts - 1),
+            runtime=f"{info.get('runtime', '')} {info.get('version', '')}".strip(),
         )

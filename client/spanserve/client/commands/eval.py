@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spanserve import demo
+from spanserve.client.commands.command_line import command_line
 from spanserve.client.commands.minimum import Minimum
 from spanserve.client.commands.options import (
     AllowErrors,
@@ -94,6 +95,7 @@ def evaluate(
             options=answers.checked(),
             resume=resume,
             long_contexts=long_contexts,
+            command=command_line(),
             no_answer_threshold=no_answer_threshold,
             metric=ChosenMetric(metric),
         )

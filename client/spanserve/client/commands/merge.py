@@ -42,6 +42,8 @@ def merge(
         no_answer_threshold=merged.header.no_answer_threshold,
         metric=merged.metric,
         metric_reason=merged.metric_reason,
+        sessions=merged.sessions,
+        one_clock=False,
         warnings=merged.warnings,
     )
     write_report(output, summary)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from spanserve.client.commands.command_line import command_line
 from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, LongContextsOption, Workers
 from spanserve.client.commands.show import EXIT_INCOMPLETE, show_causes
 from spanserve.client.commands.transports import TransportOptions
@@ -80,8 +81,10 @@ def predict(
             options=answers.checked(),
             resume=resume,
             long_contexts=long_contexts,
+            command=command_line(),
         )
-        results = evaluation.collect(Terminal(stderr=True)).results
+        collected = evaluation.collect(Terminal(stderr=True))
+        results = collected.results
         write_predictions(output, dataset, results, no_answer_threshold)
     count = len(results.answers)
     show_causes(results, None if alone else output / "errors.json")
@@ -92,8 +95,8 @@ def predict(
         table = Rows()
         table.add_row("questions", f"{count} answered, {len(results.errors)} refused or failed")
         table.add_row("output", str(output))
-        for note in dataset.notes:
-            table.add_row("warning", note)
+        for warning in (*dataset.notes, *collected.warnings):
+            table.add_row("warning", warning)
         Terminal().print(table)
     if not (results.complete if allow_errors else results.answered):
         raise typer.Exit(EXIT_INCOMPLETE)

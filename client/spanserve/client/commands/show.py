@@ -52,6 +52,7 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
             "useful_tokens": summary.padding.useful_tokens if summary.padding else None,
             "padded_tokens": summary.padding.padded_tokens if summary.padding else None,
             "output": str(output),
+            "warnings": list(summary.warnings),
         }
         sys.stdout.write(json.dumps(content) + "\n")
         return

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from spanserve.client.evaluation.collecting import Collecting
@@ -16,7 +17,16 @@ from spanserve.client.evaluation.long_contexts import LongContexts
 from spanserve.client.evaluation.output import make_folder, write_output
 from spanserve.client.evaluation.progress import RunProgress
 from spanserve.client.evaluation.results import Results
-from spanserve.client.report import Padding, RunSummary, write_report
+from spanserve.client.evaluation.sessions import (
+    NO_SESSIONS,
+    Padding,
+    Session,
+    Sessions,
+    read_sessions,
+    write_sessions,
+)
+from spanserve.client.evaluation.warnings import warnings_of
+from spanserve.client.report import RunSummary, write_report
 from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric
 from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Task, WorkerStatus
@@ -37,6 +47,8 @@ class Evaluation:
     no_answer_threshold: float = 0.0
     metric: ChosenMetric = DEFAULT_METRIC
     long_contexts: LongContexts = LongContexts.REFUSE
+    #: As it is shown in the report.
+    command: str = ""
 
     def run(self, console: Terminal) -> RunSummary:
         """Run to the end, write every file into the folder, and return what the report shows.
@@ -47,7 +59,7 @@ class Evaluation:
         """
         dataset, metric = self.dataset, self.metric.of(self.dataset)
         collected = self.collect(console)
-        results, run = collected.results, collected.stream
+        results, sessions = collected.results, collected.sessions
         scores = write_output(
             self.folder, dataset, results, no_answer_threshold=self.no_answer_threshold, metric=metric
         )
@@ -57,13 +69,8 @@ class Evaluation:
             scores=scores,
             options=self.options,
             no_answer_threshold=self.no_answer_threshold,
-            wall_seconds=run.seconds,
-            timed_questions=len(results) - collected.before,
-            finished=datetime.now(UTC),
-            workers=run.workers,
-            padding=run.padding,
-            copies=run.copies,
-            warnings=(*dataset.notes, *self.metric.warnings(dataset), *_warnings(results)),
+            sessions=sessions,
+            warnings=(*dataset.notes, *self.metric.warnings(dataset), *collected.warnings),
             metric=metric,
             metric_reason=self.metric.reason(dataset),
         )
@@ -92,38 +99,79 @@ class Evaluation:
             every = sum(map(_weight, collecting.open))
             for result in ledger.read():
                 collecting.take(result)
-            before = len(collecting.results)
+            sessions = read_sessions(self.folder) if self.resume else NO_SESSIONS
             todo = sum(map(_weight, collecting.open))
             progress = RunProgress(len(dataset.question_ids), max(every, todo), console)
-            progress.resume(before, max(every - todo, 0.0))
+            progress.resume(len(collecting.results), max(every - todo, 0.0))
             # Nothing is left of a run that was cut off between its last result and its report.
-            run = asyncio.run(self._stream(collecting, ledger, progress)) if todo else StreamFacts()
-        return Collected(collecting.results, before, run)
+            if todo:
+                stretch = _Stretch(len(collecting.results))
+                try:
+                    asyncio.run(self._stream(collecting, ledger, progress, stretch))
+                finally:  # what was seen of a run that is cut off belongs to it as well
+                    done = len(collecting.results) - stretch.before
+                    session = stretch.session(self.command, progress.seconds, done)
+                    sessions = Sessions((*sessions.all, session))
+                    write_sessions(self.folder, sessions)
+        return Collected(collecting.results, sessions)
 
-    async def _stream(self, collecting: Collecting, ledger: Ledger, progress: RunProgress) -> StreamFacts:
+    async def _stream(
+        self, collecting: Collecting, ledger: Ledger, progress: RunProgress, stretch: _Stretch
+    ) -> None:
         """Send the tasks and record the results.
 
         What is in a queue stays there if this is cut off: a resumed run finds it.
         """
-        copies = 0
         transport = self.connect()
         try:
             earlier = await transport.before()
+            stretch.workers = tuple(earlier.values())
             with progress:
                 # Longest first: like lengths meet in a batch, and no long text is left for the end.
                 while todo := sorted(collecting.open, key=_length, reverse=True):
-                    copies += await _ask(todo, transport, collecting, ledger, progress)
+                    await _ask(todo, transport, collecting, ledger, progress, stretch)
             later = await transport.after()
         finally:
             await transport.close()
-        padding = _padding(earlier, later, unique_names=transport.unique_names)
-        return StreamFacts(progress.seconds, tuple(later.values()), padding, copies)
+        stretch.workers = tuple(later.values())
+        stretch.padding = _padding(earlier, later, unique_names=transport.unique_names)
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What is seen while tasks are sent; see `Session`."""
+
+    #: Questions that were finished before.
+    before: int
+    workers: tuple[WorkerStatus, ...] = ()
+    padding: Padding | None = None
+    copies: int = 0
+    silent: tuple[str, ...] = ()
+
+    def session(self, command: str, seconds: float, questions: int) -> Session:
+        """It as a session that ends now."""
+        return Session(
+            finished=datetime.now(UTC).isoformat(timespec="seconds"),
+            command=command,
+            version=version("spanserve"),
+            seconds=seconds,
+            questions=questions,
+            copies=self.copies,
+            padding=self.padding,
+            workers=self.workers,
+            silent=self.silent,
+        )
 
 
 async def _ask(
-    todo: list[Task], transport: Transport, collecting: Collecting, ledger: Ledger, progress: RunProgress
-) -> int:
-    """Have tasks answered; how many of them another worker took as well."""
+    todo: list[Task],
+    transport: Transport,
+    collecting: Collecting,
+    ledger: Ledger,
+    progress: RunProgress,
+    stretch: _Stretch,
+) -> None:
+    """Have tasks answered."""
     weights = {task.id: _weight(task) for task in todo}
     stream = transport.stream(keep=True, tell=lambda: progress.advance(0, 0.0, stream.shares()))
     async with contextlib.aclosing(stream.run(todo)) as arriving:
@@ -132,17 +180,8 @@ async def _ask(
             for result in arrived:
                 finished = collecting.take(result)
                 progress.advance(finished, weights.pop(result.id, 0.0), stream.shares())
-    return stream.copies
-
-
-@dataclass(frozen=True, slots=True)
-class StreamFacts:
-    """What is said of a stream of tasks besides its results; see `RunSummary`."""
-
-    seconds: float | None = None
-    workers: tuple[WorkerStatus, ...] = ()
-    padding: Padding | None = None
-    copies: int = 0
+    stretch.copies += stream.copies
+    stretch.silent = stream.silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +189,12 @@ class Collected:
     """What has come back."""
 
     results: Results
-    #: Questions that the ledger held already.
-    before: int
-    stream: StreamFacts
+    sessions: Sessions
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the answers should know, a sentence each."""
+        return warnings_of(self.results, self.sessions)
 
 
 def _length(task: Task) -> int:
@@ -163,15 +205,6 @@ def _length(task: Task) -> int:
 def _weight(task: Task) -> float:
     """Text a task makes a device read: its context once per question."""
     return float(len(task.context) * len(task.questions))
-
-
-def _warnings(results: Results) -> tuple[str, ...]:
-    warnings = []
-    if len(results.by_model) > 1:
-        warnings.append(f"the answers come from {len(results.by_model)} different models")
-    if results.conflicts:
-        warnings.append(f"{results.conflicts} questions were answered twice, differently; the first stands")
-    return tuple(warnings)
 
 
 def _padding(earlier: Described, later: Described, *, unique_names: bool) -> Padding | None:

@@ -11,6 +11,8 @@ from spanserve.client.evaluation.collecting import Collecting
 from spanserve.client.evaluation.ledger import LEDGER_NAME, LedgerHeader, read_ledger
 from spanserve.client.evaluation.output import write_output
 from spanserve.client.evaluation.results import Results
+from spanserve.client.evaluation.sessions import Sessions, read_sessions
+from spanserve.client.evaluation.warnings import warnings_of
 from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Metric, Scores
 from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
 
@@ -26,6 +28,7 @@ class Merged:
     scores: Scores
     metric: Metric
     metric_reason: str
+    sessions: Sessions
     #: What a reader of the scores should know, a sentence each.
     warnings: tuple[str, ...]
 
@@ -64,13 +67,8 @@ def merge(
     missing = set(results.missing())
     for folder, part in parts.items():
         _check_finished(folder, dataset.shard(part.index, part.count), missing)
-    warnings = list(dataset.notes)
-    if len(results.by_model) > 1:
-        digests = ", ".join(
-            f"{digest[:12] or 'unnamed'} ({n} tasks)" for digest, n in results.by_model.items()
-        )
-        warnings.append(f"the answers come from {len(results.by_model)} different models: {digests}")
-    warnings += metric.warnings(dataset)
+    sessions = Sessions(tuple(session for folder in folders for session in read_sessions(folder).all))
+    warnings = (*dataset.notes, *metric.warnings(dataset), *warnings_of(results, sessions))
     chosen = metric.of(dataset)
     scores = write_output(
         target, dataset, results, no_answer_threshold=header.no_answer_threshold, metric=chosen
@@ -82,7 +80,8 @@ def merge(
         scores=scores,
         metric=chosen,
         metric_reason=metric.reason(dataset),
-        warnings=tuple(warnings),
+        sessions=sessions,
+        warnings=warnings,
     )
 
 

@@ -6,6 +6,7 @@ null_odds.json     question id -> score of "no answer" minus score of the best s
 scores.json        the official form
 questions.csv      a row for each question, see `spanserve.client.report.table`
 errors.json        question id -> why it has no answer (only if any has none)
+run.json           when and by what command it was asked for, and of which workers
 ledger.jsonl       see `spanserve.client.evaluation.ledger`
 """
 

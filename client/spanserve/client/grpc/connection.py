@@ -84,6 +84,8 @@ class Connection:
         self.in_flight: dict[str, Task] = {}
         #: Whether a stream is open and welcomed.
         self.connected = False
+        #: Whether one ever was.
+        self.welcomed = False
         #: Why it is not, in a few words.
         self.problem = "not tried yet"
         #: Whether the worker serves another model than that of the run, when it was last asked.
@@ -175,7 +177,7 @@ class Connection:
             if not first.HasField("welcome"):
                 raise WorkerFault("the worker did not begin with a welcome")
             self._model.pin(first.welcome.model_digest)
-            self.connected, self.problem = True, ""
+            self.connected, self.welcomed, self.problem = True, True, ""
             self.other_model = self.denied = False
             self._backoff.reset()
             self._credit = first.credit

@@ -118,6 +118,11 @@ class Dispatcher:
         return self._pending.copies
 
     @property
+    def silent(self) -> tuple[str, ...]:
+        """Workers that never welcomed us, each with why."""
+        return tuple(f"{c.endpoint}: {c.problem}" for c in self.connections if not c.welcomed)
+
+    @property
     def repeated(self) -> int:
         """Tasks that were answered by both."""
         return sum(connection.repeated for connection in self.connections)

@@ -159,6 +159,11 @@ class QueueStream:
         """None: a task is leased to one worker."""
         return 0
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """None: nobody in particular is asked."""
+        return ()
+
     def jobs(self, task_ids: Iterable[str]) -> list[JobId]:
         """The jobs of those of the tasks that have no end yet."""
         return self._dispatcher.jobs(task_ids)

@@ -11,13 +11,13 @@ from spanserve.client.evaluation.output import write_text
 from spanserve.client.report import breakdown, charts
 from spanserve.client.report.failures import worst_answers
 from spanserve.client.report.page import render
-from spanserve.client.report.summary import Padding, RunSummary
+from spanserve.client.report.summary import RunSummary
 from spanserve.client.report.table import TABLE_NAME, write_table
 
 #: Its name in an output folder.
 REPORT_NAME: Final = "report.html"
 
-__all__ = ["Padding", "RunSummary", "render_report", "write_report"]
+__all__ = ["RunSummary", "render_report", "write_report"]
 
 
 def write_report(folder: Path, summary: RunSummary) -> None:
@@ -42,6 +42,8 @@ def render_report(summary: RunSummary) -> str:
         scores=scores,
         charts=charts,
         described={worker.worker: worker for worker in summary.workers},
+        idle=[(worker.worker, 0) for worker in summary.workers if worker.worker not in results.by_worker],
+        whole=max(1, results.by_worker.total()),
         models=_distinct(worker.model for worker in summary.workers),
         precisions=_distinct(worker.precision for worker in summary.workers),
         devices=_distinct(worker.device for worker in summary.workers),

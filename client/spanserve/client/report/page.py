@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,5 +20,13 @@ def render(template: str, **content: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "microseconds": microseconds}
+    environment.filters |= {"duration": duration, "microseconds": microseconds, "date": _date}
     return environment.get_template(template).render(**content)
+
+
+def _date(moment: str) -> str:
+    """A moment in ISO 8601 to the minute; as it stands if it is none."""
+    try:
+        return datetime.fromisoformat(moment).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return moment

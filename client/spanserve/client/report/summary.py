@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from spanserve.client.evaluation.results import Results
+from spanserve.client.evaluation.sessions import NO_SESSIONS, Padding, Sessions
 from spanserve.client.scores import SQUAD_1, Metric, Scores
 from spanserve.contract import Options, WorkerStatus
 from spanserve.squad import Dataset
-
-
-@dataclass(frozen=True, slots=True)
-class Padding:
-    """Tokens that went through the devices."""
-
-    #: Tokens of questions and contexts.
-    useful_tokens: int
-    #: All of them, those that filled up windows and batches included.
-    padded_tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,15 +23,10 @@ class RunSummary:
     metric: Metric = SQUAD_1
     #: Why that one.
     metric_reason: str = "the default"
-    #: Seconds from the first task sent to the last result. None: not known, as after a merge.
-    wall_seconds: float | None = None
-    #: Questions that came back within `wall_seconds`. None: all; a resumed run has fewer.
-    timed_questions: int | None = None
-    finished: datetime | None = None
-    workers: tuple[WorkerStatus, ...] = ()
-    padding: Padding | None = None
-    #: Tasks that another worker took as well near the end.
-    copies: int = 0
+    #: Each time that somebody asked for it; none: not known.
+    sessions: Sessions = NO_SESSIONS
+    #: Whether the sessions came one after another, so that their seconds add up; those of shards did not.
+    one_clock: bool = True
     #: Sentences that belong at the top of the report.
     warnings: tuple[str, ...] = ()
 
@@ -51,8 +36,23 @@ class RunSummary:
         return self.no_answer_threshold if self.dataset.has_null_answers else None
 
     @property
+    def wall_seconds(self) -> float | None:
+        """Seconds in which tasks were with workers. None: not known, as after a merge."""
+        return self.sessions.seconds if self.one_clock else None
+
+    @property
     def questions_per_second(self) -> float | None:
-        if not self.wall_seconds:
-            return None
-        count = len(self.results) if self.timed_questions is None else self.timed_questions
-        return count / self.wall_seconds
+        return self.sessions.questions / self.wall_seconds if self.wall_seconds else None
+
+    @property
+    def workers(self) -> tuple[WorkerStatus, ...]:
+        return self.sessions.workers
+
+    @property
+    def padding(self) -> Padding | None:
+        return self.sessions.padding
+
+    @property
+    def copies(self) -> int:
+        """Tasks that another worker took as well near the end."""
+        return self.sessions.copies

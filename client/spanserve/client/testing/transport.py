@@ -89,6 +89,7 @@ class InMemoryStream:
     """Tasks in, results out, one at a time and in order."""
 
     copies = 0
+    silent: tuple[str, ...] = ()
 
     def __init__(self, transport: InMemoryTransport) -> None:
         self._transport = transport
