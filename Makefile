@@ -10,10 +10,10 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto bench chaos clean
+.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto bench bench-peers chaos clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## Start a worker on the built-in model, score the built-in data set over gRPC
 	@rm -rf demo-out
@@ -59,6 +59,10 @@ proto: $(VENV)/.dev ## Generate the stubs from the .proto files
 
 bench: $(VENV)/.dev ## Benchmarks: ratios measured side by side in one run (needs SPANSERVE_SQUAD_DIR)
 	$(BIN)/python -m tests.benchmarks
+
+PEERS ?=
+bench-peers: $(VENV)/.dev ## Beside other servers, each in an environment of its own: PEERS="spanserve mosec triton", or all of them
+	$(BIN)/python -m tests.benchmarks.peers $(PEERS)
 
 MINUTES ?= 10
 chaos: $(VENV)/.dev ## Faults of every kind on a Redis queue, for MINUTES (10); prints classes and seed
