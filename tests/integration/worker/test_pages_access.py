@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ from spanserve.access import Role
 from spanserve.doors.access import Access
 from spanserve.doors.identity import OPEN, ROLES
 from spanserve.doors.listener import AccessSettings
+from spanserve.worker.open_connections import MAX_OPEN
 from spanserve.worker.pages import Page, Pages, plain
 from tests.kit.credential_files import Files
 from tests.kit.http import get
@@ -102,6 +105,23 @@ async def test_tokens(files: Files) -> None:
         files.revoke("prometheus")
         await access.look()
         assert 401 == (await get(pages.address, "/metrics", context, authorization=right))[0]
+
+
+async def test_silent_connections(files: Files) -> None:
+    """Connections that never begin their handshake are counted like all: the oldest go, and who asks is answered."""
+    before = len(os.listdir("/proc/self/fd"))
+    async with pages_with(Access(files.settings), "127.0.0.1:0?tls") as pages:
+        host, _, port = pages.address.rpartition(":")
+        silent = [await asyncio.open_connection(host, int(port)) for _ in range(2 * MAX_OPEN)]
+        assert (200, "OK") == await get(pages.address, "/livez", trusting(files.server))
+        ends = await asyncio.gather(
+            *(reader.read() for reader, _ in silent[:MAX_OPEN]), return_exceptions=True
+        )
+        assert all(isinstance(end, ConnectionError) or end == b"" for end in ends)
+        for _, writer in silent:
+            writer.close()
+        await eventually(lambda: not pages._serving)
+    await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 async def test_certificates(files: Files) -> None:

@@ -23,6 +23,7 @@ from spanserve.doors.listener import Listener
 from spanserve.doors.observer import PERMISSION_DENIED, RATE_LIMITED, UNAUTHENTICATED
 from spanserve.doors.rate import RateLimit
 from spanserve.doors.socket_file import is_private, permissions
+from spanserve.worker.handshake import hold_back, secured
 from spanserve.worker.open_connections import OpenConnections
 
 #: Seconds a client gets to send its request and to take the page.
@@ -36,6 +37,8 @@ _STATUS = {
     PERMISSION_DENIED: HTTPStatus.FORBIDDEN,
     RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
 }
+
+_Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +78,7 @@ class Pages:
         self._open_calls = RateLimit()
         self._server: asyncio.Server | None = None
         self._connections = OpenConnections()
+        self._serving: set[asyncio.Future[None]] = set()
         self._shown: object = None
         self._renewal: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -106,20 +110,19 @@ class Pages:
         """Serve with the TLS that is in force now."""
         tls = self._access.tls if self._listener.tls else None
         context = tls.context(certificates=self._listener.certificates) if tls else None
+        connected = partial(self._connected, context)
         if self._listener.is_socket_file:
-            server = await self._listen_at(self.address.removeprefix("unix:"), context)
+            server = await self._listen_at(self.address.removeprefix("unix:"), connected)
         else:
             host, _, port = self.address.rpartition(":")
-            server = await asyncio.start_server(
-                self._serve, host.strip("[]"), int(port), limit=_MAX_REQUEST, ssl=context
-            )
+            server = await asyncio.start_server(connected, host.strip("[]"), int(port), limit=_MAX_REQUEST)
         self._shown = tls
         return server
 
-    async def _listen_at(self, path: str, context: ssl.SSLContext | None) -> asyncio.Server:
+    async def _listen_at(self, path: str, connected: _Connected) -> asyncio.Server:
         """Serve on a socket file, with the permissions that the listener gives it."""
         with permissions(self._listener.mode):
-            server = await asyncio.start_unix_server(self._serve, path, limit=_MAX_REQUEST, ssl=context)
+            server = await asyncio.start_unix_server(connected, path, limit=_MAX_REQUEST)
         if is_private(path):
             self._gate.is_private()
         return server
@@ -138,13 +141,32 @@ class Pages:
         except OSError as error:
             log.error("cannot serve pages again", address=self.address, error=str(error))
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(
+        self, tls: ssl.SSLContext | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        if tls is not None:
+            hold_back(writer)
+        serving = asyncio.ensure_future(self._serve(tls, reader, writer))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+
+    async def _serve(
+        self, tls: ssl.SSLContext | None, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         gone = TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
         with self._connections.hold(writer), contextlib.closing(writer), contextlib.suppress(*gone):
             async with asyncio.timeout(TIMEOUT_S):
-                request = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await self._answer(request, writer))
-                await writer.drain()
+                if tls is None:
+                    await self._exchange(reader, writer)
+                else:
+                    await self._exchange(*await secured(writer, tls, _MAX_REQUEST))
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A request and its answer."""
+        with contextlib.closing(writer):
+            request = await reader.readuntil(b"\r\n\r\n")
+            writer.write(await self._answer(request, writer))
+            await writer.drain()
 
     async def _answer(self, request: bytes, writer: asyncio.StreamWriter) -> bytes:
         """The whole answer to a request; none to what is no HTTP."""
