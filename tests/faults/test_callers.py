@@ -10,8 +10,6 @@ import asyncio
 import random
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import grpc
 import psutil
@@ -30,6 +28,7 @@ from spanserve.v1 import worker_pb2 as pb
 from tests.faults.answers import request_of
 from tests.kit.half_messages import HalfMessages
 from tests.kit.processes import WorkerProcess
+from tests.kit.senders import LONG, Sender, long, plain, sending, suspect
 from tests.kit.serving import serving
 from tests.kit.waiting import eventually
 from tests.kit.wire import RawStream, describe, make_task, open_raw, raw_answer, raw_stream
@@ -38,8 +37,6 @@ StartWorker = Callable[..., WorkerProcess]
 
 WORK = "/spanserve.v1.QuestionAnswering/Work"
 ANSWER = "/spanserve.v1.QuestionAnswering/Answer"
-#: About 60 windows.
-LONG = "a " * (60 * 128)
 #: Of what a fair neighbour would get.
 LEAST_SHARE = 0.4
 #: Bytes that a worker may have under attack.
@@ -48,63 +45,6 @@ MOST_BYTES = 600 * MIB
 
 def rss(worker: WorkerProcess) -> int:
     return int(psutil.Process(worker.pid).memory_info().rss)
-
-
-class Sender:
-    """A client that keeps to its credit and always has more to send."""
-
-    def __init__(self, stream: RawStream, make: Callable[[str], Task]) -> None:
-        self.stream = stream
-        self._make = make
-        self._sent = 0
-
-    @property
-    def answered(self) -> int:
-        return len(self.stream.heard.results)
-
-    async def run(self) -> None:
-        heard = self.stream.heard
-        seen = 0
-        while True:
-            for error in heard.errors[seen:]:  # what is refused uses no credit
-                heard.credit += 1
-                await asyncio.sleep(error.error.retry_after_ms / 1000)
-            seen = len(heard.errors)
-            count = min(64, heard.credit)
-            if count > 0:
-                tasks = [self._make(f"t{self._sent + number}") for number in range(count)]
-                self._sent += count
-                heard.credit -= count
-                await self.stream.send_tasks(tasks)
-            await self.stream.read()
-
-
-def plain(name: str) -> Task:
-    return make_task(name, context=f"Anna Holm said the harbour froze in 1871. {name}")
-
-
-def suspect(name: str) -> Task:
-    return replace(plain(name), attempt=5)
-
-
-@asynccontextmanager
-async def sending(address: str, make: Callable[[str], Task], streams: int = 1) -> AsyncIterator[list[Sender]]:
-    """Senders on one connection."""
-    async with open_raw(address) as channel:
-        senders = [Sender(RawStream(channel), make) for _ in range(streams)]
-        for sender in senders:
-            await sender.stream.hello()
-        running = [asyncio.create_task(sender.run()) for sender in senders]
-        try:
-            yield senders
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
-
-
-def long(name: str) -> Task:
-    return make_task(name, context=f"{name} {LONG}")
 
 
 ATTACKS = {"attempt-5": (suspect, 1), "many-streams": (plain, 16), "long-tasks": (long, 4)}

@@ -111,6 +111,17 @@ def test_a_newcomer_does_not_wait_behind_a_flood() -> None:
     assert MAX_BATCH == device.rows[OTHER]
 
 
+def test_urgent_rows_come_before_their_own() -> None:
+    """While two have rows waiting, one whose rows are all due gets no batch more than the other, from the first on."""
+    device = Device()
+    for _ in range(40 * MAX_BATCH):
+        device.add(ONE, due=NEVER)
+        device.add(OTHER, due=0.0)
+    for number in range(1, 20):
+        device.run()
+        assert abs(device.rows[ONE] - device.rows[OTHER]) <= MAX_BATCH, number
+
+
 def test_work_conserving() -> None:
     """While anything waits an idle device gets full batches, whoever they are from."""
     device = Device()

@@ -5,7 +5,8 @@ the one with the most useful tokens per second by the cost table is taken: rows 
 up with shorter ones as long as that pays. A row that is due is served first, whatever it costs.
 
 Where several callers have rows, that choice is free only as long as it leaves nobody far behind: then whoever has had
-least of the device, over its share, is served first, whatever else is due or would pay better.
+least of the device, over its share, is served first, whatever would pay better. A row that is due comes before the rows
+of its own caller only.
 """
 
 from __future__ import annotations
@@ -124,7 +125,9 @@ class Batcher:
         first = due if due.due <= now else None
         if self._shares.several:
             caller, behind = self._shares.least()
-            if behind > BEHIND_BATCHES * self.cost.estimate(*self._largest):
+            # What is due is urgent within its caller's share: that is no reason to let others fall behind.
+            allowed = 0.0 if first is not None else BEHIND_BATCHES * self.cost.estimate(*self._largest)
+            if behind > allowed:
                 first = min((row for row in self.backlog if row.question.request.caller == caller), key=_due)
         lengths = self.backlog.lengths()
         if first is None:
