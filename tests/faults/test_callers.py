@@ -227,7 +227,7 @@ async def test_streams_without_end(sim_bundle: Bundle, monkeypatch: pytest.Monke
             await refused.hello()
         assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()
         async with raw_stream(served.address) as neighbour:
-            await neighbour.send_tasks([plain("a")])
+            await neighbour.send_all([plain("a")])  # its credit comes when the other has gone
             await neighbour.until(results=1)
         ends = [asyncio.create_task(stream.until_end()) for stream in many]
         (end,), others = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

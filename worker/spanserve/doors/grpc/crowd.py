@@ -1,4 +1,7 @@
-"""Open `Work` streams: bounded for the worker and for each identity. Who has most makes room for who has fewer."""
+"""Open `Work` streams: bounded for the worker and for each identity.
+
+Who has most makes room for who has fewer, and who has long had nothing in flight for who has none.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from spanserve.engine.caller import Caller
 #: Streams of all clients, and of one identity. Each may hold the largest frame while it comes in.
 MAX_STREAMS = 256
 MAX_STREAMS_OF_IDENTITY = 192
+#: Seconds without anything in flight after which a stream makes room for a connection without any.
+LONG_IDLE_S = 10.0
 
 
 class Member(Protocol):
@@ -19,8 +24,8 @@ class Member(Protocol):
     @property
     def caller(self) -> Caller: ...
     @property
-    def idle(self) -> bool:
-        """Whether it could go without loss: its client has nothing in flight."""
+    def idle_s(self) -> float | None:
+        """Seconds for which its client has had nothing in flight, so that it could go without loss; None: it has."""
 
     def evict(self) -> None:
         """End it, in order: it makes room."""
@@ -56,17 +61,23 @@ class Crowd(Generic[MemberT]):
         self._members.pop(member, None)
 
     def _make_room(self, members: list[MemberT], newcomer: MemberT) -> bool:
-        """End the oldest idle stream of the connection that has most of them, if that is not the newcomer's."""
+        """End the idle stream that makes room for a newcomer, if there is one."""
         counts = Counter(_connection(member) for member in members)
         most = max(counts.values())
-        if counts[_connection(newcomer)] + 1 >= most:
+        own = counts[_connection(newcomer)]
+        idle = [(member.idle_s, member) for member in members if member.idle_s is not None]
+        if own + 1 < most:
+            may_go = [(idle_s, one) for idle_s, one in idle if counts[_connection(one)] == most]
+        elif not own:
+            may_go = [(idle_s, one) for idle_s, one in idle if idle_s >= LONG_IDLE_S]
+        else:
+            may_go = []
+        if not may_go:
             return False
-        for member in members:
-            if counts[_connection(member)] == most and member.idle:
-                self.leave(member)
-                member.evict()
-                return True
-        return False
+        _, gone = max(may_go, key=lambda entry: entry[0])
+        self.leave(gone)
+        gone.evict()
+        return True
 
 
 def _connection(member: Member) -> tuple[str, str]:

@@ -86,6 +86,7 @@ class WorkStream:
         self._errors: list[pb.ItemError] = []
         self._unsettled: list[Request[Task]] = []  # of the results
         self._overruns = 0
+        self._moved = asyncio.get_running_loop().time()  # when it was opened, or had something in flight
         self._draining = False
         self._bye: str | None = None
         self._something = asyncio.Event()
@@ -108,9 +109,11 @@ class WorkStream:
             self._admission.close(self._account)
 
     @property
-    def idle(self) -> bool:
-        """Whether its client has nothing in flight."""
-        return not self._requests and not self._results
+    def idle_s(self) -> float | None:
+        """Seconds for which its client has had nothing in flight; None while it has."""
+        if self._requests or self._results:
+            return None
+        return asyncio.get_running_loop().time() - self._moved
 
     def evict(self) -> None:
         """Make room for a client that has fewer streams."""
@@ -303,6 +306,7 @@ class WorkStream:
         del self._results[:count]
         self._errors.clear()
         self._errors_written.set()
+        self._moved = asyncio.get_running_loop().time()
         settled = self._unsettled[:count]
         del self._unsettled[:count]
         self._admission.settle(account, *settled)
