@@ -14,8 +14,10 @@ from spanserve.contract import errors
 ROOT = Path(__file__).parents[2]
 #: The source roots of the one distribution.
 ROOTS = ("proto", "worker", "client", "builder")
-#: Packages that programs of others import: type checkers are to look into them.
-TYPED = ("v1", "contract", "bundle", "queue", "squad", "client", "builder", "qa", "device", "demo", "cli")
+#: Packages: type checkers of users are to look into each.
+TYPED = sorted(
+    found.parent.name for root in ROOTS for found in (ROOT / root / "spanserve").glob("*/__init__.py")
+)
 #: A file is one noun; from here on it is two.
 MAX_LINES = 400
 #: What devices and targets are called, and classes that stand for one.

@@ -9,11 +9,12 @@ from types import TracebackType
 from typing import Self
 
 from spanserve.access import Token
+from spanserve.client.errors import CLOSED, ClientError
 from spanserve.client.grpc import PLAINTEXT, GrpcTransport, Tls
 from spanserve.client.own_process import OwnProcess
 from spanserve.client.redis import RedisTransport
 from spanserve.client.transport import Described, Transport
-from spanserve.contract import Options, Priority, Question, QuestionResult, Task, TaskResult
+from spanserve.contract import Options, Priority, Question, QuestionResult, Refusal, Task, TaskResult
 from spanserve.queue import RedisSettings
 
 _DEFAULTS = Options()
@@ -39,6 +40,7 @@ class AsyncClient:
         transport: Transport | None = None,
     ) -> None:
         self._process = OwnProcess()
+        self._closed = False
         self._made = transport or GrpcTransport(
             addresses or ("localhost:50051",), tls, wait_s, None if token is None else Token(token)
         )
@@ -89,11 +91,14 @@ class AsyncClient:
     async def close(self) -> None:
         """Cut the connections. Calling it again, or in a child of this process, does nothing."""
         if self._process.here:
+            self._closed = True
             await self._made.close()
 
     @property
     def _transport(self) -> Transport:
         self._process.check()
+        if self._closed:
+            raise ClientError(CLOSED)
         return self._made
 
     async def ask(
@@ -110,7 +115,11 @@ class AsyncClient:
             Refusal: the task was refused.
             NoWorker: no worker could be reached.
         """
-        numbered = tuple(Question(str(number), text) for number, text in enumerate(questions))
+        if isinstance(questions, str):  # a sequence of texts as well: its characters
+            raise Refusal.invalid(
+                "questions", "is one text, and a list of texts is wanted", value="str", limit="list"
+            )
+        numbered = tuple(Question(str(number), text) for number, text in enumerate(questions or ()))
         task = Task(
             id="ask",
             context=context,

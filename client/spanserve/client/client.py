@@ -4,7 +4,7 @@ from spanserve.client import Client
 
 with Client("localhost:50051") as client:
     for result in client.ask("The harbour froze in 1871.", ["When did the harbour freeze?"]):
-        print(result.answer.best.text)
+        print(result.text)
 
 `Client.from_redis("redis://localhost:6379")` is the same through a queue.
 """
@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from spanserve.client.async_client import AsyncClient
+from spanserve.client.errors import CLOSED, ClientError
 from spanserve.client.grpc.channel import PLAINTEXT, Tls
 from spanserve.client.own_process import OwnProcess
 from spanserve.client.transport import Described
@@ -147,6 +148,8 @@ class Client:
     def _wait(self, work: Coroutine[Any, Any, _T]) -> _T:
         try:
             self._process.check()  # its thread is not in a child, which would wait for ever
+            if self._loop.is_closed():
+                raise ClientError(CLOSED)
         except BaseException:
             work.close()
             raise

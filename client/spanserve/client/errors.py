@@ -22,6 +22,10 @@ class ClientError(SpanserveError):
     """The client cannot go on. What concerns one question is a `Refusal` instead."""
 
 
+#: What a client says that was closed.
+CLOSED = "this client is closed: make another one"
+
+
 class NoWorker(ClientError):
     """No worker could be reached for as long as the client was willing to wait."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -29,6 +30,16 @@ class NBest:
     ends: Sequence[int]
     scores: Sequence[float]
 
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """The scores as probabilities among the candidates, as in the n-best file of the reference: their softmax."""
+        if not self.scores:
+            return ()
+        highest = max(self.scores)
+        weights = [math.exp(score - highest) for score in self.scores]
+        total = sum(weights)
+        return tuple(weight / total for weight in weights)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -39,6 +50,11 @@ class Answer:
     no_answer_score: float
     windows: int = 1
     question_truncated: bool = False
+
+    @property
+    def probability(self) -> float:
+        """Of the best span among the candidates; 1 where it is the only one."""
+        return self.n_best.probabilities[0] if self.n_best.scores else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,27 @@ class QuestionResult:
 
     def __post_init__(self) -> None:
         assert (self.answer is None) != (self.error is None)
+
+    @property
+    def found(self) -> Answer:
+        """The answer, where there is to be one.
+
+        Raises:
+            Refusal: there is none; this says why.
+        """
+        if self.answer is None:
+            assert self.error is not None
+            raise self.error
+        return self.answer
+
+    @property
+    def text(self) -> str:
+        """The text of the best span.
+
+        Raises:
+            Refusal: the question has no answer; this says why.
+        """
+        return self.found.best.text
 
 
 @dataclass(frozen=True, slots=True)

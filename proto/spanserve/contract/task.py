@@ -181,7 +181,7 @@ class Task:
 
 
 def _check_id(name: str, value: str) -> None:
-    if not _ID.fullmatch(value):
+    if not _ID.fullmatch(_text(name, value)):
         raise Refusal.invalid(
             name, "does not match its pattern", value=f"{len(value)} characters", limit=limits.ID_PATTERN
         )
@@ -204,9 +204,16 @@ def _check_questions(questions: tuple[Question, ...]) -> None:
         raise Refusal.invalid("questions", "ids are not unique within the task")
 
 
+def _text(name: str, value: object) -> str:
+    """The value, which is a text; whoever calls from a program without types may give something else."""
+    if not isinstance(value, str):
+        raise Refusal.invalid(name, "is no text", value=type(value).__name__, limit="str")
+    return value
+
+
 def _utf8_size(name: str, value: str) -> int:
     """Bytes of `value` in UTF-8."""
-    if value.isascii():
+    if _text(name, value).isascii():
         return len(value)
     try:
         return len(value.encode())

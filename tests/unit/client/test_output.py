@@ -13,7 +13,7 @@ import pytest
 from spanserve.client.errors import MergeError, OutputError
 from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
 from spanserve.client.evaluation.merge import merge
-from spanserve.client.evaluation.output import make_folder, softmax, write_output, write_text
+from spanserve.client.evaluation.output import make_folder, write_output, write_text
 from spanserve.client.evaluation.results import Results
 from spanserve.contract import Answer, NBest, Options, Question, QuestionResult, Span, Task, TaskResult
 from spanserve.squad import Dataset, SquadError, load_dataset
@@ -145,12 +145,6 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
         make_folder(tmp_path / "file" / "out")
     with pytest.raises(OutputError, match=r"/file/scores.json cannot be written: Not a directory"):
         write_text(tmp_path / "file" / "scores.json", "{}")
-
-
-def test_softmax() -> None:
-    """Probabilities sum to 1, however large the scores; no scores give none."""
-    assert [0.5, 0.5] == softmax([1000.0, 1000.0])
-    assert [] == softmax([])
 
 
 # --- merge ------------------------------------------------------------------------------------------------

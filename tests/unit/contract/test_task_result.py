@@ -137,3 +137,22 @@ def test_shared_error(outcomes: list[Refusal | None], shared: Refusal | None) ->
         for number, error in enumerate(outcomes)
     )
     assert shared == TaskResult(id="t", questions=questions).shared_error
+
+
+def test_probabilities() -> None:
+    """They sum to 1, however large the scores; no scores give none."""
+    places = (0, 0)
+    assert (0.5, 0.5) == NBest(places, places, (1000.0, 1000.0)).probabilities
+    assert () == NBest((), (), ()).probabilities
+    best = Span("ice", 0, 3, 2.0)
+    assert pytest.approx(0.731, abs=1e-3) == Answer(best, NBest(places, places, (2.0, 1.0)), 0.0).probability
+    assert 1.0 == Answer(best, NBest((), (), ()), 0.0).probability
+
+
+def test_text_or_reason() -> None:
+    """The text of an answer can be read without asking whether there is one: the reason comes in its place."""
+    assert "ice" == QuestionResult("q", Answer(Span("ice", 0, 3, 2.0), NBest((), (), ()), 0.0)).text
+    reason = Refusal(ErrorCode.CANCELLED, "was withdrawn")
+    with pytest.raises(Refusal) as caught:
+        _ = QuestionResult("q", error=reason).text
+    assert reason is caught.value

@@ -89,6 +89,7 @@ def _to_json(result: QuestionResult, question: str) -> dict[str, object]:
         "start": best.start,
         "end": best.end,
         "score": best.score,
+        "probability": result.answer.probability,
         "no_answer_score": result.answer.no_answer_score,
     }
 

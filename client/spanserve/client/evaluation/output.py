@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -114,20 +113,12 @@ def write_text(path: Path, text: str) -> None:
             temporary.unlink()
 
 
-def softmax(scores: Sequence[float]) -> list[float]:
-    """Scores as probabilities among themselves."""
-    top = max(scores, default=0.0)
-    weights = [math.exp(score - top) for score in scores]
-    total = sum(weights)
-    return [weight / total for weight in weights]
-
-
 def _nbest(answer: Answer, context: str) -> list[dict[str, str | int | float]]:
     n_best = answer.n_best
     return [
         {"text": context[start:end], "start": start, "end": end, "score": score, "probability": probability}
         for start, end, score, probability in zip(
-            n_best.starts, n_best.ends, n_best.scores, softmax(n_best.scores), strict=True
+            n_best.starts, n_best.ends, n_best.scores, n_best.probabilities, strict=True
         )
     ]
 

@@ -119,6 +119,7 @@ def _name(address: str) -> tuple[str, str] | None:
     Raises:
         AddressError: it is no address.
     """
+    address = str(address)  # whatever was given: the error names it
     if address.startswith("unix:") and address != "unix:":
         return None
     host, _, port = address.removeprefix("dns:").lstrip("/").rpartition(":")
