@@ -130,6 +130,32 @@ async def test_large_tasks_leave_room(other: str) -> None:
         assert neighbour.answered >= 0.2 * (neighbour.answered + windows)
 
 
+@pytest.mark.parametrize("other", ["same", "other"])
+async def test_suspects_do_not_keep_the_room(other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that want the device alone and were there first: after a moment a neighbour has the room that is its part,
+    and what had to make place is refused for the moment.
+    """
+    monkeypatch.setattr(admission_module, "PROMISE_S", 0.01)
+    async with admitting() as (made, admission):
+        unblock = made.block()
+        first = admission.open(Caller("same", connection="suspects"))
+        ended: list[Sums] = []
+        for _ in range(made.engine.capacity_windows):
+            admission.submit(first, task("suspect", attempt=5), ended.append, late=True)
+        neighbour = admission.open(Caller(other, connection="neighbour"))
+        assert 0 == admission.grant(neighbour)
+        async with asyncio.timeout(30):
+            while not ended:  # noqa: ASYNC110 - turns of the loop
+                await asyncio.sleep(0)
+        await turns(3)
+        assert {ErrorCode.RESOURCE_EXHAUSTED} == {code for result in ended for code in result.codes}
+        assert made.engine.capacity_windows // 2 == len(ended)
+        assert len(made.engine._requests) == made.engine.held_windows == made.engine.capacity_windows // 2
+        unblock()
+        admission.close(first)
+        await made.run(task("next"))
+
+
 async def test_large_calls_leave_room() -> None:
     """Large single calls come one after the other; streams and small calls have their parts beside them."""
     async with admitting() as (made, admission):

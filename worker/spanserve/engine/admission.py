@@ -10,6 +10,7 @@ look at its size. What is admitted is held by the engine until its result is on 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Generic
 
@@ -220,8 +221,26 @@ class Admission(Generic[TaskT, ResultT]):
 
     def _look_again(self) -> None:
         self._timer = None
+        self._give_back_suspects()
         self._serve()
         self._watch_line()
+
+    def _give_back_suspects(self) -> None:
+        """While others wait in vain, refuse tasks with an `attempt` that their callers have beyond their part.
+
+        Beside others they get a tenth of the device, so their room would not be free for long. Each keeps one.
+        """
+        if not self.capacity.waiting or self.capacity.room > 0:
+            return
+        given_back: Counter[tuple[str, ...]] = Counter()
+        for account, running in self._running.items():
+            connection = account.caller.path[:2]
+            for request in list(running)[:0:-1]:
+                if self.capacity.excess(account) <= given_back[connection]:
+                    break
+                if request.task.attempt > 1 and request.witness is None and not request.started:
+                    given_back[connection] += request.charge
+                    self._engine.cancel(request, _full())
 
 
 def _full() -> Refusal:

@@ -212,17 +212,17 @@ class Capacity:
 
     def _exceed(self, account: Account) -> None:
         """Note whose tasks are more than its part: they came that way, or were estimated too low."""
-        if self.used > self.windows and self.turn.holder is None and self._excess(account) > self.slack:
+        if self.used > self.windows and self.turn.holder is None and self.excess(account) > self.slack:
             self.turn.give(account)
 
     def _beyond(self, holder: Account) -> int:
         """Windows that somebody has beyond its part, and that take nothing from the others."""
-        beyond = self._excess(holder)
+        beyond = self.excess(holder)
         if beyond <= 0:
             self.turn.end()
         return max(0, beyond)
 
-    def _excess(self, account: Account) -> int:
+    def excess(self, account: Account) -> int:
         """Windows that its connection has beyond its part."""
         part, _ = self._part(account)
         return self._had.get(account.caller.path[:2], 0) - int(part)

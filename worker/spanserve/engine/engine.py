@@ -168,11 +168,12 @@ class Engine(Generic[TaskT, ResultT]):
         self._soon()
         return request
 
-    def cancel(self, request: Request[TaskT]) -> None:
-        """Withdraw a request: it ends CANCELLED, soon, unless it is on the device already."""
+    def cancel(self, request: Request[TaskT], error: Refusal | None = None) -> None:
+        """Withdraw a request: it ends at once with this error; without, CANCELLED, soon, unless it is on the device."""
         if not request.ended and not request.cancelled:
-            request.cancelled = True
-            self._withdrawn = True
+            request.cancelled = self._withdrawn = True
+            if error is not None:
+                request.refuse(error)
             self._soon()
 
     def pause(self, requests: Iterable[Request[TaskT]]) -> None:
@@ -224,11 +225,9 @@ class Engine(Generic[TaskT, ResultT]):
         """End what nobody waits for any more, before it costs anything."""
         self._feeder.drop_withdrawn()
         now = self._clock()
-        rows = self.batcher.remove(lambda row: row.question.request.cancelled)
-        for row in rows:
+        for row in self.batcher.remove(lambda row: row.question.request.cancelled):
             self._wanted(row, now)
-        if rows:
-            self._tell_backlog()
+        self._tell_backlog()
 
     def _hungry(self) -> bool:
         """Whether the device has use soon for more than is encoded, the largest task not counted."""
