@@ -74,9 +74,9 @@ def test_answers_in_every_script_are_stretches_of_their_context(worker: WorkerPr
     assert len(dataset.question_ids) == seen
 
 
-def test_worker_and_host_stay_small(worker: WorkerProcess, tmp_path: Path) -> None:
-    """After every shape of the demo, worker and host together hold less than the limit."""
-    worker.wait_ready()
+def test_worker_and_host_stay_small(start_worker: Callable[..., WorkerProcess], tmp_path: Path) -> None:
+    """After every shape of the demo, a worker that is to be small and its host together hold less than the limit."""
+    worker = start_worker("--memory", "small", bundle=DEMO / "bundle", device="cpu").wait_ready()
     command = [sys.executable, "-m", "spanserve.cli", "eval", "--worker", worker.address]
     subprocess.run([*command, "-o", str(tmp_path)], check=True, capture_output=True, timeout=PATIENCE_S * 2)
     resident = sum(psutil.Process(pid).memory_info().rss for pid in (worker.pid, worker.host_pid()))

@@ -150,6 +150,7 @@ class AddingDevice:
         self.unwanted = unwanted
         self.on_death: Callable[[], object] = lambda: None
         self.starts = 1
+        self.slots = 2
         self.alive = True
         #: Rows of every batch that was run, in order.
         self.ran: list[int] = []

@@ -47,7 +47,11 @@ def test_parse(text: str, kind: str, options: dict[str, float]) -> None:
         pytest.param("mlu:0?threads=1", "device 'mlu:0?threads=1': no option 'threads'", id="mlu-option"),
         pytest.param("cpu?", "device 'cpu?' is not known", id="nothing-behind-the-mark"),
         pytest.param("sim", "device 'sim' is not known", id="sim-of-what"),
-        pytest.param("cpu?latency_ms=5", "no option 'latency_ms', only threads", id="option-of-another"),
+        pytest.param(
+            "cpu?latency_ms=5",
+            "no option 'latency_ms', only memory, streams, threads",
+            id="option-of-another",
+        ),
         pytest.param(
             "sim:fixed?x=1",
             "no option 'x', only abort_id, fail_id, hang_id, holds_lock, latency_ms",
@@ -66,6 +70,9 @@ def test_parse(text: str, kind: str, options: dict[str, float]) -> None:
         pytest.param("sim:mlu370-x8?time_scale=0", "time_scale is 0, must be above 0", id="no-time"),
         pytest.param("sim:mlu370-x8?time_scale=x", "time_scale is 'x', not a number", id="time-word"),
         pytest.param("sim:fixed?latency_ms=-5", "latency_ms is -5, must not be below 0", id="ends-before"),
+        pytest.param("cpu?threads=0", "threads is 0, must be at least 1", id="no-thread"),
+        pytest.param("cpu?streams=0.5", "streams is 0.5, must be at least 1", id="half-a-stream"),
+        pytest.param("cpu?memory=little", "memory is 'little', must be fast or small", id="memory"),
         pytest.param("cpu?threads=-1", "threads is -1, must not be below 0", id="negative"),
         pytest.param("cpu?threads=many", "threads is 'many', not a number", id="word"),
         pytest.param("cpu?threads", "threads is '', not a number", id="no-value"),

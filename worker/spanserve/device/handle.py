@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from spanserve.bundle import Bundle, Manifest, grid_of
-from spanserve.device.cpus import cpu_share
+from spanserve.device.cpus import CpuShare, cpu_share
 from spanserve.device.errors import DeviceError
 from spanserve.device.host.ring import Arrays, Ring
 from spanserve.device.host_monitor import HostMonitor
@@ -124,9 +124,8 @@ class Device:
         shape = (slots, self.max_batch, manifest.max_seq_length, (told["inputs"], told["outputs"]))
         os.ftruncate(self._ring_fd, Ring.size(*shape))
         self.ring = Ring(mmap.mmap(self._ring_fd, Ring.size(*shape)), *shape)
-        share = cpu_share()
-        threads = int(spec.options.get("threads", share.threads))
-        self.threads_reason = "as given" if "threads" in spec.options else share.reason
+        share = thread_share(spec)
+        self.threads_reason = share.reason
         self._config: dict[str, Any] = {
             "backend": spec.kind.backend,
             "sdk_python": spec.kind.sdk_python,
@@ -135,7 +134,7 @@ class Device:
             "unit": spec.unit,
             "bundle": str(bundle.path.resolve()),
             "manifest": told,
-            "threads": threads,
+            "threads": share.threads,
             "lanes": slots,
             "slots": slots,
             "batch": self.max_batch,
@@ -205,6 +204,7 @@ class Device:
                 died=lambda: self.on_death(),
             )
         self.info = monitor.ready.result()
+        self._config["settled"] = self.info.get("settled")  # a later host need not find it out again
         self.starts += 1
         if self._first_start_s is None:
             self._first_start_s = time.monotonic() - began
@@ -278,6 +278,13 @@ class Device:
             environment=self._environment,
             on_output=on_output,
         )
+
+
+def thread_share(spec: DeviceSpec) -> CpuShare:
+    """Threads of this machine's processor that a device may use, and why so many."""
+    if "threads" in spec.options:
+        return CpuShare(int(spec.options["threads"]), "as given")
+    return cpu_share()
 
 
 def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:

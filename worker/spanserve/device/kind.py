@@ -41,6 +41,7 @@ class DeviceKind:
         known_cost: what batches cost, by the device, the largest batch and the largest length; None: it is timed.
         slots: batches that it has at a time, unless that is told or measured.
         most_slots: up to so many are tried when a worker starts; up to `slots`: none are.
+        own_lanes: whether its host finds out how many batches it computes at a time; a worker then has a slot more.
         rule: the outputs that it gives for inputs, which then stand for the goldens; None: it gives the real ones.
         shared: whether several workers may share one.
         locate: the NUMA node that it is near, by the device, the variables of its host and the root of the file
@@ -67,6 +68,7 @@ class DeviceKind:
     known_cost: Callable[[DeviceSpec, int, int], CostTable] | None = None
     slots: int = 2
     most_slots: int = 2
+    own_lanes: bool = False
     rule: Callable[[Tensors], Tensors] | None = None
     shared: bool = True
     locate: Callable[[DeviceSpec, Mapping[str, str], Path], int] | None = None

@@ -23,10 +23,21 @@ from spanserve.device.pci import card_node
 if TYPE_CHECKING:
     from spanserve.device.spec import DeviceSpec
 
+#: What a CPU may take of it, the default first.
+MEMORY = ("fast", "small")
 #: Entry points that name kinds from outside.
 GROUP = "spanserve.device_kinds"
 _NO_CARD = "spanserve.doctor.mlu:not_needed"
 _FAULTS = frozenset({"fail_id", "hang_id", "abort_id"})
+
+
+def _check_cpu(spec: DeviceSpec) -> None:
+    for name in ("threads", "streams"):
+        if spec.options.get(name, 1) < 1:
+            raise DeviceError(f"device {spec.text!r}: {name} is {spec.options[name]:g}, must be at least 1")
+    if spec.words.get("memory", MEMORY[0]) not in MEMORY:
+        known = " or ".join(MEMORY)
+        raise DeviceError(f"device {spec.text!r}: memory is {spec.words['memory']!r}, must be {known}")
 
 
 def _check_card(spec: DeviceSpec) -> None:
@@ -55,7 +66,10 @@ CPU = DeviceKind(
     extra="cpu",
     targets=frozenset({"cpu"}),
     standard="cpu",
-    numbers=frozenset({"threads"}),
+    numbers=frozenset({"threads", "streams"}),
+    words=frozenset({"memory"}),
+    check=_check_cpu,
+    own_lanes=True,
     host_processor=True,
     looks=("spanserve.doctor.runtime:look", _NO_CARD),
 )

@@ -71,6 +71,11 @@ class Batcher:
     def __len__(self) -> int:
         return len(self.backlog) + len(self._suspects)
 
+    def limit(self, max_batch: int) -> None:
+        """Make no larger batches than this from now on."""
+        self.max_batch = max_batch
+        self._largest = (max_batch, self._largest[1])
+
     @property
     def patience_s(self) -> float:
         """Seconds a row may be passed over for better batches."""

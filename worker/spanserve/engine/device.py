@@ -32,6 +32,10 @@ class Accelerator(Protocol):
     on_death: Callable[[], object]
 
     @property
+    def slots(self) -> int:
+        """Batches it takes at a time, at most."""
+
+    @property
     def starts(self) -> int:
         """How many times it was started."""
 

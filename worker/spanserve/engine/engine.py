@@ -38,8 +38,9 @@ from spanserve.engine.work import Encoded
 #: A batch may run this many seconds, or this many times its estimate, whichever is more.
 BATCH_TIMEOUT_S = 20.0
 BATCH_TIMEOUT_FACTOR = 5.0
-#: The backlog holds windows for this many full batches.
+#: The backlog holds windows for this many full batches, or for so many per slot of the device, whichever is more.
 HELD_BATCHES = 8
+HELD_PER_SLOT = 2
 #: Batches of windows that are encoded at a time, as estimated.
 BITE_BATCHES = 4
 #: Times the capacity at which no more is encoded: where the estimates were too low.
@@ -75,6 +76,8 @@ class Engine(Generic[TaskT, ResultT]):
         clock: Callable[[], float],
     ) -> None:
         self.batcher = batcher
+        #: Windows it wants to hold: enough to choose from, no more than it can lose.
+        self.capacity_windows = max(HELD_BATCHES, HELD_PER_SLOT * device.slots) * batcher.max_batch
         self.lifecycle = lifecycle
         self.observers = observers
         #: Set when the engine holds nothing.
@@ -115,15 +118,12 @@ class Engine(Generic[TaskT, ResultT]):
         )
         device.on_death = lambda: self._loop.call_soon_threadsafe(self._recovery.lost)
 
-    @property
-    def capacity_windows(self) -> int:
-        """Windows the engine wants to hold: enough to choose from, no more than it can lose."""
-        return HELD_BATCHES * self.batcher.max_batch
-
-    def use_cost(self, table: CostTable) -> None:
-        """Start from what batches cost on this device."""
+    def use_cost(self, table: CostTable, max_batch: int | None = None) -> None:
+        """Start from what batches cost on this device, and make none that are larger than it computes well."""
         self._cost = LearnedCost(table)
         self.batcher.cost = table
+        if max_batch is not None:
+            self.batcher.limit(max_batch)
 
     def estimate(self, task: TaskT) -> int:
         """Windows that a task will be cut into, as far as a look at its sizes tells."""

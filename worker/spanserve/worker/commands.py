@@ -78,7 +78,7 @@ def worker(
     let_in = access.settings()
     settings = Settings(
         bundle=model.bundle or demo.BUNDLE,
-        device=model.device,
+        device=model.device_text,
         magicmind_python=model.sdk.magicmind_python,
         device_env=model.sdk.device_env,
         access=let_in,

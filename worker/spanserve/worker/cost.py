@@ -26,12 +26,15 @@ def _known_cost(device: Device) -> CostTable | None:
     return None if known is None else known(device.spec, device.max_batch, longest)
 
 
-def measured_cost(device: Device, prior: CostTable) -> CostTable:
+def measured_cost(device: Device, prior: CostTable, max_batch: int | None = None) -> CostTable:
     """The cost of batches on a device that nothing else uses.
 
     A processor's table was timed when the bundle was built, and the one at hand differs by a factor: the largest
     batch tells it. A card's may have only the proportions of published figures, so the whole grid is timed. What is
     known of a device is not measured.
+
+    Args:
+        max_batch: largest batch that is to be formed; None: that the device takes.
 
     Raises:
         DeviceError: the device failed.
@@ -39,7 +42,7 @@ def measured_cost(device: Device, prior: CostTable) -> CostTable:
     known = _known_cost(device)
     if known is not None:
         return known
-    largest = device.max_batch, device.bundle.manifest.max_seq_length
+    largest = max_batch or device.max_batch, device.bundle.manifest.max_seq_length
     time_shape(device, *largest)  # a first run prepares the shape
     seconds = time_shape(device, *largest)
     if not device.spec.kind.whole_grid or seconds > LONG_S:

@@ -30,10 +30,26 @@ class ModelOptions:
         str,
         typer.Option(
             envvar="SPANSERVE_DEVICE",
-            help="cpu, cpu?threads=N, mlu:N, sim:mlu370-x8 or sim:fixed?latency_ms=N.",
+            help="cpu, cpu?threads=N&streams=N, mlu:N, sim:mlu370-x8 or sim:fixed?latency_ms=N.",
         ),
     ] = "cpu"
+    memory: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_MEMORY",
+            metavar="fast|small",
+            help="What a CPU may take: fast keeps what it prepares for every shape, small has one stream and few "
+            "of them. Default: fast.",
+        ),
+    ] = ""
     sdk: SdkOptions
+
+    @property
+    def device_text(self) -> str:
+        """The device with what was said of its memory."""
+        if not self.memory:
+            return self.device
+        return f"{self.device}{'&' if '?' in self.device else '?'}memory={self.memory}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

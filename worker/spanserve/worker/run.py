@@ -165,7 +165,7 @@ class Worker(Observer):
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:
-            self.engine.use_cost(loading.result())
+            self.engine.use_cost(loading.result(), self.serving.max_batch)
         except DeviceError as error:
             self.engine.give_up(str(error))
             return

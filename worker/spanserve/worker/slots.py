@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from spanserve.device import Device
+from spanserve.device import Device, DeviceSpec
 from spanserve.device.bench import measure_device
+from spanserve.device.handle import thread_share
 from spanserve.worker.cost import LONG_S
 
 #: Slots that are kept rather than one: with one the card would wait while the worker reads logits and fills the
@@ -18,6 +19,14 @@ ENOUGH = 0.97
 _MOMENT_S = 0.3
 #: Batches come in such multiples, so that 1, 2 and 3 slots are all filled to the last batch.
 _MULTIPLE = 6
+
+
+def slots_to_begin(spec: DeviceSpec) -> int:
+    """How many slots a device is started with; what it turns out to need is not more."""
+    kind = spec.kind
+    if kind.own_lanes:
+        return max(kind.slots, thread_share(spec).threads + 1)
+    return max(kind.slots, kind.most_slots)
 
 
 def measure_slots(device: Device, seconds: float) -> dict[int, float]:

@@ -13,7 +13,7 @@ from spanserve.qa import Encoder
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.cost import measured_cost, prior_cost
 from spanserve.worker.settings import Settings
-from spanserve.worker.slots import enough_slots, measure_slots
+from spanserve.worker.slots import enough_slots, measure_slots, slots_to_begin
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class ServingDevice:
         self.device = Device(
             bundle,
             spec,
-            slots=settings.slots or max(spec.kind.slots, spec.kind.most_slots),
+            slots=settings.slots or slots_to_begin(spec),
             max_batch=settings.max_batch_size,
             python=spec.interpreter(settings.magicmind_python),
             environment=read_environment(settings.device_env) if settings.device_env else None,
@@ -82,9 +82,18 @@ class ServingDevice:
                 log.warning("host died while the device was timed", error=str(error))
                 self.device.use_slots(self.device.ring.slots)
 
+    @property
+    def max_batch(self) -> int:
+        """The largest batch that is worth forming: as given, else as the device found out."""
+        return self._settings.max_batch_size or int(self.device.info.get("batch", self.device.max_batch))
+
     def _timed(self) -> CostTable:
-        cost = measured_cost(self.device, self.prior)
-        if not self._settings.slots and self.device.slots > self.device.spec.kind.slots:
+        kind = self.device.spec.kind
+        if kind.own_lanes and not self._settings.slots:
+            # With one more than it computes at a time, it need not wait while the next batch is filled.
+            self.device.use_slots(min(self.device.info["lanes"] + 1, self.device.ring.slots))
+        cost = measured_cost(self.device, self.prior, self.max_batch)
+        if not self._settings.slots and not kind.own_lanes and self.device.slots > kind.slots:
             self._choose_slots(cost)
         return cost
 

@@ -1,0 +1,82 @@
+"""The CPU's host: how it arranges itself, and that no arrangement changes an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spanserve import demo
+from spanserve.bundle import Bundle
+from spanserve.device import Device
+
+OpenDevice = Callable[..., Device]
+
+
+def batch(rows: int, length: int, seed: int) -> dict[str, Any]:
+    """Inputs of windows that end anywhere in their second half."""
+    chance = np.random.default_rng(seed)
+    ids = chance.integers(1000, 20_000, (rows, length)).astype(np.int32)
+    mask = (np.arange(length) < chance.integers(length // 2, length + 1, (rows, 1))).astype(np.int32)
+    types = np.where(np.arange(length) > length // 4, mask, 0).astype(np.int32)
+    return {"input_ids": ids * mask, "attention_mask": mask, "token_type_ids": types}
+
+
+def test_batch_is_measured_once(open_device: OpenDevice) -> None:
+    """The host finds out how large batches should be, says why, and a later host keeps to it."""
+    device = open_device("cpu?threads=2", bundle=Bundle.open(demo.BUNDLE), slots=3)
+    device.start()
+    first = device.info
+    assert 2 == first["lanes"]
+    assert first["batch"] in (4, 8, 16)
+    assert first["reason"].startswith("2 streams for 2 threads and 3 slots")
+    device.start()
+    assert first == device.info  # figures of a second measurement would be others
+
+
+@pytest.mark.parametrize(
+    ("spec", "lanes", "reason"),
+    [
+        pytest.param("cpu?threads=2&streams=2", 2, "as given", id="given"),
+        pytest.param("cpu?threads=2&streams=9", 3, "as given", id="no-more-than-slots"),
+        pytest.param("cpu?threads=2&memory=small", 1, "one stream, each takes memory", id="small"),
+        pytest.param("cpu?threads=1", 1, "1 streams for 1 threads and 3 slots", id="one-thread"),
+    ],
+)
+def test_streams(open_device: OpenDevice, spec: str, lanes: int, reason: str) -> None:
+    """Streams are as given, one where memory is to be small, else one for each thread; the reason says which."""
+    device = open_device(spec, bundle=Bundle.open(demo.BUNDLE), slots=3)
+    device.start()
+    assert lanes == device.info["lanes"]
+    assert reason in device.info["reason"]
+
+
+@pytest.mark.parametrize("spec", ["cpu?threads=2&streams=2", "cpu?threads=2&memory=small"])
+def test_rows_are_independent(open_device: OpenDevice, spec: str) -> None:
+    """Logits are bit for bit those of the row alone in batches of up to 64, two at a time, padded further or not."""
+    device = open_device(spec, bundle=Bundle.open(demo.BUNDLE), slots=2, max_batch=64)
+    device.start()
+    for rows, length in ((3, 48), (16, 80), (33, 32), (64, 32)):
+        inputs = batch(rows, length, seed=rows)
+        longer = {name: np.pad(array, ((0, 0), (0, 32))) for name, array in inputs.items()}
+        flying = []
+        for arrays in (inputs, longer):
+            slot = device.acquire()
+            assert slot is not None
+            padded = arrays["input_ids"].shape[1]
+            for name, area in slot.inputs(rows, padded).items():
+                area[:] = arrays[name]
+            flying.append((slot, padded, slot.submit(rows, padded, 60.0)))
+        together = []
+        for slot, padded, future in flying:
+            future.result()
+            together.append(slot.outputs(rows, padded))
+            slot.release()
+        for row in (0, rows // 2, rows - 1):
+            real = inputs["attention_mask"][row] == 1
+            alone = device.compute({name: array[row : row + 1] for name, array in inputs.items()})
+            for outputs in together:
+                for name, expected in alone.items():
+                    assert np.array_equal(expected[0][real], outputs[name][row, :length][real])
