@@ -9,7 +9,7 @@ rows with context, question and answers (`datasets`). What stands wrong costs th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from spanserve.squad.golds import GOLD_KEYS, golds_of
@@ -37,7 +37,7 @@ class Reader:
     """
 
     def __init__(self, *, answers: bool) -> None:
-        self.passages: list[Passage] = []
+        self._drafts: list[tuple[str, str, list[DatasetQuestion]]] = []  # title, context, questions
         self.flaws: list[Flaw] = []
         #: Whether any question has a gold answer, or the word that there is none.
         self.has_golds = False
@@ -53,6 +53,14 @@ class Reader:
     def version(self) -> str:
         """ "2.0" if the file says so or a question has no answer, else "1.1"."""
         return "2.0" if self._declared.startswith("2") or self._impossible else "1.1"
+
+    @property
+    def passages(self) -> tuple[Passage, ...]:
+        """What was read so far."""
+        return tuple(
+            Passage(index, title, context, tuple(questions))
+            for index, (title, context, questions) in enumerate(self._drafts)
+        )
 
     def notes(self) -> tuple[str, ...]:
         """What a reader of the scores should know, a sentence each."""
@@ -85,7 +93,9 @@ class Reader:
             self._read_all(paragraphs.items(), _title(node, title))
         elif qas := node.get("qas"):
             self._add(node, qas.items(), _title(node, title))
-        elif node.get(*_QUESTION):
+        elif (question := node.get(*_QUESTION)) and isinstance(question.value, (list, dict)):
+            self._read_all(_rows(node, question.value), title)
+        elif question:
             self._add(node, (node,), _title(node, title))
         elif not node.get("header"):  # of MRQA's files, where it is the first line
             raise node.lacks("'data', 'paragraphs', 'qas', or 'question' and 'context'")
@@ -101,12 +111,12 @@ class Reader:
             context = passage.member(*_CONTEXT).words()
         except Misfit as misfit:
             fault = str(misfit)
-        questions = tuple(filter(None, (self._question(entry, fault) for entry in entries)))
-        last = self.passages[-1] if self.passages else None
-        if last and passage.get("qas") is None and (last.context, last.title) == (context, title):
-            self.passages[-1] = Passage(last.index, title, context, last.questions + questions)
+        questions = [question for entry in entries if (question := self._question(entry, fault))]
+        last = self._drafts[-1] if self._drafts else None
+        if last and passage.get("qas") is None and last[:2] == (title, context):
+            last[2].extend(questions)
         else:
-            self.passages.append(Passage(len(self.passages), title, context, questions))
+            self._drafts.append((title, context, questions))
 
     def _question(self, entry: Node, fault: str) -> DatasetQuestion | None:
         """A question; None if it is a flaw.
@@ -172,6 +182,23 @@ class Reader:
         self._impossible = self._impossible or impossible or not golds
         self.has_golds = self.has_golds or impossible or bool(golds)
         return golds
+
+
+def _rows(table: Node, column: list[object] | dict[str, object]) -> Iterator[Node]:
+    """The rows of a table that is written column by column, each a list, or an object by the names of the rows."""
+    assert isinstance(table.value, dict)
+    for key in column if isinstance(column, dict) else range(len(column)):
+        row = {name: _cell(values, key) for name, values in table.value.items()}
+        yield Node(f"{table.where} row {key}".strip(), row)
+
+
+def _cell(column: object, key: str | int) -> object:
+    match column:
+        case dict():
+            return column.get(key)
+        case list() if isinstance(key, int) and key < len(column):
+            return column[key]
+    return None
 
 
 def _title(node: Node, above: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from spanserve.squad.node import Node, shown
+from spanserve.squad.spelled import spelled
 
 #: Names of the member that holds them.
-GOLD_KEYS = ("answers", "answers.text", "answer_text", "answer")
+GOLD_KEYS = ("answers", "answers.text", "answer_text", "answer", "text")
 
 
 def golds_of(entry: Node) -> tuple[str, ...]:
@@ -15,12 +16,18 @@ def golds_of(entry: Node) -> tuple[str, ...]:
 
     [{"text": "1871", "answer_start": 35}]           SQuAD
     {"text": ["1871"], "answer_start": [35]}         columns, as `datasets` has them
-    {"text": "1871"}, ["1871"], "1871"               others
+    {"text": "1871"}, ["1871"], "1871"               others, and each of them spelled out in a text
 
     Raises:
         Misfit: none of these.
     """
-    return tuple(_texts(entry.member(*GOLD_KEYS)))
+    entry.member(*GOLD_KEYS)
+    found = [node for key in GOLD_KEYS if (node := entry.get(key)) and node.value is not None]
+    if not found:
+        return ()
+    golds = found[0]
+    value = spelled(golds.value) if isinstance(golds.value, str) else golds.value
+    return tuple(_texts(Node(golds.where, value)))
 
 
 def _texts(node: Node) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from spanserve.squad.forms import Reader
 from spanserve.squad.json_format import read_json
 from spanserve.squad.node import Node
 from spanserve.squad.parquet_format import read_parquet
+from spanserve.squad.passage import Passage
 from spanserve.squad.text import PACKED_SUFFIXES, unpacked
 
 #: Reads one format: name of the file for errors, its bytes -> its values.
@@ -47,20 +48,21 @@ def load_dataset(path: Path, *, answers: bool = True) -> Dataset:
     reader = Reader(answers=answers)
     for node in form(str(path), content):
         reader.read(node)
-    _check(path, reader, answers)
+    passages = reader.passages
+    _check(path, reader, passages, answers)
     return Dataset(
         name=name.stem if name.suffix else name.name,
         version=reader.version if answers else "1.1",
         sha256=hashlib.sha256(data).hexdigest(),
-        passages=tuple(reader.passages),
+        passages=passages,
         flaws=tuple(reader.flaws),
         notes=reader.notes(),
     )
 
 
-def _check(path: Path, reader: Reader, answers: bool) -> None:
+def _check(path: Path, reader: Reader, passages: Sequence[Passage], answers: bool) -> None:
     """There is something to ask."""
-    faults = [question.fault for passage in reader.passages for question in passage.questions]
+    faults = [question.fault for passage in passages for question in passage.questions]
     unscored = answers and not reader.has_golds and (faults or reader.unanswered)
     hint = "; `spanserve predict` needs no answers" if unscored else ""
     wrong = [fault for fault in faults if fault] + [flaw.message for flaw in reader.flaws]

@@ -20,11 +20,15 @@ _PACKINGS: Final[dict[bytes, Callable[[bytes], bytes]]] = {
 }
 #: Suffixes of packed files.
 PACKED_SUFFIXES: Final = (".gz", ".bz2", ".xz")
-#: First bytes of what is not unpacked here.
-_ARCHIVES: Final = {
-    b"PK\x03\x04": "a ZIP archive",
-    b"\x28\xb5\x2f\xfd": "packed by zstd",
-    b"7z\xbc\xaf": "a 7z archive",
+#: First bytes of what people have in place of a data set -> what it is, and what to do.
+_OTHERS: Final = {
+    b"PK\x03\x04": "a ZIP archive: unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it first",
+    b"7z\xbc\xaf": "a 7z archive: unpack it first",
+    b"ARROW1": "an Arrow file: write it with `to_parquet` or `to_json`",
+    b"\xff\xff\xff\xff": "an Arrow stream: write it with `to_parquet` or `to_json`",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
+    b"<": "a page of HTML or XML, not what it was to be downloaded from",
 }
 
 
@@ -34,9 +38,9 @@ def unpacked(file: str, data: bytes) -> bytes:
     Raises:
         SquadError: damaged, or packed in another way.
     """
-    for start, kind in _ARCHIVES.items():
+    for start, kind in _OTHERS.items():
         if data.startswith(start):
-            raise SquadError(f"{file} is {kind}: unpack it first")
+            raise SquadError(f"{file} is {kind}")
     for start, unpack in _PACKINGS.items():
         if data.startswith(start):
             try:

@@ -140,6 +140,28 @@ FORMS: dict[str, tuple[str, Callable[[], bytes]]] = {
     "csv-of-json": ("a.csv", lambda: as_csv('[{"text": "1871", "answer_start": 35}]')),
     "csv-of-texts": ("a.csv", lambda: as_csv("1871")),
     "csv-of-excel": ("a.csv", lambda: b"\xef\xbb\xbf" + as_csv("1871", ";")),
+    "csv-of-kaggle": (
+        "a.csv",
+        lambda: (
+            b"context,question,id,answer_start,text\n"
+            + b"".join(f'"{CONTEXT}",When?,q{i},35,1871\n'.encode() for i in (1, 2))
+        ),
+    ),
+    "csv-of-columns": ("a.csv", lambda: as_csv("", **{"answers.text": "array(['1871'], dtype=object)"})),
+    "columns": (
+        "a.json",
+        lambda: json.dumps({name: [row("q1")[name], row("q2")[name]] for name in row()}).encode(),
+    ),
+    "columns-of-pandas": (
+        "a.json",
+        lambda: json.dumps({name: {"0": row("q1")[name], "7": row("q2")[name]} for name in row()}).encode(),
+    ),
+    "spelled-answers": (
+        "a.json",
+        lambda: json.dumps(
+            [row(f"q{i}", answers="{'text': ['1871'], 'answer_start': [35]}") for i in (1, 2)]
+        ).encode(),
+    ),
     "tsv": ("a.tsv", lambda: as_csv("1871", "\t")),
     "parquet": ("a.parquet", parquet),
     "parquet-by-its-bytes": ("a", parquet),
@@ -159,6 +181,12 @@ def test_form(tmp_path: Path, form: str) -> None:
         (question.id, question.text, question.answers) for question in passage.questions
     ]
     assert () == dataset.flaws
+
+
+def test_text_in_brackets(tmp_path: Path) -> None:
+    """An answer that begins like a list and is none is a text."""
+    dataset = load(tmp_path, [row(answers="[sic] 1871"), row("q2", answers={"text": ["[1]"]})])
+    assert [("[sic] 1871",), ("[1]",)] == [question.answers for _, question in dataset.questions()]
 
 
 def test_row_without_answer(tmp_path: Path) -> None:
@@ -317,6 +345,9 @@ def test_nothing_to_score(tmp_path: Path, answers: Any, version: Any) -> None:
     ("name", "data", "message"),
     [
         ("a.json", b"PK\x03\x04", "is a ZIP archive: unpack it first"),
+        ("a.arrow", b"ARROW1\0\0", "is an Arrow file: write it with `to_parquet` or `to_json`"),
+        ("a.json", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        ("a.json", b"<!DOCTYPE html>", "is a page of HTML"),
         ("a.gz", b"\x1f\x8b\x08\x00", "cannot be unpacked"),
         ("a.json", b'{"data": "\xc4\xe3"}', "is not text in UTF-8: byte 0xc4 at 10; convert it to UTF-8"),
         ("a.csv", b"id,context\n1,\xff\n", "is not text in UTF-8"),
