@@ -155,13 +155,13 @@ async def test_half_messages(start_worker: StartWorker) -> None:
     worker = start_worker().wait_ready()
     attackers = [await HalfMessages.connect(worker.address, 1_000_000) for _ in range(4)]
     for attacker in attackers:
-        attacker.begin(WORK, 100)
+        attacker.begin(WORK, 60)
     running = [asyncio.create_task(attacker.run()) for attacker in attackers]
     most = 0
     async with open_raw(worker.address) as channel:
         number = 0
         async with asyncio.timeout(120):
-            while sum(attacker.ended for attacker in attackers) < 400:
+            while sum(attacker.ended for attacker in attackers) < 240:
                 await raw_answer(channel, request_of(plain(f"{number}").to_proto()))
                 most = max(most, rss(worker))
                 number += 1
@@ -189,6 +189,27 @@ async def test_silence(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> N
         assert grpc.StatusCode.DEADLINE_EXCEEDED is caught.value.code()
         ended = served.rig.metrics.calls_ended.labels("no_message")
         assert 2 == ended._value.get()
+
+
+async def test_calls_that_come_to_nothing(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who makes them again and again waits with the next, whatever it is for; a neighbour does not."""
+    monkeypatch.setattr(reads, "CALLS_IN_VAIN", 2)
+    monkeypatch.setattr(reads, "CALLS_IN_VAIN_PER_S", 0.01)
+    async with (
+        serving(sim_bundle) as served,
+        open_raw(served.address) as channel,
+        open_raw(served.address) as other,
+    ):
+        for _ in range(3):
+            with pytest.raises(aio.AioRpcError):
+                await RawStream(channel).hello("another model")
+        waiting = asyncio.create_task(RawStream(channel).hello())
+        for number in range(20):
+            await raw_answer(other, request_of(plain(f"{number}").to_proto()))
+            await RawStream(other).hello()
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_a_reader_that_does_not_read(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Options, Refusal
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.doors.grpc import reads
 from spanserve.doors.grpc import stream as stream_module
 from spanserve.doors.grpc.reads import Reads
 from spanserve.engine.caller import Caller
@@ -284,8 +286,9 @@ async def test_no_result_is_left_behind_a_bye(sim_bundle: Bundle) -> None:
         assert written[-1].HasField("bye")
 
 
-async def test_many_refusals_fit_their_frames(sim_bundle: Bundle) -> None:
+async def test_many_refusals_fit_their_frames(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends rubbish without reading is held back, and then hears of every piece of it."""
+    monkeypatch.setattr(reads, "ITEMS_IN_VAIN", math.inf)
     async with serving(sim_bundle) as served, raw_stream(served.address) as stream:
         frames, each = 400, MAX_TASKS_PER_FRAME
         sending = asyncio.create_task(_send_rubbish(stream, frames, each))
@@ -297,6 +300,24 @@ async def test_many_refusals_fit_their_frames(sim_bundle: Bundle) -> None:
         assert frames * each == len(heard.errors)
         await stream.send_tasks([make_task()])
         await stream.until(results=1)
+
+
+async def test_rubbish_is_read_slowly(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends much that comes to nothing is read more slowly, and a neighbour is not."""
+    monkeypatch.setattr(reads, "ITEMS_IN_VAIN", 8)
+    monkeypatch.setattr(reads, "ITEMS_IN_VAIN_PER_S", 0.01)
+    async with (
+        serving(sim_bundle) as served,
+        raw_stream(served.address) as careless,
+        raw_stream(served.address) as neighbour,
+    ):
+        for _ in range(2):
+            await careless.send_tasks([b"\xff"] * 8)
+        await careless.until(errors=8)
+        for number in range(20):
+            await neighbour.send_tasks([make_task(f"{number}")])
+            await neighbour.until(results=number + 1)
+        assert 8 == len(careless.heard.errors)
 
 
 async def _send_rubbish(stream: RawStream, frames: int, each: int) -> None:

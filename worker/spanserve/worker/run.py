@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import gc
 import os
 import secrets
 import signal
@@ -169,6 +170,8 @@ class Worker(Observer):
         except DeviceError as error:
             self.engine.give_up(str(error))
             return
+        gc.collect()
+        gc.freeze()  # what lives as long as the worker: looking through it again and again would hold up all callers
         self.lifecycle.on(Event.PROVEN)
         log.info(
             "ready",

@@ -1,13 +1,15 @@
 """Requests on their way in: gRPC shows a message only when it is whole, so what is not whole yet is bounded here.
 
 Each read may make gRPC hold a message's bytes. A read has a deadline, a short one where many are pending; and at the
-limit whoever has most of them pending loses its oldest to a newcomer that has fewer.
+limit whoever has most of them pending loses its oldest to a newcomer that has fewer. To refuse a call costs time, too,
+that all others wait: so a connection whose calls come to nothing again and again waits with the next ones.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +18,8 @@ import grpc
 from grpc import aio
 
 from spanserve.doors.grpc.observer import StreamObserver
+from spanserve.doors.grpc.places import NoPlace, Places
+from spanserve.doors.grpc.trust import Trust
 from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.engine.observer import Observers
 
@@ -26,19 +30,56 @@ HURRIED_READ_S = 1.0
 READS_AT_EASE = 32
 #: Reads pending at a time: each may hold the largest message.
 MAX_READS = 128
+#: Calls of connections without trust that wait: each may hold what gRPC takes ahead of a read, 64 KiB.
+MAX_HELD = 2048
+#: Calls of a connection that may come to nothing at once, and a second.
+CALLS_IN_VAIN = 16
+CALLS_IN_VAIN_PER_S = 10
+#: The same for items of frames that are refused, and for frames that bring nothing.
+ITEMS_IN_VAIN = 4096
+ITEMS_IN_VAIN_PER_S = 2000
 
 _Call = Callable[[Any, aio.ServicerContext[Any, Any]], Any]
 
 
 class Reads:
-    """Bounds the reads that are pending."""
+    """Bounds the reads that are pending.
 
-    def __init__(self) -> None:
-        self._pending: dict[str, dict[asyncio.Timeout, None]] = {}  # by connection, the oldest first
-        self._count = 0
+    Args:
+        clock: seconds, monotonic.
+
+    Attributes:
+        calls: trust in connections not to make calls in vain.
+        items: the same, for what streams send.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pending = Places(MAX_READS)
+        self._doubtful = Places(READS_AT_EASE)  # of connections without trust
+        self._held = Places(MAX_HELD)
+        self.calls = Trust(CALLS_IN_VAIN, CALLS_IN_VAIN_PER_S, clock)
+        self.items = Trust(ITEMS_IN_VAIN, ITEMS_IN_VAIN_PER_S, clock)
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._pending) + len(self._doubtful)
+
+    async def turn(self, connection: str) -> None:
+        """Wait until a call of this connection is to be looked at: at once, unless others came to nothing.
+
+        Raises:
+            ProtocolViolation: too many wait.
+        """
+        pause_s = self.calls.pause_s(connection)
+        if not pause_s:
+            return
+        never = asyncio.get_running_loop().create_future()
+        try:
+            async with self._held.take(connection, pause_s):
+                await never
+        except NoPlace:
+            raise _too_many() from None
+        except TimeoutError:
+            pass  # its time has come
 
     @asynccontextmanager
     async def one(self, connection: str) -> AsyncIterator[None]:
@@ -47,39 +88,25 @@ class Reads:
         Raises:
             ProtocolViolation: too many are pending, or this one took too long.
         """
-        if self._count >= MAX_READS and not self._make_room(connection):
-            raise ProtocolViolation(
-                grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests are on their way in", cause="reads"
-            )
-        timeout = asyncio.timeout(READ_S if self._count < READS_AT_EASE else HURRIED_READ_S)
-        self._count += 1
-        own = self._pending.setdefault(connection, {})
-        own[timeout] = None
+        time_s = READ_S if len(self) < READS_AT_EASE else HURRIED_READ_S
+        places = self._doubtful if self.calls.is_lost(connection) else self._pending
         try:
-            async with timeout:
+            async with places.take(connection, time_s):
                 yield
+        except NoPlace:
+            raise _too_many() from None
         except TimeoutError:
-            if not timeout.expired():
-                raise
             raise ProtocolViolation(
                 grpc.StatusCode.DEADLINE_EXCEEDED,
                 "the first message did not come in time",
                 cause="no_message",
             ) from None
-        finally:
-            self._count -= 1
-            del own[timeout]
-            if not own and self._pending.get(connection) is own:
-                del self._pending[connection]
 
-    def _make_room(self, connection: str) -> bool:
-        most = max(self._pending.values(), key=len)
-        if len(most) <= len(self._pending.get(connection, ())) + 1:
-            return False
-        oldest = next((timeout for timeout in most if not timeout.expired()), None)
-        if oldest is not None:
-            oldest.reschedule(asyncio.get_running_loop().time())
-        return oldest is not None
+
+def _too_many() -> ProtocolViolation:
+    return ProtocolViolation(
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests are on their way in", cause="reads"
+    )
 
 
 class BoundedReads(aio.ServerInterceptor):
@@ -123,10 +150,16 @@ class BoundedReads(aio.ServerInterceptor):
         return serve
 
     async def _request(self, requests: AsyncIterator[Any], context: aio.ServicerContext[Any, Any]) -> Any:
+        connection = context.peer()
         try:
-            async with self._reads.one(context.peer()):
+            await self._reads.turn(connection)
+            async with self._reads.one(connection):
                 request = await anext(requests, None)
+        except asyncio.CancelledError:
+            self._reads.calls.lose(connection)
+            raise
         except ProtocolViolation as violation:
+            self._reads.calls.lose(connection)
             self._observers.tell(StreamObserver.call_ended, violation.cause)
             await context.abort(violation.status, str(violation))
             raise AssertionError("abort does not return") from violation

@@ -146,7 +146,8 @@ class Service:
                     )  # its Hello: a client that still writes would not learn the reason
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._state.value}")
         call = current_call()
-        caller = _caller(call.identity, context.peer(), secrets.token_hex(8))
+        connection = context.peer()
+        caller = _caller(call.identity, connection, secrets.token_hex(8))
         stream = WorkStream(
             self._inside,
             frames,
@@ -157,16 +158,20 @@ class Service:
         )
         call.leave = stream.drain
         try:
+            await self._reads.turn(connection)
             if not self._streams.enter(stream):
                 raise ProtocolViolation(
                     grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams are open", cause="streams"
                 )
             await stream.serve()
         except ProtocolViolation as violation:
+            self._reads.calls.lose(connection)
             self._engine.observers.tell(StreamObserver.call_ended, violation.cause)
             await context.abort(violation.status, str(violation))
         except (asyncio.CancelledError, aio.InternalError):
-            pass  # the client has gone; raised out of a handler this would disturb the server
+            # The client has gone; raised out of a handler this would disturb the server.
+            if not stream.useful:
+                self._reads.calls.lose(connection)
         finally:
             self._streams.leave(stream)
 

@@ -87,6 +87,9 @@ class WorkStream:
         self._unsettled: list[Request[Task]] = []  # of the results
         self._overruns = 0
         self._moved = asyncio.get_running_loop().time()  # when it was opened, or had something in flight
+        self._in_vain = 0  # items that came to nothing, since the reader looked
+        #: Whether it has had a result.
+        self.useful = False
         self._draining = False
         self._bye: str | None = None
         self._something = asyncio.Event()
@@ -176,6 +179,8 @@ class WorkStream:
             data = coming.result()
             if data is None or not self._take(account, data):
                 return
+            if self._in_vain:
+                await self._slow_down()
             while len(self._errors) >= ERRORS_HELD:
                 self._errors_written.clear()
                 await self._errors_written.wait()
@@ -190,10 +195,15 @@ class WorkStream:
         if kind == "tasks":
             self._take_tasks(account, frame.tasks)
         elif kind == "cancel":
-            for task_id in frame.cancel.ids[:MAX_TASKS_PER_FRAME]:
-                request = self._requests.get(task_id)
-                if request is not None:
-                    self._engine.cancel(request)
+            found = [
+                self._requests[name]
+                for name in frame.cancel.ids[:MAX_TASKS_PER_FRAME]
+                if name in self._requests
+            ]
+            for request in found:
+                self._engine.cancel(request)
+            if not found:
+                self._in_vain += 1
         elif kind == "bye":
             return False
         else:
@@ -243,8 +253,18 @@ class WorkStream:
 
     def _refuse(self, error: Refusal, frame: int = 0, index: int | None = None, task_id: str = "") -> None:
         self._engine.observers.tell(DoorObserver.item_refused, error.code)
+        if not error.code.retryable:
+            self._in_vain += 1
         self._errors.append(pb.ItemError(frame=frame, index=index, id=task_id, error=error.to_proto()))
         self._something.set()
+
+    async def _slow_down(self) -> None:
+        """Read a connection more slowly that sends much that comes to nothing: looking at it is time of all."""
+        amount, self._in_vain = self._in_vain, 0
+        trust = self._reads.items
+        trust.lose(self.caller.connection, amount)
+        if pause_s := trust.pause_s(self.caller.connection, amount):
+            await asyncio.sleep(pause_s)
 
     async def _write(self, account: Account) -> None:
         """Write what there is to say until the last result is out."""
@@ -302,6 +322,7 @@ class WorkStream:
                 break
             size += len(data)
             count += 1
+        self.useful = self.useful or count > 0
         frame = pb.ServerFrame(results=self._results[:count], errors=self._errors)
         del self._results[:count]
         self._errors.clear()
