@@ -41,6 +41,10 @@ class NotAllowed(Denied):
     """The caller is known and may not do this. PERMISSION_DENIED over gRPC, 403 over HTTP."""
 
 
+class TooMany(Denied):
+    """The caller has too many connections. RESOURCE_EXHAUSTED over gRPC."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """A caller, as its listener and its credential tell: never its address.

@@ -8,7 +8,8 @@ from spanserve.contract import ErrorCode
 
 #: Why somebody is not let in.
 UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED = "unauthenticated", "permission_denied", "rate_limited"
-DENIALS = (UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED)
+TOO_MANY_CONNECTIONS = "too_many_connections"
+DENIALS = (UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED, TOO_MANY_CONNECTIONS)
 
 
 class DoorObserver:

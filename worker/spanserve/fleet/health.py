@@ -5,6 +5,7 @@ from __future__ import annotations
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.access import Access
 from spanserve.doors.grpc.health import Health
+from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import SERVICE_NAME
 from spanserve.doors.listener import Listener
@@ -15,7 +16,7 @@ class FleetHealth:
 
     def __init__(self, listener: Listener, access: Access) -> None:
         self._health = Health(SERVICE_NAME)
-        self._server = Server(listener, access, (), self._health.servicer)
+        self._server = Server(listener, access, (), self._health.servicer, Reads())
 
     async def start(self) -> None:
         """Listen; NOT_SERVING until `set_serving`.

@@ -42,6 +42,7 @@ class GrpcDoor(Observer):
                 inside.access,
                 (self._service.handler(),),
                 self._health.servicer,
+                reads,
                 reflected=reflected,
                 interceptors=(bounded,),
             )

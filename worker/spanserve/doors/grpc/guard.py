@@ -18,12 +18,18 @@ from grpc import aio
 
 from spanserve.doors.certificate import PeerCertificate, not_after, read_pem
 from spanserve.doors.gate import Gate, Shown
-from spanserve.doors.identity import Denied, Identity, NotAllowed, Unidentified
-from spanserve.doors.observer import PERMISSION_DENIED, RATE_LIMITED, UNAUTHENTICATED
+from spanserve.doors.grpc.connections import Connections
+from spanserve.doors.grpc.reads import Reads
+from spanserve.doors.grpc.violation import ProtocolViolation
+from spanserve.doors.identity import Denied, Identity, NotAllowed, TooMany, Unidentified
+from spanserve.doors.observer import (
+    PERMISSION_DENIED,
+    RATE_LIMITED,
+    TOO_MANY_CONNECTIONS,
+    UNAUTHENTICATED,
+)
 from spanserve.doors.rate import RateLimit
 
-#: Seconds that a client gets to write its first message before it is turned away.
-FIRST_FRAME_S = 5.0
 #: Seconds that a message under way to a client gets before its call ends without a reason.
 LAST_WRITE_S = 1.0
 _Context = aio.ServicerContext[Any, Any]
@@ -31,6 +37,7 @@ _Context = aio.ServicerContext[Any, Any]
 _DENIALS = {
     Unidentified: (UNAUTHENTICATED, grpc.StatusCode.UNAUTHENTICATED),
     NotAllowed: (PERMISSION_DENIED, grpc.StatusCode.PERMISSION_DENIED),
+    TooMany: (TOO_MANY_CONNECTIONS, grpc.StatusCode.RESOURCE_EXHAUSTED),
 }
 
 
@@ -87,10 +94,17 @@ def identity_of(_: _Context) -> Identity:
 
 
 class Guard(aio.ServerInterceptor):
-    """The guard of one server."""
+    """The guard of one server.
 
-    def __init__(self, gate: Gate) -> None:
+    Args:
+        reads: bounds what is read of calls that are not let in, too.
+        connections: counts them by identity; None where they cannot be told apart.
+    """
+
+    def __init__(self, gate: Gate, reads: Reads, connections: Connections | None = None) -> None:
         self.gate = gate
+        self._reads = reads
+        self._connections = connections
         self._calls: set[Call] = set()
         self._open_calls = RateLimit()
 
@@ -159,7 +173,10 @@ class Guard(aio.ServerInterceptor):
 
             async def guarded(request: Any, context: _Context) -> Any:
                 call = await self._admit(method, headers, context, frames_of(request))
-                await self._serve(call, serve, request, context)
+                try:
+                    await self._serve(call, serve, request, context)
+                finally:
+                    self._ended(context)
 
         else:
             serve = handler.stream_unary or handler.unary_unary
@@ -171,7 +188,10 @@ class Guard(aio.ServerInterceptor):
 
             async def guarded(request: Any, context: _Context) -> Any:
                 await self._admit(method, headers, context, frames_of(request))
-                return await serve(request, context)
+                try:
+                    return await serve(request, context)
+                finally:
+                    self._ended(context)
 
         made: grpc.RpcMethodHandler[Any, Any] = make(
             guarded, handler.request_deserializer, handler.response_serializer
@@ -186,13 +206,30 @@ class Guard(aio.ServerInterceptor):
         shown = Shown(headers, certificate)
         try:
             call = Call(method, shown, self.gate.admit(method, shown), context)
+            if self._connections and not self._connections.begin(context.peer(), call.identity.name):
+                raise TooMany(f"{call.identity.name} has too many connections to this worker")
         except Denied as denied:
-            if frames is not None:
-                await _first(frames)
+            await self._hear_out(context.peer(), frames)
             await self._deny(denied, context)
             raise AssertionError("abort does not return") from denied
         _current.set(call)
         return call
+
+    def _ended(self, context: _Context) -> None:
+        if self._connections:
+            self._connections.end(context.peer())
+
+    async def _hear_out(self, connection: str, frames: AsyncIterator[Any] | None) -> None:
+        """Take what a client writes first: one that still writes would not learn why its call ends."""
+        try:
+            await self._reads.turn(connection)
+            if frames is not None:
+                async with self._reads.one(connection):
+                    await anext(frames, None)
+        except ProtocolViolation:
+            pass  # its call ends anyway
+        finally:
+            self._reads.calls.lose(connection)
 
     async def _deny(self, denied: Denied, context: _Context) -> None:
         reason, status = _DENIALS[type(denied)]
@@ -223,13 +260,6 @@ class Guard(aio.ServerInterceptor):
             await _end(serving)
         finally:
             self._calls.discard(call)
-
-
-async def _first(frames: AsyncIterator[Any]) -> None:
-    """Take what the client writes first: one that still writes would not learn why its call ends."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_FRAME_S):
-            await anext(frames, None)
 
 
 async def _write_all(messages: AsyncIterator[Any], writer: Writer) -> None:

@@ -16,7 +16,10 @@ from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 from spanserve.doors.access import Access
 from spanserve.doors.descriptors import room_for
 from spanserve.doors.gate import Gate
+from spanserve.doors.grpc.connections import Connections
 from spanserve.doors.grpc.guard import Guard
+from spanserve.doors.grpc.reads import Reads
+from spanserve.doors.grpc.sockets import hang_up, peers
 from spanserve.doors.listener import Listener
 from spanserve.doors.socket_file import is_private, permissions
 
@@ -62,6 +65,7 @@ class Server:
     Args:
         handlers: of the methods, health and reflection apart.
         health: says how the worker is; one for all its servers.
+        reads: bounds those that are pending; one for all servers.
         reflected: names of services that reflection tells of; none: no reflection.
         interceptors: between the guard and the methods.
     """
@@ -72,6 +76,7 @@ class Server:
         access: Access,
         handlers: Sequence[grpc.GenericRpcHandler],
         health: health_pb2_grpc.HealthServicer,
+        reads: Reads,
         reflected: Sequence[str] = (),
         interceptors: Sequence[aio.ServerInterceptor] = (),
     ) -> None:
@@ -80,6 +85,16 @@ class Server:
         self._access = access
         self._handlers = tuple(handlers)
         self._health = health
+        self._reads = reads
+        self._most = room_for(MAX_CONNECTIONS)
+        self._port = 0
+        self._connections: Connections | None = None
+        if not listener.is_socket_file:
+            host = listener.address.rpartition(":")[0]
+            self._connections = Connections(
+                self._most, lambda: peers(host, self._port), lambda gone: hang_up(host, self._port, gone)
+            )
+        self._looking: asyncio.Task[None] | None = None
         self._reflected = tuple(reflected)
         self._interceptors = tuple(interceptors)
         self._withdrawals = access.withdrawals
@@ -100,8 +115,10 @@ class Server:
             port = self._bind()
         except RuntimeError as error:
             raise SettingsError(f"cannot listen on {self.listener.address}: {error}") from None
-        if not self.listener.is_socket_file:
+        if self._connections is not None:
+            self._port = port
             self.address = f"{self.listener.address.rpartition(':')[0]}:{port}"
+            self._looking = asyncio.create_task(self._connections.watch())
         await self._server.start()
         settings = self._access.settings
         if self.listener.tls and not self.listener.asks and settings.anonymous is None:
@@ -113,14 +130,14 @@ class Server:
 
     async def stop(self, grace_s: float) -> None:
         self._unsubscribe()
-        if self._renewal is not None:
-            self._renewal.cancel()
-            await asyncio.gather(self._renewal, return_exceptions=True)
+        for task in filter(None, (self._looking, self._renewal)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await asyncio.gather(*(server.stop(grace_s) for server in (*self._leaving, self._server)))
 
     def _make(self) -> tuple[Guard, aio.Server]:
-        guard = Guard(Gate(self.listener, self._access))
-        connections = ("grpc.max_allowed_incoming_connections", room_for(MAX_CONNECTIONS))
+        guard = Guard(Gate(self.listener, self._access), self._reads, self._connections)
+        connections = ("grpc.max_allowed_incoming_connections", self._most)
         server = aio.server(options=(*OPTIONS, connections), interceptors=(guard, *self._interceptors))
         server.add_generic_rpc_handlers(self._handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
