@@ -19,7 +19,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BuildError(f"{path} cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise BuildError(f"{path} holds no JSON object")

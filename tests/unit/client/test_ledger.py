@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import resource
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,15 @@ HEADER = LedgerHeader(
     no_answer_threshold=0.5,
     run_id="run-1",
 )
+
+
+#: JSON that is nested more deeply than any reader follows.
+DEEP = b"[" * 100_000 + b"]" * 100_000
+
+
+def header_line(**other: object) -> bytes:
+    """A header with other values."""
+    return json.dumps(json.loads(HEADER.to_line()) | other).encode() + b"\n"
 
 
 def answer(text: str = "北京 🚀", score: float = 7.25) -> Answer:
@@ -201,6 +211,29 @@ def test_damage_in_the_middle(path: Path) -> None:
         read_ledger(path)
 
 
+WRONG = {
+    "deep": lambda content: DEEP.decode(),
+    "deep-field": lambda content: json.dumps(content).replace('"mlu-0"', DEEP.decode()),
+    "number-for-text": lambda content: json.dumps(content).replace('"mlu-0"', "5"),
+    "text-for-number": lambda content: json.dumps(content | {"timing": {"queue_us": "soon"}}),
+    "null": lambda content: json.dumps(content).replace('"start": 3', '"start": null'),
+    "columns": lambda content: json.dumps(content).replace('"starts": [3, 0]', '"starts": [3]'),
+    "no-list": lambda content: json.dumps(content | {"questions": 7}),
+}
+
+
+@pytest.mark.parametrize("damage", WRONG.values(), ids=WRONG)
+def test_wrong_values(path: Path, damage: Callable[[dict[str, object]], str]) -> None:
+    """Whatever JSON stands in a line, it is a result or the ledger is refused in one short sentence."""
+    lines = written(path, "p0", "p1").read_bytes().splitlines(keepends=True)
+    wrong = damage(json.loads(lines[1])).encode() + b"\n"
+    assert wrong != lines[1]
+    path.write_bytes(lines[0] + wrong + lines[2])
+    with pytest.raises(LedgerError, match="line 2 is damaged") as caught:
+        read_ledger(path)
+    assert len(str(caught.value)) < 500
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -208,8 +241,14 @@ def test_damage_in_the_middle(path: Path) -> None:
         (b"hello\n", "line 1 is no header of a ledger"),
         (b'{"spanserve_ledger": 1}\n', "line 1 is no header of a ledger"),
         (b'{"spanserve_ledger": 2}\n', "format 2 is not the format 1 that this version reads"),
+        (DEEP + b"\n", "line 1 is no header of a ledger"),
+        (b'{"spanserve_ledger": 1, "shard": ' + DEEP + b"}\n", "line 1 is no header of a ledger"),
+        (header_line(shard=[]), "line 1 is no header of a ledger"),
+        (header_line(no_answer_threshold="0"), "line 1 is no header of a ledger"),
+        (header_line(options={"n_best": 2.5}), "line 1 is no header of a ledger"),
+        (b'{"spanserve_ledger": "' + b"x" * 5000 + b'"}\n', r"format 'x{100,199} is not the format 1"),
     ],
-    ids=["empty-object", "text", "no-fields", "newer"],
+    ids=["empty-object", "text", "no-fields", "newer", "deep", "deep-field", "list", "word", "part", "long"],
 )
 def test_no_header(path: Path, line: bytes, message: str) -> None:
     """A file that is no ledger of this format is refused and left alone."""

@@ -21,7 +21,13 @@ from typing import BinaryIO, Final
 
 from spanserve.client.errors import LedgerError
 from spanserve.client.evaluation.long_contexts import LongContexts
-from spanserve.client.evaluation.result_line import MALFORMED, json_line, result_from_line, result_to_line
+from spanserve.client.evaluation.result_line import (
+    MALFORMED,
+    MAX_REASON,
+    json_line,
+    result_from_line,
+    result_to_line,
+)
 from spanserve.contract import (
     Options,
     TaskResult,
@@ -71,10 +77,28 @@ class LedgerHeader:
             if found == FORMAT:
                 content["options"] = Options(**content["options"])
                 content["long_contexts"] = LongContexts(content.get("long_contexts", LongContexts.REFUSE))
-                return cls(**content)
+                header = cls(**content)
+                header.check()
+                return header
+            shown = repr(found)[:MAX_REASON]
         except MALFORMED:
             raise LedgerError(f"{path}: line 1 is no header of a ledger") from None
-        raise LedgerError(f"{path}: format {found!r} is not the format {FORMAT} that this version reads")
+        raise LedgerError(f"{path}: format {shown} is not the format {FORMAT} that this version reads")
+
+    def check(self) -> None:
+        """Whether every value is of its type.
+
+        Raises:
+            TypeError: one is not.
+        """
+        texts = (self.dataset_name, self.dataset_sha256, self.shard, self.run_id)
+        right = (
+            all(isinstance(text, str) for text in texts)
+            and all(type(value) is int for value in asdict(self.options).values())
+            and type(self.no_answer_threshold) in (int, float)
+        )
+        if not right:
+            raise TypeError("a value of another type")
 
 
 class Ledger:

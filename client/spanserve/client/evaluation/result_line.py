@@ -9,8 +9,10 @@ from typing import Any
 from spanserve.client.error_json import error_from_json, error_to_json
 from spanserve.contract import Answer, NBest, QuestionResult, Refusal, Span, TaskResult, Timing
 
+#: Characters of a reason that are shown.
+MAX_REASON = 200
 #: What reading a line that something else has written raises.
-MALFORMED = (ValueError, KeyError, TypeError, AttributeError, AssertionError, Refusal)
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError, Refusal)
 
 
 def result_to_line(result: TaskResult) -> bytes:
@@ -34,16 +36,25 @@ def result_from_line(line: bytes) -> TaskResult:
         ValueError: the line holds none.
     """
     try:
-        content = json.loads(line)
+        content = json.loads(line, object_hook=_without_null)
         questions = tuple(_question_from_json(entry) for entry in content.pop("questions"))
-        return TaskResult(**(content | {"timing": Timing(**content["timing"]), "questions": questions}))
+        result = TaskResult(**(content | {"timing": Timing(**content["timing"]), "questions": questions}))
+        result.to_proto()  # for which every value must be of its type
+        return result
     except MALFORMED as error:
-        raise ValueError(f"no result: {error!r}") from None
+        raise ValueError(f"no result: {type(error).__name__}: {str(error)[:MAX_REASON]}") from None
 
 
 def json_line(content: dict[str, Any]) -> bytes:
     """A JSON object as one line."""
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _without_null(content: dict[str, Any]) -> dict[str, Any]:
+    """The object: no line is written with a null in it, and a message takes one for "not given"."""
+    if None in content.values():
+        raise ValueError("a value is null")
+    return content
 
 
 def _question_to_json(question: QuestionResult) -> dict[str, Any]:
@@ -69,6 +80,7 @@ def _question_from_json(entry: dict[str, Any]) -> QuestionResult:
     if "error" in entry:
         return QuestionResult(entry["id"], error=error_from_json(entry["error"]))
     columns = entry["n_best"]
+    assert len(columns["starts"]) == len(columns["ends"]) == len(columns["scores"]), "n-best columns differ"
     answer = Answer(
         best=Span(entry["text"], entry["start"], entry["end"], entry["score"]),
         n_best=NBest(tuple(columns["starts"]), tuple(columns["ends"]), tuple(columns["scores"])),
