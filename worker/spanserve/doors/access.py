@@ -10,14 +10,15 @@ import os
 import ssl
 import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
-from spanserve.access import AccessError, AccessList
+from spanserve.access import AccessList
 from spanserve.doors.certificate import not_after, read_pem, server_context
 from spanserve.doors.listener import AccessSettings
 from spanserve.doors.observer import AccessObserver
@@ -75,7 +76,7 @@ class Access:
 
     Args:
         observers: told what expires when, and what cannot be used.
-        secrets: kind -> another file that is read elsewhere, and only looked at here: it must not be empty.
+        others: files that are read elsewhere, and only looked at here.
         clock: Unix time in seconds.
         sleep: waits between two looks.
 
@@ -87,7 +88,7 @@ class Access:
         self,
         settings: AccessSettings | None = None,
         observers: Observers | None = None,
-        secrets: Mapping[str, Path] | None = None,
+        others: Sequence[Watched[Any]] = (),
         *,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -108,7 +109,7 @@ class Access:
         if settings.tls_cert is not None and settings.tls_key is not None:
             paths = [settings.tls_key, settings.tls_cert, *filter(None, [settings.tls_client_ca])]
             self._tls = Watched("TLS files", paths, TlsMaterial.read)
-        self._secrets = [Watched(kind, [path], _read_secret) for kind, path in (secrets or {}).items()]
+        self._others = tuple(others)
         self._check_expiries()
 
     @property
@@ -164,8 +165,8 @@ class Access:
         self._observers.tell(AccessObserver.caller_denied, reason)
         self._alarm("caller denied", f"{reason} {scheme}", reason=reason, scheme=scheme)
 
-    def _watched(self) -> list[Watched[AccessList] | Watched[TlsMaterial] | Watched[bytes]]:
-        return [*filter(None, [self._list]), *filter(None, [self._tls]), *self._secrets]
+    def _watched(self) -> list[Watched[Any]]:
+        return [*filter(None, [self._list]), *filter(None, [self._tls]), *self._others]
 
     def _expiries(self) -> Iterator[tuple[str, str, float]]:
         if self._tls:
@@ -193,12 +194,6 @@ class Access:
 
 def _read_list(content: bytes) -> AccessList:
     return AccessList.parse(content.decode("utf-8"))
-
-
-def _read_secret(content: bytes) -> bytes:
-    if not content.decode("utf-8").strip():
-        raise AccessError("it is empty")
-    return content
 
 
 def _check_mode(path: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from spanserve.doors.door import Door, Inside
 from spanserve.doors.grpc.door import GrpcDoor
+from spanserve.doors.redis.credentials import credentials
 from spanserve.doors.redis.door import RedisDoor
+from spanserve.doors.watched import Watched
 from spanserve.worker.settings import Settings
 
 #: Makes a door, or none where the settings ask for none.
@@ -21,6 +24,15 @@ def grpc_door(inside: Inside, settings: Settings) -> Door:
 def redis_door(inside: Inside, settings: Settings) -> Door | None:
     """Only where a queue was named."""
     return None if settings.queue is None else RedisDoor(inside, settings.queue)
+
+
+def files_of_doors(settings: Settings) -> list[Watched[Any]]:
+    """Credentials that a door reads by itself.
+
+    Raises:
+        SettingsError: one cannot be read or used.
+    """
+    return credentials(settings.queue.redis) if settings.queue is not None else []
 
 
 #: In the order in which they are opened and closed.

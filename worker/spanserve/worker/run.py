@@ -37,7 +37,7 @@ from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.engine.waiting import first
 from spanserve.qa import Encoder, QaPipeline
-from spanserve.worker.doors import DOORS, DoorMaker
+from spanserve.worker.doors import DOORS, DoorMaker, files_of_doors
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
 from spanserve.worker.pages import Page, Pages, plain
@@ -107,11 +107,7 @@ class Worker(Observer):
             observers=observers,
             clock=time.monotonic,
         )
-        queue = settings.queue
-        password = queue.redis.password_file if queue is not None else None
-        self.access = Access(
-            settings.access, observers, {"Redis password": password} if password is not None else {}
-        )
+        self.access = Access(settings.access, observers, files_of_doors(settings))
         inside = Inside(
             engine=self.engine,
             admission=Admission(self.engine, time.monotonic),

@@ -104,7 +104,12 @@ class WorkStream:
         """
         async with self._reads.one(self.caller.connection):
             hello = await self._hello()
-        log.info("stream opened", session=self.session, client=hello.client[:MAX_SHOWN_NAME])
+        log.info(
+            "stream opened",
+            session=self.session,
+            client=hello.client[:MAX_SHOWN_NAME],
+            identity=self.caller.identity[:MAX_SHOWN_NAME],
+        )
         self._account = self._admission.open(self.caller, self._something.set)
         try:
             await self._serve(self._account)
