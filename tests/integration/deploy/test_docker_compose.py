@@ -10,8 +10,9 @@ import pytest
 from tests.kit.deployed import DEPLOY
 
 
-def test_docker_compose() -> None:
-    """`docker compose config` takes the file."""
+@pytest.mark.parametrize("more", [(), ("compose.grpc.yaml",)], ids=["alone", "with callers"])
+def test_docker_compose(more: tuple[str, ...]) -> None:
+    """`docker compose config` takes the file, alone and with the other beside it."""
     docker = shutil.which("docker")
     if (
         docker is None
@@ -19,7 +20,7 @@ def test_docker_compose() -> None:
     ):
         pytest.skip("docker compose is not installed")
     ran = subprocess.run(
-        [docker, "compose", "-f", DEPLOY / "compose.yaml", "config"],
+        [docker, "compose", *(f"--file={DEPLOY / name}" for name in ("compose.yaml", *more)), "config"],
         check=False,
         capture_output=True,
         text=True,

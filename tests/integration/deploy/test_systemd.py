@@ -56,6 +56,20 @@ def test_verify(analyze: str, instance: Path) -> None:
     assert (0, "") == (ran.returncode, ran.stderr)
 
 
+def test_verify_with_tokens(analyze: str, instance: Path) -> None:
+    """systemd knows every line of the drop-in, too."""
+    if "worker" not in instance.name:
+        pytest.skip("it is for single workers")
+    folder = instance.with_name("spanserve-worker@.service.d")
+    folder.mkdir()
+    shutil.copy(FOLDER / "tokens.conf", folder)
+    try:
+        ran = subprocess.run([analyze, "verify", instance], check=False, capture_output=True, text=True)
+    finally:
+        shutil.rmtree(folder)
+    assert (0, "") == (ran.returncode, ran.stderr)
+
+
 def test_exposure(analyze: str, instance: Path) -> None:
     """The sandbox leaves little open."""
     command = [analyze, "security", "--offline=yes", str(instance)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +14,20 @@ from spanserve.doors.descriptors import WANTED
 from tests.kit.deployed import DEPLOY, UNFORESEEN_S, probe_place, variables
 
 FILE = DEPLOY / "compose.yaml"
+CALLERS = DEPLOY / "compose.grpc.yaml"
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A file with its defaults in place of ${NAME:-default}."""
+    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", path.read_text(encoding="utf-8"))
+    assert "${" not in text
+    made: dict[str, Any] = yaml.safe_load(text)
+    return made
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The file with its defaults in place of ${NAME:-default}."""
-    text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", FILE.read_text(encoding="utf-8"))
-    assert "${" not in text
-    made: dict[str, Any] = yaml.safe_load(text)
-    return made
+    return read(FILE)
 
 
 def test_specification(compose: dict[str, Any]) -> None:
@@ -29,6 +35,26 @@ def test_specification(compose: dict[str, Any]) -> None:
     specification = pytest.importorskip("compose_spec")
     parsed = specification.PyCompose.from_json(json.dumps(compose))
     assert {"redis", "worker", "client", "admin"} == set(parsed.service_names())
+
+
+def test_callers(compose: dict[str, Any]) -> None:
+    """What compose.grpc.yaml adds is known to the specification, is guarded as the rest, and read by its commands."""
+    added = read(CALLERS)
+    specification = pytest.importorskip("compose_spec")
+    whole = {"services": compose["services"] | {k: v for k, v in added["services"].items() if k != "worker"}}
+    whole["services"]["worker"] = compose["services"]["worker"] | added["services"]["worker"]
+    whole |= {part: compose[part] | added.get(part, {}) for part in ("networks", "volumes", "secrets")}
+    parsed = specification.PyCompose.from_json(json.dumps(whole))
+    assert {"redis", "worker", "client", "admin", "caller", "token"} == set(parsed.service_names())
+    for name in ("caller", "token"):
+        service = added["services"][name]
+        guards = service["read_only"], service["cap_drop"], service["security_opt"]
+        assert (True, ["ALL"], ["no-new-privileges:true"]) == guards
+        assert compose["services"]["worker"]["image"] == service["image"]
+    commands = {"worker": "worker", "caller": "ask", "token": "token new"}
+    for name, command in commands.items():
+        ours = {key for key in added["services"][name]["environment"] if key != "PROBE_CA"}
+        assert ours <= variables(command)
 
 
 def test_variables(compose: dict[str, Any]) -> None:
