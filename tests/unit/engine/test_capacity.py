@@ -287,3 +287,16 @@ def test_never_more_than_there_is(steps: list[tuple[int, str, int, int]]) -> Non
         assert all(one.promised >= 0 and one.held >= 0 for one in accounts.values())
         for other, one in accounts.items():
             assert told[other] + one.offered - sent[other] == one.credit
+
+
+def test_what_is_beyond_a_part_is_room_for_others_only(capacity: Capacity) -> None:
+    """A connection that had all before another came makes no room for itself by having more than its part now."""
+    greedy = busy(capacity, WINDOWS, Caller(connection="greedy"))
+    other = capacity.open(Caller(connection="other"))
+    capacity.charge(other, 0, 1)
+    capacity.charge(greedy, 0, 1)
+    assert greedy is capacity.turn.holder
+    assert capacity.room_of(other) > 0
+    for _ in range(3):
+        assert capacity.room_of(greedy) < 0
+        capacity.charge(greedy, 0, 1)

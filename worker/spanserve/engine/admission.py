@@ -190,12 +190,12 @@ class Admission(Generic[TaskT, ResultT]):
 
     def _may_go(self, call: WaitingCall) -> bool:
         """Whether a call's size lets it in now or soon: a large one waits for its turn, and keeps nobody up."""
-        usual = max(self.capacity.room, self.capacity.slack)
+        usual = max(self.capacity.room_of(call.account), self.capacity.slack)
         return call.windows <= usual or self.capacity.turn.is_open_to(call.account)
 
     def _let_in(self, call: WaitingCall) -> bool:
         """Let a call in, if there is room, beside all else, or as the one that is too large."""
-        if call.windows > self.capacity.room:
+        if call.windows > self.capacity.room_of(call.account):
             if self._of_calls + call.windows <= self.capacity.slack:
                 call.beside = call.windows
             elif call.windows <= self.capacity.slack or not self.capacity.turn.take(call.account):

@@ -62,6 +62,12 @@ class Capacity:
         room = self.windows - self.used
         return room if self.turn.holder is None else room + self._beyond(self.turn.holder)
 
+    def room_of(self, account: Account) -> int:
+        """The room that a caller finds: what the one with the turn has beyond its part is room for others only."""
+        holder = self.turn.holder
+        own = holder is not None and holder.caller.path[:2] == account.caller.path[:2]
+        return self.windows - self.used if own else self.room
+
     def open(self, caller: Caller = ANYONE, wake: Callable[[], None] = nobody) -> Account:
         account = Account(caller, wake, touched=self._clock())
         self._accounts.add(account)
