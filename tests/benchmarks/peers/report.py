@@ -16,38 +16,33 @@ _STYLE = "text{font:12px sans-serif;fill:#222}.title{font-size:15px}.own{fill:#1
 
 
 def tables(rows: Sequence[Row]) -> Iterator[str]:
-    """Markdown, line by line: rates of the closed loop, then times of the open one. Medians over the rounds."""
-    columns = (
-        "questions/s",
-        "least to most",
-        "in flight",
-        "CPU s per 1,000",
-        "p99 ms",
-        "MB",
-        "as reference",
-        "exact",
-    )
+    """Markdown, line by line: rates of the closed loop, times of the open one, what failed. Medians over the rounds."""
+    columns = "questions/s", "least to most", "in flight", "CPU s per 1,000", "MB", "as reference", "exact"
     yield f"| Peer | {' | '.join(columns)} | foreign cores |"
-    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|---:|"
     for spec, in_flight, found in best(rows):
         rates = [row.rate for row in found]
         yield (
             f"| `{spec}` | {_median(found, lambda row: row.rate):.1f} | {min(rates):.1f} to {max(rates):.1f} "
             f"| {in_flight if in_flight > 1 else 'all'} | {_median(found, lambda row: row.processor_s_per_1000):.1f} "
-            f"| {_median(found, lambda row: row.p99_ms or 0):.0f} | {_median(found, lambda row: row.memory_mb):.0f} "
-            f"| {_identical(found)} | {_median(found, lambda row: row.exact):.1f} "
-            f"| {_median(found, lambda row: row.foreign):.1f} |{_errors(found)}"
+            f"| {_median(found, lambda row: row.memory_mb):.0f} | {_identical(found)} "
+            f"| {_median(found, lambda row: row.exact):.1f} | {_median(found, lambda row: row.foreign):.1f} |"
         )
     paced = _grouped(row for row in rows if row.part)
-    if not paced:
-        return
-    yield ""
-    yield "| Peer | part of its own most | come/s | p50 ms | p99 ms |"
-    yield "|---|---:|---:|---:|---:|"
+    if paced:
+        yield ""
+        yield "| Peer | part of its own most | come/s | p50 ms | p99 ms |"
+        yield "|---|---:|---:|---:|---:|"
     for (spec, _, part), found in sorted(paced.items(), key=lambda one: (one[0][2], one[0][0])):
         times = (_median(found, lambda row: row.p50_ms or 0), _median(found, lambda row: row.p99_ms or 0))
         offered = _median(found, lambda row: row.offered)
-        yield f"| `{spec}` | {part:g} | {offered:.1f} | {times[0]:.0f} | {times[1]:.0f} |{_errors(found)}"
+        yield f"| `{spec}` | {part:g} | {offered:.1f} | {times[0]:.0f} | {times[1]:.0f} |"
+    failed = [row for row in rows if row.errors]
+    if failed:
+        yield ""
+    for row in failed:
+        load = f"{row.offered:.1f}/s" if row.part else f"{row.in_flight} in flight"
+        yield f"- `{row.spec}`, {load}: {row.errors} of {row.questions} questions failed: {row.error}"
 
 
 def best(rows: Sequence[Row]) -> list[tuple[str, int, list[Row]]]:
@@ -111,9 +106,3 @@ def _median(rows: Sequence[Row], value: Callable[[Row], float]) -> float:
 def _identical(rows: Sequence[Row]) -> str:
     known = [row.identical for row in rows if row.identical is not None]
     return f"{statistics.median(known):.1f} %" if known else "-"
-
-
-def _errors(rows: Sequence[Row]) -> str:
-    """What failed, behind the line."""
-    failed = sum(row.errors for row in rows)
-    return f" {failed} errors: {next(row.error for row in rows if row.error)}" if failed else ""

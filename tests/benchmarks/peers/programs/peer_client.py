@@ -71,7 +71,7 @@ class Job:
         self.latencies.append(seconds)
 
     def failed(self, error: object) -> None:
-        self.errors.append(repr(error)[:300])
+        self.errors.append(f"{type(error).__name__}: {error}"[:300])
 
     def due(self) -> Iterator[tuple[Request, float]]:
         """Requests of an open loop with seconds from the beginning."""
