@@ -87,6 +87,19 @@ def test_different_questions(tmp_path: Path) -> None:
         Comparison.of(before, after)
 
 
+def test_other_script(tmp_path: Path) -> None:
+    """Runs that are scored by different scripts are compared with a warning; so are other texts under one id."""
+    before, after = scored(tmp_path / "before", a="oak"), scored(tmp_path / "after", a="oak")
+    assert () == Comparison.of(before, after).warnings
+    text = (after / TABLE_NAME).read_text("utf-8")
+    (after / TABLE_NAME).write_text(
+        text.replace("evaluate-v1.1.py", "other.py").replace("Why?", "How?"), "utf-8"
+    )
+    scripts, texts = Comparison.of(before, after).warnings
+    assert "scored by different scripts, evaluate-v1.1.py and other.py" in scripts
+    assert texts.startswith("1 questions have one id and different texts")
+
+
 def test_no_table(tmp_path: Path) -> None:
     """A folder without the table is refused with what writes it, and another file as what it is not."""
     with pytest.raises(OutputError, match="`spanserve eval --resume`"):

@@ -53,6 +53,7 @@ def compare(
             "f1_interval": comparison.interval,
             "only_before": comparison.only_before,
             "only_after": comparison.only_after,
+            "warnings": comparison.warnings,
         }
         sys.stdout.write(json.dumps(content) + "\n")
         return
@@ -75,8 +76,5 @@ def compare(
     terminal.print(
         f"exact matches: {won} won, {lost} lost, p {comparison.p_value:.4f} (McNemar, exact)", soft_wrap=True
     )
-    alone = comparison.only_before + comparison.only_after
-    if alone:
-        terminal.print(
-            f"warning: {alone} questions are in one of the runs only, and left out", soft_wrap=True
-        )
+    for warning in comparison.warnings:
+        terminal.print(f"warning: {warning}", soft_wrap=True)

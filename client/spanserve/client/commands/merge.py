@@ -40,7 +40,6 @@ def merge(
         scores=merged.scores,
         options=merged.header.options,
         no_answer_threshold=merged.header.no_answer_threshold,
-        metric=merged.metric,
         metric_reason=merged.metric_reason,
         sessions=merged.sessions,
         one_clock=False,

@@ -71,7 +71,6 @@ class Evaluation:
             no_answer_threshold=self.no_answer_threshold,
             sessions=sessions,
             warnings=(*dataset.notes, *self.metric.warnings(dataset), *collected.warnings),
-            metric=metric,
             metric_reason=self.metric.reason(dataset),
         )
         write_report(self.folder, summary)

@@ -13,7 +13,7 @@ from spanserve.client.evaluation.output import write_output
 from spanserve.client.evaluation.results import Results
 from spanserve.client.evaluation.sessions import Sessions, read_sessions
 from spanserve.client.evaluation.warnings import warnings_of
-from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Metric, Scores
+from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Scores
 from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
 
 
@@ -26,7 +26,6 @@ class Merged:
     header: LedgerHeader
     results: Results
     scores: Scores
-    metric: Metric
     metric_reason: str
     sessions: Sessions
     #: What a reader of the scores should know, a sentence each.
@@ -78,7 +77,6 @@ def merge(
         header=header,
         results=results,
         scores=scores,
-        metric=chosen,
         metric_reason=metric.reason(dataset),
         sessions=sessions,
         warnings=warnings,

@@ -93,6 +93,20 @@ class Comparison:
     def overall(self) -> Change:
         return Change.of("all", self.pairs)
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the runs hard to compare, a sentence each."""
+        warnings = []
+        then, now = {p.before.metric for p in self.pairs}, {p.after.metric for p in self.pairs}
+        if then != now:
+            scripts = " and ".join(", ".join(sorted(names)) for names in (then, now))
+            warnings.append(f"the runs are scored by different scripts, {scripts}: scores do not compare")
+        if alone := self.only_before + self.only_after:
+            warnings.append(f"{alone} questions are in one of the runs only, and left out")
+        if changed := sum(p.before.question != p.after.question for p in self.pairs):
+            warnings.append(f"{changed} questions have one id and different texts in the runs")
+        return tuple(warnings)
+
     @cached_property
     def types(self) -> list[Change]:
         """By question type, in the order of reports."""

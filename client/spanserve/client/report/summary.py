@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spanserve.client.evaluation.results import Results
 from spanserve.client.evaluation.sessions import NO_SESSIONS, Padding, Sessions
-from spanserve.client.scores import SQUAD_1, Metric, Scores
+from spanserve.client.scores import Metric, Scores
 from spanserve.contract import Options, WorkerStatus
 from spanserve.squad import Dataset
 
@@ -20,8 +20,7 @@ class RunSummary:
     scores: Scores
     options: Options
     no_answer_threshold: float = 0.0
-    metric: Metric = SQUAD_1
-    #: Why that one.
+    #: Why the metric is the one that it is.
     metric_reason: str = "the default"
     #: Each time that somebody asked for it; none: not known.
     sessions: Sessions = NO_SESSIONS
@@ -29,6 +28,10 @@ class RunSummary:
     one_clock: bool = True
     #: Sentences that belong at the top of the report.
     warnings: tuple[str, ...] = ()
+
+    @property
+    def metric(self) -> Metric:
+        return self.scores.metric
 
     @property
     def threshold(self) -> float | None:

@@ -42,6 +42,8 @@ class QuestionRow:
     #: Of the best span, and how much "no answer" scores above it; None where that is not known.
     score: float | None
     no_answer_odds: float | None
+    #: The official script that it is scored by.
+    metric: str
     #: Code of the error, if it has no answer.
     error: str
 
@@ -105,6 +107,7 @@ def _rows(
             f1=reached.f1,
             score=answer.best.score if answer else None,
             no_answer_odds=answer.no_answer_score - answer.best.score if answer else None,
+            metric=scores.metric.script,
             error=error.code.name if error else "" if name in predictions else "NO_RESULT",
         )
 
@@ -125,5 +128,6 @@ def _row(cells: dict[str, str]) -> QuestionRow:
         f1=float(cells["f1"]),
         score=number("score"),
         no_answer_odds=number("no_answer_odds"),
+        metric=cells["metric"],
         error=cells["error"],
     )

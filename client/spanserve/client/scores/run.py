@@ -39,6 +39,7 @@ class Best:
 class Scores:
     """Scores of a run, in percent, and those of each question."""
 
+    metric: Metric
     overall: Average
     #: None where the data set holds no such questions.
     has_answer: Average | None
@@ -101,6 +102,7 @@ def score_run(
         best_f1 = _best({n: s.f1 for n, s in raw.items()}, answered, null_odds, impossible)
     possible = [score for name, score in final.items() if name not in impossible]
     return Scores(
+        metric=metric,
         overall=overall,
         has_answer=Average.of(possible) if possible else None,
         no_answer=Average.of(final[name] for name in final if name in impossible) if impossible else None,
