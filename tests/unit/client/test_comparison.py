@@ -68,6 +68,7 @@ def test_comparison(tmp_path: Path) -> None:
     ]
     # exact: c won, a and b lost: of 3 flips at most 1 won, twice (1 + 3) / 8
     assert ((1, 2), 1.0) == (found.exact_flips, found.p_value)
+    assert "p 1.0000" == found.p_shown
     assert ["a", 'b,"\n', "c"] == [pair.before.id for pair in found.changes]
     write_comparison(tmp_path / "compare.html", found)
     page = (tmp_path / "compare.html").read_text("utf-8")

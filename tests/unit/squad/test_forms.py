@@ -8,19 +8,15 @@ import gzip
 import io
 import json
 import lzma
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from spanserve.contract import Options
 from spanserve.squad import Dataset, SquadError, load_dataset
-from spanserve.squad.forms import MEMBERS
 
 CONTEXT = "The mill by the river was built in 1871 by Anna Holm."
 
@@ -378,61 +374,3 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     """A folder is refused as one."""
     with pytest.raises(SquadError, match="Is a directory"):
         load_dataset(tmp_path)
-
-
-LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=6)
-    | st.sampled_from(["c", "{", "[1"])
-)
-VALUES = st.recursive(
-    LEAVES,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(sorted({*MEMBERS, "text", "answer_start"})), inner, max_size=5)
-    ),
-    max_leaves=25,
-)
-
-
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every member in a value: what holds it, and its key."""
-    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-        yield value, key
-        if isinstance(inner, (dict, list)):
-            yield from places(inner)
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> object:
-    """A data set or a list of rows, some members of which are replaced by something else or taken away."""
-    value = draw(st.sampled_from([doc(qa("q1"), qa("q2")), [row("q1"), row("q2")]]))
-    value = json.loads(json.dumps(value))
-    for _ in range(draw(st.integers(1, 3))):
-        holder, key = draw(st.sampled_from(list(places(value))))
-        if draw(st.booleans()):
-            holder[key] = draw(VALUES)
-        else:
-            del holder[key]
-        if not any(places(value)):
-            break
-    return value
-
-
-@given(VALUES | damaged(), st.booleans())
-def test_any_value(value: object, answers: bool) -> None:
-    """Whatever stands in a file, it is a data set with every question once, or refused in words."""
-    with tempfile.NamedTemporaryFile(suffix=".json") as file:
-        file.write(json.dumps(value).encode())
-        file.flush()
-        try:
-            dataset = load_dataset(Path(file.name), answers=answers)
-        except SquadError:
-            return
-    tasks, refused = dataset.tasks("", Options())
-    asked = [question.id for task in tasks for question in task.questions]
-    assert sorted(dataset.question_ids) == sorted([*asked, *refused])
-    assert len(asked) + len(refused) == len(set(dataset.question_ids))

@@ -74,7 +74,7 @@ def compare(
     won, lost = comparison.exact_flips
     terminal.print(f"F1 changes by {low:+.2f} to {high:+.2f} (95 % interval, over passages)", soft_wrap=True)
     terminal.print(
-        f"exact matches: {won} won, {lost} lost, p {comparison.p_value:.4f} (McNemar, exact)", soft_wrap=True
+        f"exact matches: {won} won, {lost} lost, {comparison.p_shown} (McNemar, exact)", soft_wrap=True
     )
     for warning in comparison.warnings:
         terminal.print(f"warning: {warning}", soft_wrap=True)

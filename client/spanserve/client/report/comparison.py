@@ -131,6 +131,11 @@ class Comparison:
         """McNemar's exact test: how likely so uneven a split of the flips is, if both runs are equally good."""
         return mcnemar(*self.exact_flips)
 
+    @property
+    def p_shown(self) -> str:
+        """p for people."""
+        return f"p {self.p_value:.4f}" if self.p_value >= 0.0001 else "p < 0.0001"
+
     @cached_property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the change of F1, in percent."""
