@@ -204,9 +204,17 @@ class Admission(Generic[TaskT, ResultT]):
         self.capacity.charge(call.account, 0, call.windows)
         return True
 
+    def _hopeless(self) -> bool:
+        """Whether none of the single calls can be let in, without a look at each: it is asked often."""
+        smallest, largest = self._line.sizes
+        fits = smallest <= self.capacity.room or self._of_calls + smallest <= self.capacity.slack
+        return not fits and (largest <= self.capacity.slack or self.capacity.turn.holder is not None)
+
     def _serve(self) -> None:
         """Let in who waits."""
         self.capacity.serve()
+        if not len(self._line) or self._hopeless():
+            return
         while (call := self._line.first(self.capacity.has, self._may_go)) and self._let_in(call):
             self._line.leave(call)
             call.admitted.set_result(None)

@@ -49,10 +49,17 @@ class Line:
     def __init__(self, full: Callable[[], Refusal]) -> None:
         self._full = full
         self._calls: dict[WaitingCall, None] = {}
+        self._accounts: dict[Account, dict[WaitingCall, None]] = {}
+        self._sizes: Counter[int] = Counter()  # windows -> calls
         self._counts: dict[str, Counter[str]] = {}  # identity -> connection -> calls
 
     def __len__(self) -> int:
         return len(self._calls)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Windows of the smallest and of the largest call. Some must wait."""
+        return min(self._sizes), max(self._sizes)
 
     def check(self, account: Account) -> None:
         """See whether there is a place for a call.
@@ -79,12 +86,20 @@ class Line:
         identity, connection, _ = call.account.caller.path
         self._counts.setdefault(identity, Counter())[connection] += 1
         self._calls[call] = None
+        self._accounts.setdefault(call.account, {})[call] = None
+        self._sizes[call.windows] += 1
 
     def leave(self, call: WaitingCall) -> None:
         """It waits no more, for whatever reason."""
         if call not in self._calls:
             return
         del self._calls[call]
+        del self._accounts[call.account][call]
+        if not self._accounts[call.account]:
+            del self._accounts[call.account]
+        self._sizes[call.windows] -= 1
+        if not self._sizes[call.windows]:
+            del self._sizes[call.windows]
         identity, connection, _ = call.account.caller.path
         counts = self._counts[identity]
         counts[connection] -= 1
@@ -97,9 +112,13 @@ class Line:
         self, has: Callable[[Account], Any], may: Callable[[WaitingCall], bool] = lambda call: True
     ) -> WaitingCall | None:
         """Who goes next: of those that still wait, and `may` go, the one that `has` least."""
-        # A call that has given up is in the line until its task has had a turn.
-        waiting = (call for call in self._calls if not call.admitted.done() and may(call))
-        return min(waiting, key=lambda call: has(call.account), default=None)
+        found = None
+        for account, calls in self._accounts.items():
+            # A call that has given up is in the line until its task has had a turn.
+            call = next((one for one in calls if not one.admitted.done() and may(one)), None)
+            if call is not None and (found is None or has(account) < has(found.account)):
+                found = call
+        return found
 
     def _last(self, account: Account) -> WaitingCall | None:
         """The last call of whoever has most, if those are more than a newcomer of this account will have."""

@@ -132,7 +132,8 @@ class Worker(Observer):
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_signal, number)
+            # Not `loop.add_signal_handler`: it loses signals while a loop that is behind has not read its own pipe.
+            signal.signal(number, lambda number, _: loop.call_soon_threadsafe(self._on_signal, number))
         watching = asyncio.create_task(self.access.watch())
         try:
             await self._serve_metrics()
