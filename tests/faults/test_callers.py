@@ -19,7 +19,7 @@ from grpc import aio
 from spanserve.bundle import Bundle
 from spanserve.contract import Task
 from spanserve.contract.limits import MIB
-from spanserve.doors.grpc import crowd, reads
+from spanserve.doors.grpc import crowd, guard, reads
 from spanserve.doors.grpc import stream as stream_module
 from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.engine.caller import Caller
@@ -258,3 +258,25 @@ async def test_streams_without_end(sim_bundle: Bundle, monkeypatch: pytest.Monke
         assert 1 == served.rig.metrics.calls_ended.labels("evicted")._value.get()
         for other in others:
             other.cancel()
+
+
+async def test_those_who_look_on(sim_bundle: Bundle) -> None:
+    """A connection has a few streams that only look on; one more is refused, another connection has its own."""
+    async with serving(sim_bundle) as served, open_raw(served.address) as channel:
+        watch = "/grpc.health.v1.Health/Watch"
+
+        async def look(channel: aio.Channel) -> aio.UnaryStreamCall[bytes, bytes]:
+            opened: aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(watch)
+            call: aio.UnaryStreamCall[bytes, bytes] = opened(b"")
+            await call.read()
+            return call
+
+        calls = [await look(channel) for _ in range(guard.MAX_LOOKING)]
+        with pytest.raises(aio.AioRpcError) as caught:
+            await look(channel)
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()
+        async with open_raw(served.address) as other:
+            await look(other)
+        calls.pop().cancel()
+        await eventually(lambda: sum(server._guard._lookers.total() for server in served.door._servers) < 8)
+        await look(channel)

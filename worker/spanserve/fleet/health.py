@@ -9,6 +9,7 @@ from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import SERVICE_NAME
 from spanserve.doors.listener import Listener
+from spanserve.engine.observer import Observers
 
 
 class FleetHealth:
@@ -16,7 +17,7 @@ class FleetHealth:
 
     def __init__(self, listener: Listener, access: Access) -> None:
         self._health = Health(SERVICE_NAME)
-        self._server = Server(listener, access, (), self._health.servicer, Reads())
+        self._server = Server(listener, access, (), self._health.servicer, Reads(), Observers())
 
     async def start(self) -> None:
         """Listen; NOT_SERVING until `set_serving`.

@@ -8,7 +8,7 @@ import structlog
 
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.health import Health
-from spanserve.doors.grpc.reads import BoundedReads, Reads
+from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import SERVICE_NAME, Service
 from spanserve.doors.grpc.settings import GrpcSettings
@@ -34,7 +34,6 @@ class GrpcDoor(Observer):
         reads = Reads()
         self._service = Service(inside, reads)
         self._health = Health(SERVICE_NAME, f"model/{status.model}@{status.model_digest}")
-        bounded = BoundedReads(reads, inside.engine.observers)
         reflected = (SERVICE_NAME,) if settings.reflection else ()
         self._servers = [
             Server(
@@ -43,8 +42,8 @@ class GrpcDoor(Observer):
                 (self._service.handler(),),
                 self._health.servicer,
                 reads,
+                inside.engine.observers,
                 reflected=reflected,
-                interceptors=(bounded,),
             )
             for listener in settings.listen
         ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from inspect import isasyncgenfunction
 from typing import Any
@@ -16,12 +17,13 @@ from typing import Any
 import grpc
 from grpc import aio
 
+from spanserve.access import Role
 from spanserve.doors.certificate import PeerCertificate, not_after, read_pem
 from spanserve.doors.gate import Gate, Shown
 from spanserve.doors.grpc.connections import Connections
 from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.violation import ProtocolViolation
-from spanserve.doors.identity import Denied, Identity, NotAllowed, TooMany, Unidentified
+from spanserve.doors.identity import ROLES, Denied, Identity, NotAllowed, TooMany, Unidentified
 from spanserve.doors.observer import (
     PERMISSION_DENIED,
     RATE_LIMITED,
@@ -32,6 +34,8 @@ from spanserve.doors.rate import RateLimit
 
 #: Seconds that a message under way to a client gets before its call ends without a reason.
 LAST_WRITE_S = 1.0
+#: Streams of one connection that only look on, at health or reflection: each takes some 30 KiB for as long as it likes.
+MAX_LOOKING = 8
 _Context = aio.ServicerContext[Any, Any]
 #: A caller that is not let in: for observers, and in the words of gRPC.
 _DENIALS = {
@@ -107,6 +111,7 @@ class Guard(aio.ServerInterceptor):
         self._connections = connections
         self._calls: set[Call] = set()
         self._open_calls = RateLimit()
+        self._lookers: Counter[str] = Counter()  # by connection
 
     async def intercept_service(
         self,
@@ -174,7 +179,13 @@ class Guard(aio.ServerInterceptor):
             async def guarded(request: Any, context: _Context) -> Any:
                 call = await self._admit(method, headers, context, frames_of(request))
                 try:
-                    await self._serve(call, serve, request, context)
+                    with self._looking(call, context.peer()) as few:
+                        if not few:
+                            status = grpc.StatusCode.RESOURCE_EXHAUSTED
+                            await context.abort(
+                                status, f"a connection has {MAX_LOOKING} such calls at a time"
+                            )
+                        await self._serve(call, serve, request, context)
                 finally:
                     self._ended(context)
 
@@ -235,6 +246,20 @@ class Guard(aio.ServerInterceptor):
         reason, status = _DENIALS[type(denied)]
         self.gate.access.denied(reason, self.gate.listener.scheme)
         await context.abort(status, str(denied))
+
+    @contextlib.contextmanager
+    def _looking(self, call: Call, connection: str) -> Iterator[bool]:
+        """Count a stream of one who only looks on. Whether the connection has few of them."""
+        if ROLES.get(call.method) is not Role.OBSERVE:
+            yield True
+            return
+        self._lookers[connection] += 1
+        try:
+            yield self._lookers[connection] <= MAX_LOOKING
+        finally:
+            self._lookers[connection] -= 1
+            if not self._lookers[connection]:
+                del self._lookers[connection]
 
     async def _serve(self, call: Call, serve: Any, request: Any, context: _Context) -> None:
         """Serve a call that streams for as long as its caller is let in."""

@@ -18,10 +18,11 @@ from spanserve.doors.descriptors import room_for
 from spanserve.doors.gate import Gate
 from spanserve.doors.grpc.connections import Connections
 from spanserve.doors.grpc.guard import Guard
-from spanserve.doors.grpc.reads import Reads
+from spanserve.doors.grpc.reads import BoundedReads, Reads
 from spanserve.doors.grpc.sockets import hang_up, peers
 from spanserve.doors.listener import Listener
 from spanserve.doors.socket_file import is_private, permissions
+from spanserve.engine.observer import Observers
 
 #: Bytes of a message beyond the largest frame: tags and numbers of frames.
 FRAME_MARGIN = 4096
@@ -66,8 +67,8 @@ class Server:
         handlers: of the methods, health and reflection apart.
         health: says how the worker is; one for all its servers.
         reads: bounds those that are pending; one for all servers.
+        observers: told of calls that were ended.
         reflected: names of services that reflection tells of; none: no reflection.
-        interceptors: between the guard and the methods.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class Server:
         handlers: Sequence[grpc.GenericRpcHandler],
         health: health_pb2_grpc.HealthServicer,
         reads: Reads,
+        observers: Observers,
         reflected: Sequence[str] = (),
-        interceptors: Sequence[aio.ServerInterceptor] = (),
     ) -> None:
         self.listener = listener
         self.address = listener.address
@@ -96,7 +97,7 @@ class Server:
             )
         self._looking: asyncio.Task[None] | None = None
         self._reflected = tuple(reflected)
-        self._interceptors = tuple(interceptors)
+        self._bounded = BoundedReads(reads, observers)
         self._withdrawals = access.withdrawals
         self._shown: object = None
         #: Servers that listen no more, until their last call has ended.
@@ -138,7 +139,7 @@ class Server:
     def _make(self) -> tuple[Guard, aio.Server]:
         guard = Guard(Gate(self.listener, self._access), self._reads, self._connections)
         connections = ("grpc.max_allowed_incoming_connections", self._most)
-        server = aio.server(options=(*OPTIONS, connections), interceptors=(guard, *self._interceptors))
+        server = aio.server(options=(*OPTIONS, connections), interceptors=(guard, self._bounded))
         server.add_generic_rpc_handlers(self._handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._reflected:
