@@ -36,8 +36,8 @@ MAX_HELD = 2048
 CALLS_IN_VAIN = 16
 CALLS_IN_VAIN_PER_S = 10
 #: The same for items of frames that are refused, and for frames that bring nothing.
-ITEMS_IN_VAIN = 4096
-ITEMS_IN_VAIN_PER_S = 2000
+ITEMS_IN_VAIN = 1024
+ITEMS_IN_VAIN_PER_S = 1000
 
 _Call = Callable[[Any, aio.ServicerContext[Any, Any]], Any]
 
