@@ -56,15 +56,18 @@ class AsyncClient:
         tls_ca: Path | None = None,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        sentinel_password_file: Path | None = None,
         wait_s: float = 60.0,
     ) -> Self:
         """A client of the workers that pull from a queue in Redis.
 
         Args:
-            url: redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH.
+            url: redis://HOST:PORT/DB, redis+sentinel://HOST,HOST/NAME, redis+cluster://HOST,HOST, each rediss for TLS,
+                or unix:///PATH.
             queue: its name.
             username, password_file: of a Redis user; the file holds the password and nothing else.
             tls_ca, tls_cert, tls_key: files of a TLS connection.
+            sentinel_password_file: of Sentinels, where they want a password.
             wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
 
         Raises:
@@ -77,6 +80,7 @@ class AsyncClient:
             tls_ca=tls_ca,
             tls_cert=tls_cert,
             tls_key=tls_key,
+            sentinel_password_file=sentinel_password_file,
         )
         return cls(transport=RedisTransport(settings, queue, wait_s))
 

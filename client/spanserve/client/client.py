@@ -74,6 +74,7 @@ class Client:
         tls_ca: Path | None = None,
         tls_cert: Path | None = None,
         tls_key: Path | None = None,
+        sentinel_password_file: Path | None = None,
         wait_s: float = 60.0,
     ) -> Self:
         """See `AsyncClient.from_redis`."""
@@ -86,6 +87,7 @@ class Client:
             tls_ca=tls_ca,
             tls_cert=tls_cert,
             tls_key=tls_key,
+            sentinel_password_file=sentinel_password_file,
             wait_s=wait_s,
         )
         return cls(connect=make)

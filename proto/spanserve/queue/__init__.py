@@ -10,9 +10,10 @@ from spanserve.queue.connection import LONGEST_PAUSE_S, RedisSettings
 from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
 from spanserve.queue.dead_letters import DeadLetter, purge_dead_letters, read_dead_letters
 from spanserve.queue.entry import Entry, EntryRef
-from spanserve.queue.errors import NoQueue, NoScript, QueueError, QueueFull, QueueUnavailable
+from spanserve.queue.errors import NoQueue, NoScript, QueueError, QueueFull, QueueRefusing, QueueUnavailable
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.overview import Depth, Overview, PendingEntry, live_jobs, overview, pending
+from spanserve.queue.patience import patiently
 from spanserve.queue.producer import Event, Producer, Submitted
 from spanserve.queue.registry import WorkerSeen, workers_seen
 from spanserve.queue.state import SUSPECT, JobState
@@ -41,6 +42,7 @@ __all__ = [
     "QueueConfig",
     "QueueError",
     "QueueFull",
+    "QueueRefusing",
     "QueueUnavailable",
     "RedisSettings",
     "Submitted",
@@ -48,6 +50,7 @@ __all__ = [
     "configure",
     "live_jobs",
     "overview",
+    "patiently",
     "pending",
     "provision",
     "purge_dead_letters",

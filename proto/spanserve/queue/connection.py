@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -20,8 +19,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 
-from spanserve.queue.errors import QueueError, QueueFull, QueueUnavailable
-from spanserve.queue.fresh_tls import fresh_tls
+from spanserve.queue.address import Address
+from spanserve.queue.errors import QueueError, QueueFull, QueueRefusing, QueueUnavailable
+from spanserve.queue.keys import Keys
+from spanserve.queue.primary import pool_for
 
 _T = TypeVar("_T")
 
@@ -30,40 +31,34 @@ CALL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 #: Longest pause between two tries while Redis is away.
 LONGEST_PAUSE_S = 5.0
-#: What passes by itself: the server is away, starting, failing over, or has lost its scripts.
-_PASSING = (
-    exceptions.ConnectionError,
-    exceptions.TimeoutError,
+#: What a server says that passes by itself: it is starting, failing over, busy, or has lost its scripts.
+_REFUSING = (
     exceptions.BusyLoadingError,
     exceptions.ReadOnlyError,
     exceptions.TryAgainError,
+    exceptions.AskError,
     exceptions.MasterDownError,
     exceptions.ClusterDownError,
     exceptions.NoScriptError,
-    OSError,
+)
+#: The same as words: redis-py has no class for some, and before 7.0 they stand in the middle of what a script says.
+_REFUSING_WORDS = re.compile(
+    r"(?:^|[ '-])(NOREPLICAS|BUSY|MISCONF|LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOGROUP|NOSCRIPT) "
 )
 #: No password, or a wrong one: kinds of ConnectionError that no waiting mends.
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 
 
-#: What would end the part of a URL that holds user and password.
-_UNQUOTED = re.compile(r"[/?#\[\]]")
-#: Queries with secrets: redis-py takes every option of a connection as one.
-_SECRET = re.compile(r"([?&#][^=&]*(?:pass|user)[^=&]*=)[^&]*", re.IGNORECASE)
-#: What stands in the place of a port and is none: the rest of a login whose host was forgotten.
-_NO_PORT = re.compile(r"^([^/?#\[:]*):(?!\d*(?:[/?#]|$)).*", re.DOTALL)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisSettings:
-    """Where Redis is, and how to get in. The password stays in its file and out of every text.
+    """Where Redis is, and how to get in. Passwords stay in their files and out of every text.
 
     Raises:
         QueueError: the URL is not one, or a file cannot be read.
     """
 
-    #: redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH.
-    url: str
+    #: See `Address`.
+    url: str = field(repr=False)
     username: str = ""
     #: Holds the password and nothing else. Read at every connect, so that it may be changed.
     password_file: Path | None = None
@@ -71,71 +66,67 @@ class RedisSettings:
     tls_ca: Path | None = None
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    #: That of Sentinels, where they want one.
+    sentinel_password_file: Path | None = None
+    address: Address = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        scheme, _, rest = self.url.partition("://")
-        if scheme not in ("redis", "rediss", "unix"):
-            raise QueueError(f"{self.safe_url} is not a redis://, rediss:// or unix:// address")
-        login = "" if scheme == "unix" else rest.rpartition("@")[0]
-        if _UNQUOTED.search(login) or _is_broken(self.url):
-            raise QueueError(
-                f"{self.safe_url} cannot be read: in a user or password write / as %2F, ? as %3F, # as %23, [ as %5B "
-                "and ] as %5D, or give --redis-username and --redis-password-file"
-            )
+        object.__setattr__(self, "address", Address.parse(self.url))
         if (self.tls_cert is None) != (self.tls_key is None):
             raise QueueError("the TLS certificate and its key go together")
-        if self.tls_ca is not None and not self.url.startswith("rediss://"):
+        if self.tls_ca is not None and not self.address.tls:
             raise QueueError(f"TLS files are given, but {self.safe_url} is not a rediss:// address")
-        for path in (self.password_file, self.tls_ca, self.tls_cert, self.tls_key):
+        if self.sentinel_password_file is not None and self.address.kind != "sentinel":
+            raise QueueError(
+                f"a password of Sentinels is given, but {self.safe_url} is not an address of any"
+            )
+        files = (self.password_file, self.tls_ca, self.tls_cert, self.tls_key, self.sentinel_password_file)
+        for path in files:
             if path is not None and not path.is_file():
                 raise QueueError(f"{path} is not a file")
 
     @property
     def safe_url(self) -> str:
-        """The URL without user and password, wherever they stand, be it a URL or not."""
-        scheme, mark, rest = self.url.partition("://") if "://" in self.url else ("", "", self.url)
-        _, at, place = rest.rpartition("@")
-        place = _SECRET.sub(r"\1***", place if at else _NO_PORT.sub(r"\1:***", place))
-        return f"{scheme}{mark}{'***' if at else ''}{at}{place}"
+        """The URL without user and password."""
+        return str(self.address)
+
+    @property
+    def password_in_url(self) -> bool:
+        return bool(self.address.password)
 
     def __repr__(self) -> str:
         return f"RedisSettings({self.safe_url})"
 
-    def connect(self, *, timeout_s: float = CALL_TIMEOUT_S) -> Redis:
+    def connect(self, *, timeout_s: float = CALL_TIMEOUT_S, keys: Keys | None = None) -> Redis:
         """A client with connections of its own; it connects when it is used.
 
         Args:
             timeout_s: for one reply. A half-open connection is noticed after it.
+            keys: those of the queue that it is for; they say which node of a cluster.
         """
-        options: dict[str, Any] = {}
-        if self.url.startswith("rediss://"):
-            options = {
-                name: str(path)
-                for name, path in (
-                    ("ssl_ca_certs", self.tls_ca),
-                    ("ssl_certfile", self.tls_cert),
-                    ("ssl_keyfile", self.tls_key),
-                )
-                if path is not None
-            }
+        connection: dict[str, Any] = {
+            "protocol": 2,
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": timeout_s,
+            "socket_connect_timeout": min(timeout_s, CONNECT_TIMEOUT_S),
+            "encoding_errors": "surrogateescape",  # what a hand wrote into an entry goes back as it came
+            **self._login(),
+            **self._tls(),
+        }
+        asking: dict[str, Any] = {}
+        if self.sentinel_password_file is not None:
+            asking["credential_provider"] = _PasswordFile("", self.sentinel_password_file)
+        return Redis.from_pool(pool_for(self.address, keys.config if keys else "", connection, asking))
+
+    def _login(self) -> dict[str, Any]:
+        username = self.username or self.address.username
         if self.password_file is not None:
-            options["credential_provider"] = _PasswordFile(self.username, self.password_file)
-        elif self.username:
-            options["username"] = self.username
-        try:
-            client = Redis.from_url(
-                self.url,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                socket_timeout=timeout_s,
-                socket_connect_timeout=min(timeout_s, CONNECT_TIMEOUT_S),
-                **options,
-            )
-        except ValueError as error:
-            raise QueueError(f"{self.safe_url} is not an address of a Redis: {error}") from None
-        if self.url.startswith("rediss://"):
-            client.connection_pool.connection_class = fresh_tls()
-        return client
+            return {"credential_provider": _PasswordFile(username, self.password_file)}
+        return {"username": username or None, "password": self.address.password or None}
+
+    def _tls(self) -> dict[str, str]:
+        files = {"ssl_ca_certs": self.tls_ca, "ssl_certfile": self.tls_cert, "ssl_keyfile": self.tls_key}
+        return {name: str(path) for name, path in files.items() if path is not None and self.address.tls}
 
 
 class _PasswordFile(CredentialProvider):
@@ -158,15 +149,6 @@ class _PasswordFile(CredentialProvider):
         return self.get_credentials()
 
 
-def _is_broken(url: str) -> bool:
-    """Whether a URL cannot be split into its parts."""
-    try:
-        _ = urlsplit(url).port
-    except ValueError:
-        return True
-    return False
-
-
 async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: Any) -> _T:
     """Make a call to Redis that is not cut off half-way, and name its faults.
 
@@ -174,7 +156,7 @@ async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: 
     (CVE-2023-28858), so the command runs to its end whatever becomes of the caller.
 
     Raises:
-        QueueUnavailable: worth another try.
+        QueueUnavailable: worth another try; as QueueRefusing the server is there.
         QueueFull: at maxmemory.
         QueueError: not worth another try.
     """
@@ -198,6 +180,15 @@ def fault_of(error: BaseException) -> QueueError:
         return QueueError(f"Redis does not let us in: {text}")
     if isinstance(error, exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
         return QueueFull("Redis is at maxmemory")
-    if isinstance(error, _PASSING) or "NOGROUP" in text or "LOADING" in text or "READONLY" in text:
+    if isinstance(error, exceptions.MovedError):
+        node = f"{error.host}:{error.port}"
+        return QueueError(
+            f"this Redis is a node of a cluster, and {node} has the queue (MOVED): give the cluster, as redis+cluster://{node}"
+        )
+    if found := _REFUSING_WORDS.search(text):
+        return QueueRefusing(f"Redis: {text[found.start(1) :]}")
+    if isinstance(error, _REFUSING):  # of which redis-py takes the word off
+        return QueueRefusing(f"Redis: {error.status_code or type(error).__name__} {text}")
+    if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return QueueUnavailable(f"Redis: {text}")
     return QueueError(f"Redis: {text}")

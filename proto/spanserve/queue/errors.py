@@ -13,11 +13,15 @@ class QueueUnavailable(QueueError):
     """Redis did not answer, or not yet: worth another try. Whether the call had its effect is unknown."""
 
 
+class QueueRefusing(QueueUnavailable):
+    """Redis answers, and cannot do it now: it loads, fails over, misses replicas, runs a script, cannot write."""
+
+
 class NoQueue(QueueUnavailable):
     """Redis answers, but there is no such queue: a worker makes it when it starts. Worth another try."""
 
 
-class NoScript(QueueUnavailable):
+class NoScript(QueueRefusing):
     """Redis answers, but has lost a script that this user may not load: a worker does. Worth another try."""
 
 

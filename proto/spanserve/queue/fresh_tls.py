@@ -9,14 +9,14 @@ from typing import Any
 from redis.asyncio.connection import SSLConnection
 
 
-def fresh_tls() -> type[SSLConnection]:
-    """A kind of connection that reads its certificates anew for every connect, for the connections of one client.
+def fresh_tls(kind: type[SSLConnection] = SSLConnection) -> type[SSLConnection]:
+    """A kind of connection that is `kind` and reads its certificates anew for every connect, for the connections of one client.
 
     While what is there cannot be used, the last that could be is in force.
     """
     last: list[SSLContext] = []
 
-    class FreshTls(SSLConnection):
+    class FreshTls(kind):  # type: ignore[valid-type, misc]
         def _connection_arguments(self) -> Mapping[str, Any]:
             self.ssl_context.context = None
             try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from spanserve.options.terminal import complain
 from spanserve.queue.connection import RedisSettings
 
 
@@ -32,6 +34,14 @@ class RedisLogin:
         Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
     ] = None
 
+    redis_sentinel_password_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_REDIS_SENTINEL_PASSWORD_FILE",
+            help="redis+sentinel: file with the Sentinels' password.",
+        ),
+    ] = None
+
     def to(self, url: str | None) -> RedisSettings | None:
         """The Redis at a URL; None without one.
 
@@ -40,11 +50,18 @@ class RedisLogin:
         """
         if not url:
             return None
-        return RedisSettings(
+        settings = RedisSettings(
             url=url,
             username=self.redis_username,
             password_file=self.redis_password_file,
             tls_ca=self.redis_ca,
             tls_cert=self.redis_cert,
             tls_key=self.redis_key,
+            sentinel_password_file=self.redis_sentinel_password_file,
         )
+        if settings.password_in_url and any(url in argument for argument in sys.argv):
+            complain(
+                "warning: a password on the command line is seen by everybody on this machine: put the address into "
+                "SPANSERVE_REDIS, or give --redis-username and --redis-password-file"
+            )
+        return settings

@@ -33,7 +33,7 @@ class Role:
 
 
 _RECORDS: Final = (
-    *("time", "exists", "del", "pexpire", "hget", "hmget", "hset", "hdel", "hincrby"),
+    *("cluster|slots", "time", "exists", "del", "pexpire", "hget", "hmget", "hset", "hdel", "hincrby"),
     *("xadd", "xack", "xdel", "xlen", "xrange", "xpending", "zadd", "zrem"),
 )
 

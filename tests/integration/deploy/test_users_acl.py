@@ -19,15 +19,16 @@ REDIS = Path(__file__).parents[3] / "deploy" / "redis"
 #: What is sent beside the scripts, by the module of spanserve.queue that sends it.
 DIRECT = {
     "producer": {
+        *("cluster|slots",),  # primary
         *("xread", "hmget", "hget"),  # producer
         *("time", "zrevrange", "hgetall"),  # registry
     },
     "worker": {
-        *("script|load", "info"),  # calls, config
+        *("script|load", "info", "cluster|slots"),  # calls, config, primary
         *("xread", "xpending", "hget"),  # consumer
     },
     "admin": {
-        *("script|load",),  # calls
+        *("script|load", "cluster|slots"),  # calls, primary
         *("hmget", "hset"),  # config
         *("time", "info", "xlen", "xinfo|groups", "xpending", "xrange", "zcount", "zscan"),  # overview
         *("zrevrange", "hgetall"),  # registry

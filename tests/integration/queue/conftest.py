@@ -32,6 +32,7 @@ async def bare(
 ) -> AsyncIterator[QueueRig]:
     """A queue that nobody has provisioned yet. Fails a test that leaves keys which layout.md does not allow."""
     async with queue_rig(shared_redis(redis_executable)) as rig:
+        rig.plain.config_set("min-replicas-to-write", 0)
         rig.plain.flushall()
         rig.plain.config_set("maxmemory", 0)
         rig.plain.config_set("maxmemory-policy", "noeviction")

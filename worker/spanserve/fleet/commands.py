@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,6 +108,7 @@ def up(
     are for a single worker and do not count here.
     """
     given = _worker_options(context.args)
+    arguments = _without_redis(context.args, given["redis"])
     access = AccessOptions(**{name: given[name] for name in AccessOptions.__slots__}).settings()
     placements = parse_placements(devices, listen)
     worker = Settings(  # what no worker could use is refused before one is started
@@ -128,7 +130,7 @@ def up(
     fleet = FleetSettings(
         bundle=worker.bundle,
         placements=placements,
-        arguments=tuple(context.args),
+        arguments=arguments,
         worker=worker,
         pages=access.listener("metrics", metrics, plain=True) if metrics else None,
         health=access.listener("health", health) if health else None,
@@ -139,6 +141,18 @@ def up(
     )
     configure_logs(given["log_level"])
     sys.exit(run_fleet(fleet))
+
+
+def _without_redis(arguments: list[str], url: str) -> tuple[str, ...]:
+    """What workers are told on their command lines; an address of Redis may hold a password, so they inherit it."""
+    if not url:
+        return tuple(arguments)
+    os.environ["SPANSERVE_REDIS"] = url
+    kept = [argument for argument in arguments if not argument.startswith("--redis=")]
+    while "--redis" in kept:
+        place = kept.index("--redis")
+        del kept[place : place + 2]
+    return tuple(kept)
 
 
 def _worker_options(arguments: list[str]) -> dict[str, Any]:

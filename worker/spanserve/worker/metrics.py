@@ -114,6 +114,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
             "Questions of all live tasks of the queue, waiting and leased; every worker tells it.",
         )
         self.queue_leases_lost = counter("queue_leases_lost_total", "Leases that went to another worker.")
+        self.queue_ends_not_brought = counter(
+            "queue_ends_not_brought_total", "Computed tasks given back at the end: Redis did not take them."
+        )
         self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.")
         self.credential_expiry = gauge(
             "credential_expiry_timestamp_seconds",
@@ -231,6 +234,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
     def task_aged(self, end: End, age_s: float) -> None:
         if end.state is not JobState.CANCELLED:
             self._queue_task_seconds[end.lease.number].observe(age_s)
+
+    def ends_not_brought(self, tasks: int) -> None:
+        self.queue_ends_not_brought.inc(tasks)
 
     def breaker_changed(self, *, closed: bool) -> None:
         self.queue_breaker_open.set(not closed)

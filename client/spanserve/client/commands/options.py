@@ -25,7 +25,10 @@ Workers = Annotated[
 Redis = Annotated[
     str | None,
     typer.Option(
-        "--redis", envvar="SPANSERVE_REDIS", help="redis://HOST:PORT/DB, rediss:// for TLS, unix:///PATH."
+        "--redis",
+        envvar="SPANSERVE_REDIS",
+        help="redis://HOST:PORT/DB, rediss:// for TLS, redis+sentinel://HOST,HOST/NAME, redis+cluster://HOST,HOST, "
+        "unix:///PATH.",
     ),
 ]
 Queue = Annotated[str, typer.Option("--queue", envvar="SPANSERVE_QUEUE", help="Name of the queue in Redis.")]

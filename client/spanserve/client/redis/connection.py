@@ -21,9 +21,9 @@ class QueueConnection:
         self.keys = Keys(queue)
         #: For people: which queue, and where. Without a password.
         self.name = f"queue {queue} at {settings.safe_url}"
-        self._calls = settings.connect()
+        self._calls = settings.connect(keys=self.keys)
         # Reads that wait have connections of their own, which may be silent for longer.
-        self._reads = settings.connect(timeout_s=BLOCK_MS / 1000 + CALL_TIMEOUT_S)
+        self._reads = settings.connect(timeout_s=BLOCK_MS / 1000 + CALL_TIMEOUT_S, keys=self.keys)
         self.producer = Producer(self._calls, self.keys)
         #: For events.
         self.listener = Producer(self._reads, self.keys)

@@ -15,7 +15,7 @@ from spanserve.client.redis.dispatch import QueueDispatcher
 from spanserve.client.transport import Described
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
-from spanserve.queue import LONGEST_PAUSE_S, JobId, QueueUnavailable, RedisSettings, WorkerSeen
+from spanserve.queue import LONGEST_PAUSE_S, JobId, QueueUnavailable, RedisSettings, WorkerSeen, patiently
 
 #: Seconds that workers get to say how they are after a run; they do so about every second.
 BEATS_TIMEOUT_S = 3.0
@@ -30,13 +30,18 @@ class RedisTransport:
         settings: where Redis is, and how to get in.
         queue: name of the queue.
         wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
+        tell: called with what is waited for, where nobody else shows it.
     """
 
     unique_names = True
 
-    def __init__(self, settings: RedisSettings, queue: str, wait_s: float) -> None:
+    def __init__(
+        self, settings: RedisSettings, queue: str, wait_s: float, tell: Callable[[str], None] = lambda _: None
+    ) -> None:
         self._connection = QueueConnection(settings, queue)
         self._wait_s = wait_s
+        self._tell = tell
+        self._told = ""
         self._problem = ""
         self._streams: list[QueueStream] = []
 
@@ -48,8 +53,9 @@ class RedisTransport:
     async def answer(self, task: Task) -> TaskResult:
         """Have one task answered, by whichever worker takes it; see `Transport`."""
         timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
+        stream = self.stream(tell=lambda: self._say(stream.shares().removeprefix(", ")))
         try:
-            async with asyncio.timeout(timeout_s), contextlib.aclosing(self.stream().run([task])) as arriving:
+            async with asyncio.timeout(timeout_s), contextlib.aclosing(stream.run([task])) as arriving:
                 found = await anext(arriving)
         except TimeoutError:
             raise Refusal(
@@ -75,6 +81,7 @@ class RedisTransport:
             found = await self.describe()
             if any(worker.ready for worker in found.values()):
                 return found
+            self._say(self._problem)
             if time.monotonic() > give_up:
                 states = [f"{name}: {worker.state_name}" for name, worker in found.items()]
                 reasons = "; ".join(states) or self._problem
@@ -105,17 +112,23 @@ class RedisTransport:
             jobs = [JobId(tenant, run_id, name) for name in names]
         else:
             jobs = [job for stream in self._streams for job in stream.jobs(names)]
-        outcomes = await self._connection.producer.cancel(jobs)
+        outcomes = await patiently(lambda: self._connection.producer.cancel(jobs), self._wait_s)
         found = dict.fromkeys(names, "unknown")
         return found | {job.task_id: outcome for job, outcome in zip(jobs, outcomes, strict=True)}
 
     async def close(self) -> None:
         await self._connection.close()
 
+    def _say(self, problem: str) -> None:
+        """Tell what is waited for, each thing once."""
+        if problem and problem != self._told:
+            self._told = problem
+            self._tell(f"waiting: {problem}")
+
     async def _workers(self) -> list[WorkerSeen]:
         try:
             workers = await self._connection.workers()
-            self._problem = "no worker is alive"
+            self._problem = "" if workers else "no worker is alive"
         except QueueUnavailable as error:
             self._problem = str(error)
             workers = []

@@ -81,8 +81,8 @@ class RedisDoor(Observer):
         self._settings = settings.redis
         self._config = config = settings.config
         self._clock = clock
-        self._redis = settings.redis.connect(timeout_s=BLOCK_MS / 1000 + 5.0)
-        self._control = settings.redis.connect()
+        self._redis = settings.redis.connect(timeout_s=BLOCK_MS / 1000 + 5.0, keys=self.keys)
+        self._control = settings.redis.connect(keys=self.keys)
         self._reader = Consumer(self._redis, self.keys, self.consumer)
         self._writer = Consumer(self._control, self.keys, self.consumer)
         self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
@@ -146,6 +146,9 @@ class RedisDoor(Observer):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if left := await self._finisher.abandon():
+            log.error("ends not brought", tasks=left)
+            self._engine.observers.tell(QueueObserver.ends_not_brought, left)
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.stop)
         self._intake.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import structlog
@@ -21,6 +22,9 @@ from spanserve.queue import (
     QueueUnavailable,
 )
 from spanserve.queue.calls import MAX_PIPELINE
+
+#: Seconds for giving back what could not be brought.
+ABANDON_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +84,14 @@ class Finisher:
         """Give an entry back, leaving so many deliveries behind."""
         self._releases[ref] = held, deliveries
         self._wake()
+
+    async def abandon(self) -> int:
+        """Give back what has ended and could not be brought; returns how many that are. Others compute it again."""
+        left, self._ends = self._ends, []
+        with contextlib.suppress(QueueError, TimeoutError):
+            async with asyncio.timeout(ABANDON_S):
+                await self._consumer.release({end.lease.ref: held.deliveries - 1 for held, end in left})
+        return len(left)
 
     async def run(self) -> None:
         """Send until cancelled."""

@@ -96,7 +96,7 @@ class LeaseKeeper:
     async def _renew_on(self) -> None:
         backoff = Backoff(self._interval_s)
         # Two replies that never come must still leave time for a third try.
-        redis = self._settings.connect(timeout_s=max(self._interval_s / 2, 0.25))
+        redis = self._settings.connect(timeout_s=max(self._interval_s / 2, 0.25), keys=self._keys)
         consumer = Consumer(redis, self._keys, self._consumer)
         renewed, pause = time.monotonic(), self._interval_s
         seen, stalled_s = self._touches, 0.0

@@ -26,5 +26,8 @@ class QueueObserver:
     def task_aged(self, end: End, age_s: float) -> None:
         """A task has ended, so many seconds after it was queued."""
 
+    def ends_not_brought(self, tasks: int) -> None:
+        """The worker goes, and Redis took the ends of so many tasks not in time: they are given back."""
+
     def breaker_changed(self, *, closed: bool) -> None:
         """Claims go on, or are stopped."""

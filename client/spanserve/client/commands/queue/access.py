@@ -15,13 +15,15 @@ from rich.progress import track
 from spanserve.client.commands.options import Json, Queue, Redis
 from spanserve.client.errors import ClientError
 from spanserve.options import application, grouped
-from spanserve.options.terminal import Rows, Terminal
-from spanserve.queue import Keys, RedisSettings
+from spanserve.options.terminal import Rows, Terminal, complain
+from spanserve.queue import Keys, RedisSettings, patiently
 from spanserve.queue.calls import MAX_PIPELINE
 from spanserve.queue.options import RedisLogin
 
 _T = TypeVar("_T")
 
+#: Seconds to wait where Redis is there and refuses: it loads, fails over, or runs a script.
+REFUSAL_S = 30.0
 #: Exit status if something that was asked for could not be done.
 EXIT_NOT_ALL = 1
 
@@ -53,16 +55,16 @@ class QueueAccess:
         object.__setattr__(self, "keys", Keys(self.queue))
 
     def visit(self, work: Callable[[RedisClient, Keys], Awaitable[_T]]) -> _T:
-        """Do something with the queue.
+        """Do something with the queue; again from the start where Redis refuses for a while.
 
         Raises:
             QueueError: Redis is away, or refuses.
         """
 
         async def there() -> _T:
-            redis = self.settings.connect()
+            redis = self.settings.connect(keys=self.keys)
             try:
-                return await work(redis, self.keys)
+                return await patiently(lambda: work(redis, self.keys), REFUSAL_S, complain)
             finally:
                 await redis.aclose()
 

@@ -59,9 +59,10 @@ def replay(*, entries: Entries = None, every: All = False, access: QueueAccess) 
     """Queue dead letters again, their attempts forgotten: once what they died of is mended."""
     _check(entries, every)
 
+    found = dict.fromkeys(entries or (), "gone")
+
     async def work(redis: Redis, keys: Keys) -> dict[str, str]:
         producer = Producer(redis, keys)
-        found = dict.fromkeys(entries or (), "gone")
         chosen = [letter for letter in await _all(redis, keys) if every or letter.entry in found]
         for part in pieces(chosen, "replaying"):
             for letter in part:
@@ -100,13 +101,16 @@ def purge(
         what = "all dead letters" if every else f"{len(entries or ()):,} dead letters"
         typer.confirm(f"Delete {what} of queue {access.keys.name}?", abort=True, err=True)
 
-    async def work(redis: Redis, keys: Keys) -> tuple[int, int]:
-        names = [letter.entry for letter in await _all(redis, keys)] if every else list(entries or ())
-        return len(names), sum(
-            [await purge_dead_letters(redis, keys, part) for part in pieces(names, "deleting")]
-        )
+    deleted = 0
 
-    asked, deleted = access.visit(work)
+    async def work(redis: Redis, keys: Keys) -> int:
+        nonlocal deleted
+        names = [letter.entry for letter in await _all(redis, keys)] if every else list(entries or ())
+        for part in pieces(names, "deleting"):
+            deleted += await purge_dead_letters(redis, keys, part)
+        return len(names)
+
+    asked = max(deleted, access.visit(work))
     access.show({"asked": asked, "deleted": deleted}, f"{deleted:,} of {asked:,} deleted")
     if deleted < asked:
         raise typer.Exit(EXIT_NOT_ALL)

@@ -60,14 +60,16 @@ def cancel(
     if bool(tasks) is every:
         raise ClientError("give the ids of tasks, or --all for those of the run")
 
+    found: dict[str, str] = {}
+
     async def work(redis: Redis, keys: Keys) -> dict[str, str]:
         jobs = [JobId(tenant, run, task) for task in tasks or ()]
         if every:
             jobs = await live_jobs(redis, keys, tenant, run)
-        found: dict[str, str] = {}
+        jobs = [job for job in jobs if job.task_id not in found]
         for part in pieces(jobs, "withdrawing"):
             outcomes = await Producer(redis, keys).cancel(part, "operator")
-            found |= {job.task_id: outcome for job, outcome in zip(part, outcomes, strict=True)}
+            found.update({job.task_id: outcome for job, outcome in zip(part, outcomes, strict=True)})
         return found
 
     outcomes = access.visit(work)
