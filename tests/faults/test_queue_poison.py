@@ -128,15 +128,18 @@ async def claims_no_more(fleet: QueueFleet, worker: WorkerProcess, bad: list[Tas
     return ledger, classes
 
 
-async def test_dead_letters_in_a_row(make_fleet: MakeFleet) -> None:
-    """A worker that brings one task after the other among the dead letters stops to claim, and says so."""
+async def test_garbage_in_a_row(make_fleet: MakeFleet) -> None:
+    """A worker that finds one entry after the other to be no task goes on: what is behind them is answered."""
     fleet = await make_fleet()
     damaged = single_tasks(ALLOWED_OF_TASKS + 1)
     assert {"queued"} == set(await fleet.rig.submit(*damaged))
     for task in damaged:
         fleet.rig.damage(task)
-    _, classes = await claims_no_more(fleet, fleet.worker(), damaged)
-    assert len(damaged) == classes.dead
+    worker = fleet.worker()
+    async with fleet.evaluation(damaged + single_tasks(50, "u")) as evaluation:
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger, unanswered=len(damaged))
+    assert (len(damaged), []) == (classes.dead, worker.records("breaker"))
 
 
 async def test_internal_errors_in_a_row(make_fleet: MakeFleet) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.engine.state import TRANSITIONS, Event, State
+from spanserve.engine.state import STATES, TRANSITIONS, Event, State
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
@@ -58,7 +58,7 @@ def test_transitions() -> None:
     events = [Event(name.strip()) for name in head.strip("|").split("|")[1:]]
     assert list(Event) == events
     table = rows(states)
-    assert sorted(state.value for state in State) == sorted(row[0] for row in table)
+    assert sorted(state.value for state in STATES) == sorted(row[0] for row in table)
     found = {
         (State(row[0]), event): State(cell)
         for row in table
@@ -72,7 +72,7 @@ def test_transitions() -> None:
 def test_states_are_drawn() -> None:
     """Every arrow between two states that the drawing has is a transition, and every state and event is in it."""
     drawn = drawing(section(ARCHITECTURE, "States of a worker"))
-    assert [] == [state.value for state in State if state.value not in drawn]
+    assert [] == [state.value for state in STATES if state.value not in drawn]
     assert [] == [event.value for event in Event if event.value not in drawn]
     for line in drawn.splitlines():
         for event, state in re.findall(r"── ([a-z ]+?) ─+▶ (\w+)", line):

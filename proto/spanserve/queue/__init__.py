@@ -10,7 +10,15 @@ from spanserve.queue.connection import LONGEST_PAUSE_S, RedisSettings
 from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
 from spanserve.queue.dead_letters import DeadLetter, purge_dead_letters, read_dead_letters
 from spanserve.queue.entry import Entry, EntryRef
-from spanserve.queue.errors import NoQueue, NoScript, QueueError, QueueFull, QueueRefusing, QueueUnavailable
+from spanserve.queue.errors import (
+    NoQueue,
+    NoScript,
+    QueueBroken,
+    QueueError,
+    QueueFull,
+    QueueRefusing,
+    QueueUnavailable,
+)
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.overview import Depth, Overview, PendingEntry, live_jobs, overview, pending
 from spanserve.queue.patience import patiently
@@ -39,6 +47,7 @@ __all__ = [
     "Overview",
     "PendingEntry",
     "Producer",
+    "QueueBroken",
     "QueueConfig",
     "QueueError",
     "QueueFull",

@@ -22,7 +22,7 @@ MAX_PIPELINE = 64
 #: Every script there is; see layout.md.
 SCRIPTS = (
     *("provision", "submit", "claim", "reclaim", "renew", "finish", "dead", "release"),
-    *("cancel", "replay", "mark", "unmark", "beat", "leave"),
+    *("cancel", "replay", "purge", "mark", "unmark", "beat", "leave"),
 )
 #: Those that are called by users who may not load any.
 OF_PRODUCERS = ("submit", "cancel")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from typing import Any
 
@@ -12,6 +13,10 @@ from spanserve.queue.calls import Call, evaluate, load_scripts
 from spanserve.queue.connection import guarded
 from spanserve.queue.errors import NoQueue, QueueError
 from spanserve.queue.keys import Keys
+
+#: Lowest value of a setting, where that is not 1, and highest of all; the scripts have the same.
+_LOWEST = {"max_tenant_tasks": 0, "lease_ms": 100}
+_HIGHEST = 10**15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +37,15 @@ class QueueConfig:
     max_tenant_tasks: int = 0
     #: How long a result can be fetched, from the last end of its run.
     result_ttl_ms: int = 24 * 3600 * 1000
+    #: Dead letters kept, and bytes of their tasks; beyond that the oldest go.
+    max_dead_tasks: int = 10_000
+    max_dead_bytes: int = 64 << 20
 
     def __post_init__(self) -> None:
-        lowest = {"max_tenant_tasks": 0, "lease_ms": 100}
         for field in fields(self):
-            value = getattr(self, field.name)
-            if value < lowest.get(field.name, 1):
-                limit = f"at least {lowest.get(field.name, 1)}"
+            value, lowest = getattr(self, field.name), _LOWEST.get(field.name, 1)
+            if not lowest <= value <= _HIGHEST:
+                limit = f"at least {lowest}" if value < lowest else f"at most {_HIGHEST}"
                 raise Refusal.invalid(field.name, "out of range", value=str(value), limit=limit)
 
     @property
@@ -50,8 +57,23 @@ class QueueConfig:
         return tuple(field.name for field in fields(cls))
 
     @classmethod
-    def parse(cls, values: list[Any]) -> QueueConfig:
-        return cls(**{name: int(value) for name, value in zip(cls.names(), values, strict=True)})
+    def parse(cls, values: Sequence[Any]) -> QueueConfig:
+        """As they stand in Redis; what is not a setting, whoever wrote it, counts as the default."""
+        found = {name: _setting(name, value) for name, value in zip(cls.names(), values, strict=True)}
+        return cls(**{name: value for name, value in found.items() if value is not None})
+
+    @classmethod
+    def strange(cls, values: Sequence[bytes | None]) -> list[str]:
+        """Names of those that are there and are no settings."""
+        found = zip(cls.names(), values, strict=True)
+        return [name for name, value in found if value is not None and _setting(name, value) is None]
+
+
+def _setting(name: str, value: bytes | None) -> int | None:
+    if not value or not value.isdigit() or len(value) > len(str(_HIGHEST)):
+        return None
+    number = int(value)
+    return number if _LOWEST.get(name, 1) <= number <= _HIGHEST else None
 
 
 async def provision(redis: Redis, keys: Keys, config: QueueConfig) -> QueueConfig:
@@ -80,7 +102,7 @@ async def read_config(redis: Redis, keys: Keys) -> QueueConfig:
         NoQueue: there is none of this name.
     """
     values = await guarded(lambda: redis.hmget(keys.config, list(QueueConfig.names())))
-    if None in values:
+    if all(value is None for value in values):
         raise NoQueue(f"there is no queue {keys.name}: a worker makes it when it starts")
     return QueueConfig.parse(values)
 

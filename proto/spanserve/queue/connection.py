@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 
 from spanserve.queue.address import Address
-from spanserve.queue.errors import QueueError, QueueFull, QueueRefusing, QueueUnavailable
+from spanserve.queue.errors import QueueBroken, QueueError, QueueFull, QueueRefusing, QueueUnavailable
 from spanserve.queue.keys import Keys
 from spanserve.queue.primary import pool_for
 
@@ -158,6 +158,7 @@ async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: 
     Raises:
         QueueUnavailable: worth another try; as QueueRefusing the server is there.
         QueueFull: at maxmemory.
+        QueueBroken: what the command met is not what it was meant for.
         QueueError: not worth another try.
     """
     running = asyncio.ensure_future(call(*arguments, **named))
@@ -191,4 +192,4 @@ def fault_of(error: BaseException) -> QueueError:
         return QueueRefusing(f"Redis: {error.status_code or type(error).__name__} {text}")
     if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError):
         return QueueUnavailable(f"Redis: {text}")
-    return QueueError(f"Redis: {text}")
+    return QueueBroken(f"Redis: {text}")

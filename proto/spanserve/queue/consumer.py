@@ -9,10 +9,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from spanserve.queue.calls import MAX_PIPELINE, Call, evaluate, evaluate_all
+from spanserve.queue.calls import MAX_PIPELINE, Argument, Call, evaluate, evaluate_all
 from spanserve.queue.connection import guarded
-from spanserve.queue.entry import Entry, EntryRef
+from spanserve.queue.entry import VERSION, Entry, EntryRef
 from spanserve.queue.errors import QueueError
+from spanserve.queue.fields import count_of
 from spanserve.queue.keys import JobId, Keys
 from spanserve.queue.state import GROUP, JobState
 
@@ -40,6 +41,8 @@ class Claimed:
     leftovers: int = 0
     #: Pending but deleted from the stream by somebody: dropped. Always 0 unless an operator interferes.
     trimmed: int = 0
+    #: In a version that this consumer does not know: they wait for one that does.
+    foreign: int = 0
     #: Where nothing was there to claim: the last entry of each stream, for `wait`.
     last: tuple[str, ...] = ()
 
@@ -82,6 +85,8 @@ class Consumer:
         self._redis: Any = redis  # its types are unions over all its modes
         self.keys = keys
         self.name = name
+        #: Where the next look for leases that have run out goes on in each stream.
+        self._starts = ["-", "-"]
 
     async def claim(self, count: int, share: int, suspects: int = MANY) -> Claimed:
         """Lease entries: released ones first, then up to `share` interactive ones, then bulk.
@@ -90,18 +95,21 @@ class Consumer:
             suspects: of these, at most so many that were delivered twice before.
         """
         reply = await evaluate(
-            self._redis, Call("claim", self.keys.streams, (self.name, count, share, self.keys.tag, suspects))
+            self._redis,
+            Call("claim", self.keys.streams, (self.name, count, share, self.keys.tag, suspects, VERSION)),
         )
         last = tuple(entry.decode() for entry in reply[3])
-        return Claimed([Entry.parse(entry) for entry in reply[0]], reply[1], reply[2], last=last)
+        entries = [Entry.parse(entry) for entry in reply[0]]
+        return Claimed(entries, reply[1], reply[2], foreign=reply[4], last=last)
 
     async def reclaim(self, count: int, suspects: int = MANY) -> Claimed:
         """Lease entries of others whose lease has run out; `suspects` as for `claim`."""
         keys = (*self.keys.streams, self.keys.config)
-        reply = await evaluate(
-            self._redis, Call("reclaim", keys, (self.name, count, self.keys.tag, suspects))
-        )
-        return Claimed([Entry.parse(entry) for entry in reply[0]], *reply[1:])
+        arguments: list[Argument] = [self.name, count, self.keys.tag, suspects, VERSION, *self._starts]
+        reply = await evaluate(self._redis, Call("reclaim", keys, arguments))
+        self._starts = [start.decode() for start in reply[4]]
+        entries = [Entry.parse(entry) for entry in reply[0]]
+        return Claimed(entries, reply[1], reply[2], trimmed=reply[3], foreign=reply[5])
 
     async def wait(self, last: Sequence[str], block_ms: int) -> None:
         """Return when there is an entry behind the `last` ones, or after a while. Leases nothing."""
@@ -198,7 +206,15 @@ class Consumer:
 
     async def questions(self) -> int:
         """Questions of all live tasks of the queue, waiting and leased."""
-        return int(await guarded(lambda: self._redis.hget(self.keys.load, "questions")) or 0)
+        return count_of(await guarded(lambda: self._redis.hget(self.keys.load, "questions")))
+
+    async def dead_letters(self) -> tuple[int, int, int]:
+        """How many dead letters there are, their bytes, and how many were dropped because there were too many."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.xlen(self.keys.dead)
+        pipeline.hmget(self.keys.dead_load, "bytes", "dropped")
+        length, (bytes_, dropped) = await guarded(pipeline.execute)
+        return length, count_of(bytes_), count_of(dropped)
 
     async def server_time_s(self) -> float:
         """Unix time of the server in seconds: what ids of entries are made from."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from spanserve.queue.calls import Call, evaluate
 from spanserve.queue.config import read_config
 from spanserve.queue.connection import guarded
 from spanserve.queue.fields import count_of, text_of
@@ -49,10 +50,11 @@ async def read_dead_letters(redis: Redis, keys: Keys, count: int, after: str = "
 
 async def purge_dead_letters(redis: Redis, keys: Keys, entries: Sequence[str]) -> int:
     """Delete dead letters for good; returns how many were there."""
-    if not entries:
-        return 0
-    client: Any = redis
-    return int(await guarded(lambda: client.xdel(keys.dead, *entries)))
+    return (
+        int(await evaluate(redis, Call("purge", (keys.dead, keys.dead_load), tuple(entries))))
+        if entries
+        else 0
+    )
 
 
 def _letter(entry: bytes, fields: dict[bytes, bytes], now_ms: int) -> DeadLetter:

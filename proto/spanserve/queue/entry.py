@@ -62,10 +62,6 @@ class Entry:
         return EntryRef(self.number, self.id)
 
     @property
-    def known_version(self) -> bool:
-        return self.version == VERSION
-
-    @property
     def suspect(self) -> bool:
         """Whether those who had it before may have died of it."""
         return self.deliveries >= SUSPECT or self.ran > 0
@@ -76,6 +72,8 @@ class Entry:
         Raises:
             Refusal: it is damaged, malformed, or not the task of this job.
         """
+        if self.version != VERSION:  # those of other workers wait elsewhere: this is none
+            raise Refusal.invalid("v", "is not a version of the layout", value=self.version[:32])
         if self.crc != crc_of(self.data):
             raise Refusal(ErrorCode.INTERNAL, "the entry is damaged", field="crc", value=self.crc)
         task = Task.from_bytes(self.data)

@@ -9,6 +9,10 @@ class QueueError(SpanserveError):
     """The queue cannot be used as asked. Says what is in the way."""
 
 
+class QueueBroken(QueueError):
+    """What stands under the keys of the queue is not one: somebody has written it by hand. Concerns no other queue."""
+
+
 class QueueUnavailable(QueueError):
     """Redis did not answer, or not yet: worth another try. Whether the call had its effect is unknown."""
 

@@ -58,6 +58,7 @@ class Keys:
         #: In the order of the classes 1 and 2.
         self.streams = (f"{self.tag}:interactive", f"{self.tag}:bulk")
         self.dead = f"{self.tag}:dead"
+        self.dead_load = f"{self.tag}:dead:load"
         self.load = f"{self.tag}:load"
         self.workers = f"{self.tag}:workers"
 

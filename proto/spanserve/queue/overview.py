@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 from redis import exceptions
 from redis.asyncio import Redis
 
 from spanserve.queue.config import QueueConfig, read_config
 from spanserve.queue.connection import guarded
-from spanserve.queue.errors import NoQueue
+from spanserve.queue.errors import NoQueue, QueueError, QueueUnavailable
 from spanserve.queue.fields import count_of, text_of
 from spanserve.queue.keys import CLASSES, JobId, Keys
 from spanserve.queue.registry import WorkerSeen, workers_seen
-from spanserve.queue.state import GROUP, RELEASED
+from spanserve.queue.state import GROUP, OF_VERSION, RELEASED
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class Depth:
     leased: int
     #: Milliseconds that the oldest waiting task has been in the queue; None without one.
     oldest_ms: int | None
+    #: Of those that wait, the ones in versions of the layout that no worker has known: version -> tasks.
+    foreign: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +44,16 @@ class Overview:
     #: Bytes and questions of all live tasks.
     bytes: int
     questions: int
-    #: Dead letters.
+    #: Dead letters, their bytes, and those that went because there were too many.
     dead: int
+    dead_bytes: int
+    dead_dropped: int
     workers: tuple[WorkerSeen, ...]
     #: Bytes that Redis uses, and may use (0: no limit); None where this user may not ask.
     used_memory: int | None
     max_memory: int | None
+    #: What somebody has broken, a sentence each.
+    troubles: tuple[str, ...] = ()
 
     @property
     def waiting(self) -> int:
@@ -78,23 +87,54 @@ async def overview(redis: Redis, keys: Keys) -> Overview:
         QueueError: see `guarded`.
     """
     client: Any = redis
-    config = await read_config(redis, keys)
+    troubles: list[str] = []
+
+    async def part(key: str, call: Callable[[], Awaitable[_T]], otherwise: _T) -> _T:
+        """What can be read of a key; of one that somebody has replaced nothing, which is trouble to tell of."""
+        try:
+            return await guarded(call)
+        except QueueUnavailable:
+            raise
+        except QueueError as error:
+            if "WRONGTYPE" in str(error):
+                troubles.append(f"{key} is not what it should be: somebody has written it by hand")
+            elif "no such key" not in str(error):
+                raise
+            return otherwise
+
+    nothing: list[bytes | None] = [None] * len(QueueConfig.names())
+    values = await part(keys.config, lambda: client.hmget(keys.config, list(QueueConfig.names())), nothing)
+    if not troubles and values == nothing:
+        await read_config(redis, keys)  # which says so
+    strange = QueueConfig.strange(values)
+    troubles += [f"{name} in {keys.config} is not a setting; the default counts" for name in strange]
     now_ms = await server_ms(redis)
     depths = [
-        await _depth(client, priority.name.lower(), keys.stream(number), now_ms)
+        await part(
+            keys.stream(number),
+            partial(_depth, client, priority.name.lower(), keys.stream(number), now_ms),
+            Depth(name=priority.name.lower(), waiting=0, leased=0, oldest_ms=None),
+        )
         for priority, number in CLASSES.items()
     ]
-    bytes_, questions = await guarded(lambda: client.hmget(keys.load, "bytes", "questions"))
+    none: list[bytes | None] = [None, None]
+    bytes_, questions = await part(keys.load, lambda: client.hmget(keys.load, "bytes", "questions"), none)
+    dead_bytes, dropped = await part(
+        keys.dead_load, lambda: client.hmget(keys.dead_load, "bytes", "dropped"), none
+    )
     memory = await _memory(client)
     return Overview(
-        config=config,
+        config=QueueConfig.parse(values),
         depths=tuple(depths),
         bytes=count_of(bytes_),
         questions=count_of(questions),
-        dead=await guarded(lambda: client.xlen(keys.dead)),
-        workers=tuple(await workers_seen(redis, keys)),
+        dead=await part(keys.dead, lambda: client.xlen(keys.dead), 0),
+        dead_bytes=count_of(dead_bytes),
+        dead_dropped=count_of(dropped),
+        workers=tuple(await part(keys.workers, partial(workers_seen, redis, keys), [])),
         used_memory=memory.get("used_memory"),
         max_memory=memory.get("maxmemory"),
+        troubles=tuple(troubles),
     )
 
 
@@ -112,7 +152,8 @@ async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
         stream = keys.stream(number)
         # Those given back are pending too, of a consumer that is nobody.
         leases = await guarded(client.xpending_range, stream, GROUP, "-", "+", count)
-        leases = [lease for lease in leases if lease["consumer"] != RELEASED.encode()]
+        aside = RELEASED.encode(), OF_VERSION.encode()
+        leases = [lease for lease in leases if not lease["consumer"].startswith(aside)]
         pipeline = client.pipeline(transaction=False)
         for lease in leases:
             pipeline.xrange(stream, lease["message_id"], lease["message_id"])
@@ -174,7 +215,12 @@ async def _depth(client: Any, name: str, stream: str, now_ms: int) -> Depth:
     summary = await guarded(client.xpending, stream, GROUP)
     held = {holder["name"]: holder["pending"] for holder in summary["consumers"] or ()}
     released = held.get(RELEASED.encode(), 0)
-    leased = summary["pending"] - released
+    foreign = {
+        text_of(name).removeprefix(OF_VERSION): count
+        for name, count in held.items()
+        if name.startswith(OF_VERSION.encode()) and count
+    }
+    leased = summary["pending"] - released - sum(foreign.values())
     oldest = []
     if released:
         first = await guarded(client.xpending_range, stream, GROUP, "-", "+", 1, RELEASED)
@@ -186,6 +232,7 @@ async def _depth(client: Any, name: str, stream: str, now_ms: int) -> Depth:
         waiting=max(0, length - leased),
         leased=leased,
         oldest_ms=max(0, now_ms - min(oldest)) if oldest else None,
+        foreign=foreign,
     )
 
 

@@ -8,6 +8,8 @@ import enum
 GROUP = "workers"
 #: Consumer that holds what was given back, until a worker claims it; see layout.md.
 RELEASED = "released"
+#: Consumers that stand for workers that know a version begin with it; they hold what is in that version.
+OF_VERSION = "version:"
 #: From this delivery on a task is a suspect: whoever had it before may have died of it.
 SUSPECT = 3
 

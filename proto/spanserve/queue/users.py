@@ -62,7 +62,7 @@ ROLES: Final = {
     ),
     # Looks after queues: spanserve queue. ACL LOAD takes up new passwords, PING is for health checks.
     "admin": Role(
-        ("cancel", "replay"),
+        ("cancel", "replay", "purge"),
         (
             *("script|load", "info", "ping", "acl|load"),
             *_RECORDS,

@@ -54,7 +54,7 @@ def run_by(script: str) -> set[str]:
     """Commands in a script, its prelude included."""
     folder = files("spanserve.queue") / "scripts"
     body = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", script))
-    found = re.findall(r"redis\.call\('(\w+)'(?:, '(\w+)')?|\{ '(XCLAIM)'", body)
+    found = re.findall(r"redis\.p?call\('(\w+)'(?:, '(\w+)')?|\{ '(XCLAIM)'", body)
     return {
         f"{command}|{first}".lower() if command in CONTAINERS else (command or built).lower()
         for command, first, built in found

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from spanserve.contract import Priority, Refusal
-from spanserve.queue import Entry, JobId, JobState
+from spanserve.queue import Entry, JobId, JobState, consumer, overview
 from tests.kit.queue_rig import LEASE_MS, QueueRig, lease_of, queued_task
 
 
@@ -22,12 +22,12 @@ async def test_entry(rig: QueueRig) -> None:
     claimed = await rig.consumer().claim(8, 8)
     (entry,) = claimed.entries
     assert task == entry.task()
-    assert (1, 1, None, False, True) == (
+    assert (1, 1, None, False, "1") == (
         entry.number,
         entry.deliveries,
         entry.remaining_ms,
         entry.cancelled,
-        entry.known_version,
+        entry.version,
     )
     assert (0, 0, 0) == (claimed.orphans, claimed.leftovers, claimed.trimmed)
     assert ("a", 1) == rig.owner(lease_of(entry))
@@ -143,15 +143,44 @@ async def test_damaged(rig: QueueRig) -> None:
         entry.task()
 
 
-async def test_another_version(rig: QueueRig) -> None:
-    """An entry of a version that this package does not speak says so, and can be given back as it was."""
+async def test_another_version(rig: QueueRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry in a version that a consumer does not know waits aside, uncharged, for one that does."""
+    tasks = [queued_task(name) for name in ("new", "known")]
+    await rig.submit(*tasks)
+    rig.damage(tasks[0], v="2")
+    claimed = await rig.consumer().claim(8, 8)
+    assert ["known"] == [entry.job.task_id for entry in claimed.entries]
+    assert 1 == claimed.foreign
+    again = await rig.consumer("b").claim(8, 8)
+    assert ([], 0) == (again.entries, again.foreign)
+    assert {"2": 1} == (await overview(rig.redis, rig.keys)).depths[1].foreign
+    monkeypatch.setattr(consumer, "VERSION", "2")
+    (entry,) = (await rig.consumer("newer").claim(8, 8)).entries
+    assert ("new", 1, "2") == (entry.job.task_id, entry.deliveries, entry.version)
+
+
+async def test_another_version_is_no_wall(rig: QueueRig) -> None:
+    """Behind hundreds of entries in another version whose lease has run out, one of a dead worker is found."""
+    await rig.submit(*(queued_task(f"t{n}") for n in range(600)))
+    mine = await rig.claimed("dead", 600)
+    for one in mine[:-1]:
+        rig.plain.xclaim(rig.keys.stream(2), "workers", "version:7", 0, [one.entry], justid=True)
+    for one in mine:
+        rig.age(one)
+    other = rig.consumer("other")
+    found = []
+    for _ in range(3):
+        found += (await other.reclaim(8)).entries
+    assert [mine[-1].entry] == [entry.id for entry in found]
+
+
+async def test_a_version_that_is_none(rig: QueueRig) -> None:
+    """An entry whose version cannot be one is given out, and is no task."""
     await rig.submit(queued_task())
-    rig.damage(queued_task(), v="2")
+    rig.damage(queued_task(), v="next")
     (entry,) = (await rig.consumer().claim(8, 8)).entries
-    assert not entry.known_version
-    assert await rig.release(lease_of(entry), entry.deliveries - 1) is True
-    (again,) = (await rig.consumer("b").claim(8, 8)).entries
-    assert (1, "2") == (again.deliveries, again.version)
+    with pytest.raises(Refusal, match="not a version"):
+        entry.task()
 
 
 async def test_wait(rig: QueueRig) -> None:

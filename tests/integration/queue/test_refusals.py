@@ -69,7 +69,7 @@ async def test_the_end_of_a_worker(
         made.engine.engine.resume([])  # looks at its slots
         await eventually(made.engine.engine.idle.is_set)
         await made.door.close("the test ends")
-        assert 1 == made.engine.metrics.queue_ends_not_brought._value.get()
+        assert 1 == made.engine.metrics.queue_ends_not_brought.labels("q")._value.get()
     refuse(refusing, 0)
     assert "queued" == refusing.state(queued_task("t"))
 

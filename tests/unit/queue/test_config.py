@@ -23,6 +23,8 @@ OUT_OF_RANGE = {
     "max_bytes": 0,
     "max_tenant_tasks": -1,
     "result_ttl_ms": 0,
+    "max_dead_tasks": 0,
+    "max_dead_bytes": 0,
 }
 
 
@@ -37,3 +39,10 @@ def test_out_of_range(name: str) -> None:
 def test_names() -> None:
     """Every setting has a place of its own in what scripts are given."""
     assert set(OUT_OF_RANGE) == set(QueueConfig.names())
+
+
+def test_by_hand() -> None:
+    """A setting that is not one counts as the default, and is named."""
+    values = [b"abc", b"1", b"-5", b"", None, b"9" * 40, b"7"]
+    assert QueueConfig(max_tasks=1, max_dead_bytes=7) == QueueConfig.parse(values)
+    assert ["lease_ms", "max_bytes", "max_tenant_tasks", "max_dead_tasks"] == QueueConfig.strange(values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import exceptions
 
-from spanserve.queue import QueueError, QueueRefusing, QueueUnavailable
+from spanserve.queue import QueueBroken, QueueError, QueueRefusing, QueueUnavailable
 from spanserve.queue.connection import fault_of
 
 PASSING = (
@@ -44,7 +44,7 @@ def test_passing_classes(kind: str) -> None:
 def test_lasting(text: str) -> None:
     """What no waiting mends is not waited out."""
     fault = fault_of(exceptions.ResponseError(text))
-    assert type(fault) is QueueError
+    assert type(fault) is QueueBroken
 
 
 def test_nobody_there() -> None:

@@ -73,7 +73,7 @@ def test_job_of_a_task() -> None:
 def test_the_page() -> None:
     """layout.md names the keys that may stay for good, and they are few."""
     patterns = documented_keys()
-    assert {":config", ":interactive", ":bulk", ":dead", ":load"} == {
+    assert {":config", ":interactive", ":bulk", ":dead", ":dead:load", ":load"} == {
         name for name, lasting in patterns.items() if lasting
     }
     assert {":job:.*", ":tenant:.*", ":workers"} <= set(patterns)

@@ -46,5 +46,5 @@ def test_queue_tasks_by_class(number: int, priority: str) -> None:
     metrics = Metrics()
     lease = Lease(number, "1-0", JobId("default", "run", "t"))
     for state, seconds in ((JobState.DONE, 2.0), (JobState.DEAD, 3.0), (JobState.CANCELLED, 9.0)):
-        metrics.task_aged(End(lease, state, b""), seconds)
+        metrics.task_aged("q", End(lease, state, b""), seconds)
     assert (2, 5.0) == observed(metrics, "spanserve_queue_task_seconds", priority)

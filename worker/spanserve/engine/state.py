@@ -9,7 +9,7 @@ import structlog
 from spanserve.contract.state import State
 from spanserve.engine.observer import Observer, Observers
 
-__all__ = ["TRANSITIONS", "Event", "Lifecycle", "State"]
+__all__ = ["STATES", "TRANSITIONS", "Event", "Lifecycle", "State"]
 
 log = structlog.get_logger(__name__)
 
@@ -21,15 +21,14 @@ class Event(enum.Enum):
     PROVEN = "proven"
     #: The device host has died, or is in doubt.
     DEVICE_LOST = "device lost"
-    #: Too many tasks end by faults.
-    DOUBTED = "doubted"
-    #: A task ended well again.
-    TRUSTED = "trusted"
     #: Told to stop; nothing new is taken.
     STOPPED = "stopped"
     #: The device, or the worker around it, is of no use any more.
     GAVE_UP = "gave up"
 
+
+#: Those that a worker can be in. SUSPECT is a word of workers of the release before, whose readiness a queue could end.
+STATES = tuple(state for state in State if state is not State.SUSPECT)
 
 #: Every change of state there is. What has no entry changes nothing: a device that dies while the worker drains is
 #: restarted, and the worker drains on. Drawn in docs/architecture.md.
@@ -37,10 +36,8 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.STARTING, Event.PROVEN): State.READY,
     (State.READY, Event.DEVICE_LOST): State.RECOVERING,
     (State.RECOVERING, Event.PROVEN): State.READY,
-    (State.READY, Event.DOUBTED): State.SUSPECT,
-    (State.SUSPECT, Event.TRUSTED): State.READY,
-    **{(state, Event.STOPPED): State.DRAINING for state in State if state is not State.FAILED},
-    **{(state, Event.GAVE_UP): State.FAILED for state in State},
+    **{(state, Event.STOPPED): State.DRAINING for state in STATES if state is not State.FAILED},
+    **{(state, Event.GAVE_UP): State.FAILED for state in STATES},
 }
 
 

@@ -35,7 +35,7 @@ Examples:
   spanserve worker --bundle ./bert.bundle --listen unix:/run/w.sock --listen '0.0.0.0:50051?tls&tokens' \\
       --tls-cert w.crt --tls-key w.key --tokens ./tokens
   spanserve worker --device 'sim:fixed?latency_ms=20' --metrics 127.0.0.1:9100
-  spanserve worker --bundle ./bert.bundle --redis redis://queue.internal:6379 --queue squad
+  spanserve worker --bundle ./bert.bundle --redis redis://queue.internal:6379 --queue squad --queue urgent=4
   spanserve worker --bundle ./bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
 \b
 Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or bundle, 70 device failed.
@@ -87,10 +87,11 @@ def worker(
             reflection=reflection,
             drain_delay_s=draining.drain_delay,
         ),
-        queue=None
+        queues=()
         if redis is None
-        else QueueSettings(
-            redis=redis, queue=queue.queue, config=QueueConfig(lease_ms=round(queue.lease * 1000))
+        else tuple(
+            QueueSettings.parse(text, redis, QueueConfig(lease_ms=round(queue.lease * 1000)))
+            for text in queue.queue or ["default"]
         ),
         metrics_listen=let_in.listener("metrics", listening.metrics, plain=True)
         if listening.metrics

@@ -9,6 +9,7 @@ from spanserve.doors.door import Door, Inside
 from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.redis.credentials import credentials
 from spanserve.doors.redis.door import RedisDoor
+from spanserve.doors.redis.doors import RedisDoors
 from spanserve.doors.watched import Watched
 from spanserve.worker.settings import Settings
 
@@ -22,8 +23,10 @@ def grpc_door(inside: Inside, settings: Settings) -> Door:
 
 
 def redis_door(inside: Inside, settings: Settings) -> Door | None:
-    """Only where a queue was named."""
-    return None if settings.queue is None else RedisDoor(inside, settings.queue)
+    """Only where a Redis was named."""
+    if not settings.queues:
+        return None
+    return RedisDoors([RedisDoor(inside, queue) for queue in settings.queues])
 
 
 def files_of_doors(settings: Settings) -> list[Watched[Any]]:
@@ -32,7 +35,7 @@ def files_of_doors(settings: Settings) -> list[Watched[Any]]:
     Raises:
         SettingsError: one cannot be read or used.
     """
-    return credentials(settings.queue.redis) if settings.queue is not None else []
+    return credentials(settings.queues[0].redis) if settings.queues else []  # all are on one Redis
 
 
 #: In the order in which they are opened and closed.

@@ -101,23 +101,40 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
             ),
             "priority",
         )
-        self.queue_claimed = counter("queue_claimed_total", "Tasks leased from the queue.", "how")
+        self.queue_claimed = counter("queue_claimed_total", "Tasks leased from the queue.", "queue", "how")
         self.queue_ended = counter(
-            "queue_ended_total", "Ends brought to the queue, and what it said.", "state", "outcome"
+            "queue_ended_total", "Ends brought to the queue, and what it said.", "queue", "state", "outcome"
         )
         self.queue_put_aside = counter(
-            "queue_put_aside_total", "Entries of the queue that were no work.", "kind"
+            "queue_put_aside_total",
+            "Entries of the queue that were no work, or in another version.",
+            "queue",
+            "kind",
         )
-        self.queue_held = gauge("queue_held_tasks", "Tasks leased to this worker.")
+        self.queue_held = gauge("queue_held_tasks", "Tasks leased to this worker.", "queue")
         self.queue_questions = gauge(
             "queue_questions",
             "Questions of all live tasks of the queue, waiting and leased; every worker tells it.",
+            "queue",
         )
-        self.queue_leases_lost = counter("queue_leases_lost_total", "Leases that went to another worker.")
+        self.queue_leases_lost = counter(
+            "queue_leases_lost_total", "Leases that went to another worker.", "queue"
+        )
         self.queue_ends_not_brought = counter(
-            "queue_ends_not_brought_total", "Computed tasks given back at the end: Redis did not take them."
+            "queue_ends_not_brought_total",
+            "Computed tasks given back at the end: Redis did not take them.",
+            "queue",
         )
-        self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.")
+        self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.", "queue")
+        self.queue_broken = gauge(
+            "queue_broken", "1 while the queue cannot be used; the worker serves on.", "queue"
+        )
+        self.queue_dead = gauge(
+            "queue_dead_letters", "Dead letters there are; every worker tells it.", "queue"
+        )
+        self.queue_dead_dropped = gauge(
+            "queue_dead_letters_dropped", "Dead letters that went because there were too many.", "queue"
+        )
         self.credential_expiry = gauge(
             "credential_expiry_timestamp_seconds",
             "When a certificate, client CA, token or name is let in no more, the nearest hundred.",
@@ -128,11 +145,6 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         )
         self.denied = counter("denied_calls_total", "Calls that were not let in, by reason.", "reason")
         # There from the start: what appears with its first 1 is no increase to Prometheus.
-        for state in JobState:
-            if state is not JobState.QUEUED:
-                self.queue_ended.labels(state.value, "ok")
-        for kind in ("orphan", "leftover", "trimmed"):
-            self.queue_put_aside.labels(kind)
         for reason in DENIALS:
             self.denied.labels(reason)
         self._task_seconds = {p: self.task_seconds.labels(p.name.lower()) for p in Priority}
@@ -213,30 +225,52 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
     def call_ended(self, cause: str) -> None:
         self.calls_ended.labels(cause).inc()
 
-    def tasks_claimed(self, claimed: Claimed, how: str) -> None:
-        self.queue_claimed.labels(how).inc(len(claimed.entries))
-        self.queue_put_aside.labels("orphan").inc(claimed.orphans)
-        self.queue_put_aside.labels("leftover").inc(claimed.leftovers)
-        self.queue_put_aside.labels("trimmed").inc(claimed.trimmed)
+    def queue_opened(self, queue: str) -> None:
+        for state in JobState:
+            if state is not JobState.QUEUED:
+                self.queue_ended.labels(queue, state.value, "ok")
+        for kind in ("orphan", "leftover", "trimmed", "version"):
+            self.queue_put_aside.labels(queue, kind)
+        for metric in (
+            self.queue_leases_lost,
+            self.queue_ends_not_brought,
+            self.queue_breaker_open,
+            self.queue_broken,
+        ):
+            metric.labels(queue)
 
-    def tasks_held(self, tasks: int) -> None:
-        self.queue_held.set(tasks)
+    def tasks_claimed(self, queue: str, claimed: Claimed, how: str) -> None:
+        self.queue_claimed.labels(queue, how).inc(len(claimed.entries))
+        self.queue_put_aside.labels(queue, "orphan").inc(claimed.orphans)
+        self.queue_put_aside.labels(queue, "leftover").inc(claimed.leftovers)
+        self.queue_put_aside.labels(queue, "trimmed").inc(claimed.trimmed)
+        self.queue_put_aside.labels(queue, "version").inc(claimed.foreign)
 
-    def queue_seen(self, questions: int) -> None:
-        self.queue_questions.set(questions)
+    def tasks_held(self, queue: str, tasks: int) -> None:
+        self.queue_held.labels(queue).set(tasks)
 
-    def lease_lost(self) -> None:
-        self.queue_leases_lost.inc()
+    def queue_seen(self, queue: str, questions: int) -> None:
+        self.queue_questions.labels(queue).set(questions)
 
-    def task_ended(self, end: End, outcome: Ended | None) -> None:
-        self.queue_ended.labels(end.state.value, outcome or "refused").inc()
+    def lease_lost(self, queue: str) -> None:
+        self.queue_leases_lost.labels(queue).inc()
 
-    def task_aged(self, end: End, age_s: float) -> None:
+    def task_ended(self, queue: str, end: End, outcome: Ended | None) -> None:
+        self.queue_ended.labels(queue, end.state.value, outcome or "refused").inc()
+
+    def task_aged(self, queue: str, end: End, age_s: float) -> None:
         if end.state is not JobState.CANCELLED:
             self._queue_task_seconds[end.lease.number].observe(age_s)
 
-    def ends_not_brought(self, tasks: int) -> None:
-        self.queue_ends_not_brought.inc(tasks)
+    def ends_not_brought(self, queue: str, tasks: int) -> None:
+        self.queue_ends_not_brought.labels(queue).inc(tasks)
 
-    def breaker_changed(self, *, closed: bool) -> None:
-        self.queue_breaker_open.set(not closed)
+    def dead_letters_seen(self, queue: str, tasks: int, dropped: int) -> None:
+        self.queue_dead.labels(queue).set(tasks)
+        self.queue_dead_dropped.labels(queue).set(dropped)
+
+    def trouble_changed(self, queue: str, *, well: bool) -> None:
+        self.queue_broken.labels(queue).set(not well)
+
+    def breaker_changed(self, queue: str, *, closed: bool) -> None:
+        self.queue_breaker_open.labels(queue).set(not closed)

@@ -157,7 +157,7 @@ class AccessOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
-    """The queue that tasks are taken from as well."""
+    """The queues that tasks are taken from as well."""
 
     redis: Annotated[
         str,
@@ -165,7 +165,14 @@ class QueueOptions:
             envvar="SPANSERVE_REDIS", help="redis:// or rediss:// address to take tasks from as well."
         ),
     ] = ""
-    queue: Annotated[str, typer.Option(envvar="SPANSERVE_QUEUE", help="Name of the queue there.")] = "default"
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SPANSERVE_QUEUE",
+            help="Name of the queue there, repeat for several (in the variable with blanks between them); NAME=WEIGHT "
+            "for more or less than others. Default: default.",
+        ),
+    ] = None
     lease: Annotated[
         float,
         typer.Option(envvar="SPANSERVE_LEASE", help="Seconds a lease lasts, if this worker makes the queue."),

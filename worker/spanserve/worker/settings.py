@@ -28,8 +28,8 @@ class Settings:
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
     #: Who is let in, on every listener.
     access: AccessSettings = field(default_factory=AccessSettings)
-    #: Queue to take tasks from as well; None for gRPC alone.
-    queue: QueueSettings | None = None
+    #: Queues to take tasks from as well, all of different names; none for gRPC alone.
+    queues: tuple[QueueSettings, ...] = ()
     #: Where the pages for Prometheus and probes are; None for none.
     metrics_listen: Listener | None = None
     #: Largest batch; None for the bundle's.
@@ -48,6 +48,10 @@ class Settings:
     exit_with_parent: int | None = None
 
     def __post_init__(self) -> None:
+        names = [queue.queue for queue in self.queues]
+        for name in names:
+            if names.count(name) > 1:
+                raise SettingsError(f"queue {name} is named {names.count(name)} times")
         if self.slots < 0:
             raise SettingsError(f"slots is {self.slots}: a device needs at least 1, or 0 to have it decided")
         if self.max_batch_size is not None and self.max_batch_size < 1:

@@ -4,8 +4,8 @@ local keys = job_keys()
 local record = record_of(keys)
 if not record then return { 'unknown' } end
 if record.state ~= 'queued' then return { 'ended', record.state } end
-local owner = lease(record.stream, record.entry)
-if owner and owner ~= RELEASED then
+local owner = record.entry and lease(record.stream, record.entry)
+if owner and owner ~= RELEASED and not of_version(owner) then
   redis.call('HDEL', keys.job, 'cancel') -- first: it is allowed at maxmemory
   redis.call('HSET', keys.job, 'cancel', 1)
   return { 'flagged' }

@@ -1,12 +1,20 @@
--- Lease entries: released ones first, then new ones, up to `share` interactive ones before bulk.
--- KEYS: interactive, bulk. ARGV: consumer, how many, share, tag, how many suspects
-local me, count, share, tag, suspects = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5] or ARGV[2])
-local sorted, take = sorter(tag, KEYS, me)
-local taken = 0
+-- Lease entries: released ones first, then new ones, up to `share` interactive ones before bulk. Those in a version that the
+-- consumer does not know wait aside for one that does.
+-- KEYS: interactive, bulk. ARGV: consumer, how many, share, tag, how many suspects, version
+local me, count, share, tag, suspects, version = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local taken, foreign = 0, 0
+
+local function aside(class, entry, its, deliveries)
+  redis.call('XCLAIM', KEYS[class], GROUP, OF_VERSION .. its, 0, entry, 'RETRYCOUNT', deliveries - 1, 'JUSTID')
+  foreign = foreign + 1
+end
+
+local sorted, take = sorter(tag, KEYS, me, version, aside)
 
 for class, stream in ipairs(KEYS) do
-  if taken < count then
-    for _, pending in ipairs(redis.call('XPENDING', stream, GROUP, '-', '+', 2 * count + 64, RELEASED)) do
+  for _, holder in ipairs({ RELEASED, OF_VERSION .. version }) do
+    local found = taken < count and redis.call('XPENDING', stream, GROUP, '-', '+', 2 * count + 64, holder) or {}
+    for _, pending in ipairs(found) do
       local id, deliveries = pending[1], pending[4]
       local entry = redis.call('XRANGE', stream, id, id)[1]
       local suspect = deliveries + 1 >= SUSPECT
@@ -45,4 +53,5 @@ if taken == 0 then
     sorted[4][i] = fields_of(redis.call('XINFO', 'STREAM', stream))['last-generated-id']
   end
 end
+sorted[5] = foreign
 return sorted

@@ -8,5 +8,5 @@ if refused then return refused end
 local _, deliveries = lease(record.stream, entry)
 local found = redis.call('XRANGE', record.stream, entry, entry)[1]
 finish(keys, record, entry, 'dead', me, blob)
-bury(keys.dead, fields_of(found and found[2] or {}), reason, me, model, deliveries)
+bury(keys, fields_of(found and found[2] or {}), reason, me, model, deliveries)
 return { 'ok' }

@@ -8,6 +8,7 @@ local record = record_of(keys)
 
 -- An entry is alive if a worker holds it or one is going to be given it.
 local function alive()
+  if not record.entry then return false end
   if #redis.call('XRANGE', record.stream, record.entry, record.entry) == 0 then return false end
   if lease(record.stream, record.entry) then return true end
   local group = fields_of(redis.call('XINFO', 'GROUPS', record.stream)[1])
@@ -20,11 +21,18 @@ local function alive()
   return ms > last_ms or (ms == last_ms and sequence > last_sequence)
 end
 
-local function add()
+local function queue()
   return redis.call('XADD', stream, '*', 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions',
     questions)
 end
 
+-- All is looked at before the first write, whoever calls.
+if class ~= '1' and class ~= '2' then return redis.error_reply('ERR class is not 1 or 2') end
+if not string.match(questions, '^[1-9]%d?%d?$') then return redis.error_reply('ERR questions is not a number from 1 to 999') end
+if timeout_ms ~= '' and not (string.match(timeout_ms, '^%d+$') and #timeout_ms <= 9) then
+  return redis.error_reply('ERR timeout_ms is not a number of milliseconds below 10^9')
+end
+if not string.match(version, VERSIONS) then return redis.error_reply('ERR version is not a number from 1 to 999') end
 if not string.match(crc, '^%x%x%x%x%x%x%x%x$') then return redis.error_reply('ERR crc is not 8 hexadecimal digits') end
 if redis.call('EXISTS', stream) == 0 then return { 'missing' } end -- a typo must not make a queue
 if record then
@@ -35,17 +43,19 @@ if record then
   if alive() then return { 'known', record.entry } end
   stream = record.stream
   drop(stream, record.entry)
-  local entry = add()
+  local entry = queue()
   redis.call('HSET', keys.job, 'entry', entry)
   return { 'restored', entry }
 end
 
-local limits = redis.call('HMGET', keys.config, 'max_tasks', 'max_bytes', 'max_tenant_tasks')
+local limits = {}
+for i, name in ipairs({ 'max_tasks', 'max_bytes', 'max_tenant_tasks' }) do limits[i] = configured(keys.config, name) end
 local tasks = redis.call('XLEN', keys.streams[1]) + redis.call('XLEN', keys.streams[2])
-if tasks >= tonumber(limits[1]) then return { 'busy', 'max_tasks', tasks, tonumber(limits[1]) } end
-local bytes = tasks > 0 and tonumber(redis.call('HGET', keys.load, 'bytes') or 0) or 0
-if bytes + #task > tonumber(limits[2]) then return { 'busy', 'max_bytes', bytes, tonumber(limits[2]) } end
-local quota = tonumber(limits[3])
+if tasks >= limits[1] then return { 'busy', 'max_tasks', tasks, limits[1] } end
+local held = tasks > 0 and redis.pcall('HGET', keys.load, 'bytes') -- which may be something else
+local bytes = whole(held, 0, 0)
+if bytes + #task > limits[2] then return { 'busy', 'max_bytes', bytes, limits[2] } end
+local quota = limits[3]
 if quota > 0 then
   redis.call('ZREMRANGEBYSCORE', keys.tenant, '-inf', now_ms())
   local live = redis.call('ZCARD', keys.tenant)
@@ -55,7 +65,7 @@ end
 -- The first write is one that Redis refuses at maxmemory, so that nothing is done by half.
 redis.call('HSET', keys.job, 'state', 'queued', 'digest', digest, 'class', class, 'bytes', #task, 'questions', questions)
 if tasks == 0 then redis.call('DEL', keys.load) end
-local entry = add()
+local entry = queue()
 redis.call('HSET', keys.job, 'entry', entry)
 if timeout_ms ~= '' then redis.call('HSET', keys.job, 'deadline', now_ms() + tonumber(timeout_ms)) end
 redis.call('PEXPIRE', keys.job, RECORD_TTL_MS)

@@ -25,9 +25,8 @@ from spanserve.doors.redis.observer import QueueObserver
 from spanserve.doors.redis.queue_clock import QueueClock
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.doors.redis.share import Share
-from spanserve.doors.redis.unknown_version import UnknownVersions
 from spanserve.engine.observer import Observer
-from spanserve.engine.state import Event, State
+from spanserve.engine.state import State
 from spanserve.queue import (
     LONGEST_PAUSE_S,
     Claimed,
@@ -36,11 +35,14 @@ from spanserve.queue import (
     Ended,
     JobState,
     Keys,
+    QueueBroken,
     QueueError,
     QueueUnavailable,
     provision,
 )
 
+#: Ends that say something of the worker.
+ENDED = (JobState.DONE, JobState.FAILED, JobState.DEAD)
 #: Milliseconds a read waits for something new.
 BLOCK_MS = 500
 #: Seconds between two looks for leases that have run out, give or take a fifth.
@@ -49,8 +51,12 @@ RECLAIM_S = 0.5
 WATCH_S = 0.1
 #: Seconds between two signs of life.
 BEAT_S = 1.0
+#: Characters of a trouble that others are told.
+TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
+#: Seconds of rest for each entry that was no task: a queue full of them is slow, and nobody else is.
+GARBAGE_PAUSE_S = 0.005
 #: Of a lease that was not renewed for this part of its length nothing new is started.
 FENCE = 0.8
 
@@ -86,10 +92,9 @@ class RedisDoor(Observer):
         self._reader = Consumer(self._redis, self.keys, self.consumer)
         self._writer = Consumer(self._control, self.keys, self.consumer)
         self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
-        self._unknown = UnknownVersions(self._finisher.release)
         self._wake = asyncio.Event()
         self._intake = Intake(
-            inside, settings.queue, self.held, self._finisher, self._unknown, self._wake.set
+            inside, settings.queue, settings.weight, self.held, self._finisher, self._wake.set
         )
         self._share = Share()
         self._queue_clock = QueueClock(clock)
@@ -98,6 +103,9 @@ class RedisDoor(Observer):
         self._provisioned = False
         self._doubtful = False
         self._fenced = False
+        self._trusted = True
+        #: Why the queue cannot be used now; empty while it can.
+        self._trouble = ""
         self._verified = clock()
         self._next_reclaim = 0.0
         self._next_reconcile = clock() + config.lease_s
@@ -105,6 +113,7 @@ class RedisDoor(Observer):
         self._tasks: list[asyncio.Task[None]] = []
         self._reader_task: asyncio.Task[None] | None = None
         self._engine.observers.add(self)
+        self._tell(QueueObserver.queue_opened)
 
     async def check(self) -> None:
         """Look whether the queue can be used, before anything is loaded.
@@ -116,11 +125,13 @@ class RedisDoor(Observer):
             await self._provision()
         except QueueUnavailable as error:
             log.warning("redis is away", redis=self._settings.safe_url, error=str(error))
+        except QueueBroken as error:  # by hand: no reason to serve nobody
+            self._note(str(error))
 
     def start(self) -> None:
         """Begin to claim. The engine must be ready."""
         self._reading = True
-        for work in (self._read(), self._finisher.run(), self._watch(), self._beat()):
+        for work in (self._read, self._finisher.run, self._watch, self._beat):
             self._tasks.append(asyncio.create_task(self._guard(work)))
         self._reader_task = self._tasks[0]
 
@@ -148,7 +159,7 @@ class RedisDoor(Observer):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if left := await self._finisher.abandon():
             log.error("ends not brought", tasks=left)
-            self._engine.observers.tell(QueueObserver.ends_not_brought, left)
+            self._tell(QueueObserver.ends_not_brought, left)
         if self._keeper is not None:
             await asyncio.to_thread(self._keeper.stop)
         self._intake.close()
@@ -158,17 +169,30 @@ class RedisDoor(Observer):
     def _stop_claiming(self) -> None:
         self._reading = False
         self._wake.set()
-        self._unknown.give_back()
         self._intake.give_back_unstarted()
         self._engine.resume(self.held.requests())  # nothing waits for leases any more
 
-    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
-        """A fault of ours in one of the loops ends the worker: half a door would hold leases for ever."""
-        try:
-            await work
-        except Exception as error:
-            self._engine.give_up("a fault inside the Redis door")
-            log.error("redis door failed", exc_info=error)
+    async def _guard(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """A fault of ours in one of the loops stops this queue for a while, and nothing else: the loop begins anew."""
+        backoff = Backoff(LONGEST_PAUSE_S)
+        while True:
+            try:
+                return await work()
+            except Exception as error:
+                log.error("redis door failed", queue=self.keys.name, exc_info=error)
+                self._note(f"a fault of the worker: {type(error).__name__}")
+                self._doubtful = True
+                await asyncio.sleep(backoff.next_s())
+
+    def _tell(self, event: Callable[..., None], *arguments: Any, **named: Any) -> None:
+        self._engine.observers.tell(event, self.keys.name, *arguments, **named)
+
+    def _note(self, trouble: str) -> None:
+        """The queue cannot be used, for this reason; or it can."""
+        if bool(trouble) is not bool(self._trouble):
+            self._tell(QueueObserver.trouble_changed, well=not trouble)
+            (log.error if trouble else log.info)("queue broken", queue=self.keys.name, error=trouble)
+        self._trouble = trouble
 
     async def _provision(self) -> None:
         config = await provision(self._control, self.keys, self._config)
@@ -195,7 +219,6 @@ class RedisDoor(Observer):
     def _use_lease(self, lease_ms: int) -> None:
         """Keep to the lease in force."""
         self._lease_s = lease_ms / 1000
-        self._unknown.pause_s = self._lease_s / 2
         if self._keeper is not None:
             self._keeper.lease_s = self._lease_s
 
@@ -207,10 +230,13 @@ class RedisDoor(Observer):
                 if not self._provisioned:
                     await self._provision()
                 await self._round()
+                self._note("")
                 backoff.reset()
             except SpanserveError as error:
                 # The reply may have been lost behind a claim, and the group with the data.
-                log.warning("cannot read the queue", error=str(error))
+                log.warning("cannot read the queue", queue=self.keys.name, error=str(error))
+                if isinstance(error, QueueBroken):
+                    self._note(str(error))
                 self._doubtful = True
                 self._provisioned = self._provisioned and "NOGROUP" not in str(error)
                 await self._sleep(backoff.next_s())
@@ -225,12 +251,18 @@ class RedisDoor(Observer):
             await self._reconcile()
         if not self.held:
             self._verified = self._clock()
+        garbage = self._intake.garbage
         claimed = await self._reader.claim(room, self._share.of(room), self._intake.suspects())
         self._take(claimed, "new")
+        garbage = self._intake.garbage - garbage + claimed.orphans
         room = self._room()
         if room and self._clock() >= self._next_reclaim:
             self._next_reclaim = self._clock() + RECLAIM_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._take(await self._reader.reclaim(room, self._intake.suspects()), "reclaimed")
+        if garbage:
+            await asyncio.sleep(
+                garbage * GARBAGE_PAUSE_S
+            )  # others are not to wait for what costs only its queue
         if claimed.last and self._reading:
             self._intake.rest()
             await self._reader.wait(claimed.last, BLOCK_MS)
@@ -241,11 +273,10 @@ class RedisDoor(Observer):
 
     @property
     def _serving(self) -> bool:
-        return self._reading and self._engine.lifecycle.state in (State.READY, State.SUSPECT)
+        return self._reading and self._engine.lifecycle.state is State.READY
 
     def _take(self, claimed: Claimed, how: str) -> None:
-        tell = self._engine.observers.tell
-        tell(QueueObserver.tasks_claimed, claimed, how)
+        self._tell(QueueObserver.tasks_claimed, claimed, how)
         if claimed.orphans or claimed.trimmed:
             log.warning("entries put aside", orphans=claimed.orphans, trimmed=claimed.trimmed)
         if claimed.entries and how == "reclaimed":
@@ -254,15 +285,13 @@ class RedisDoor(Observer):
             self._intake.take(claimed.entries)
         else:  # told to stop, or the device has died, while the claim was on its way
             self._intake.give_back(claimed.entries)
-        tell(QueueObserver.tasks_held, len(self.held))
+        self._tell(QueueObserver.tasks_held, len(self.held))
 
     async def _reconcile(self) -> None:
         """Give back what is leased to us and we do not have: the reply that brought it was lost."""
         owned = await self._reader.owned()
         known = {held.lease.ref for held in self.held.all()}
-        stranded = {
-            ref: count - 1 for ref, count in owned.items() if ref not in known and ref not in self._unknown
-        }
+        stranded = {ref: count - 1 for ref, count in owned.items() if ref not in known}
         if stranded:
             log.warning("given back what is leased to us and we do not have", tasks=len(stranded))
             for reply in await self._reader.release(stranded):
@@ -276,7 +305,7 @@ class RedisDoor(Observer):
         self._verified = max(self._verified, sent)
         for held in lost:
             if held in self.held and held.request is not None and not held.request.ended:
-                self._engine.observers.tell(QueueObserver.lease_lost)
+                self._tell(QueueObserver.lease_lost)
                 held.lost = True
                 self._engine.cancel(held.request)  # of no effect on what is on the device
                 log.warning("lease lost", job=str(held.lease.job), started=held.request.started)
@@ -306,33 +335,39 @@ class RedisDoor(Observer):
         heartbeat = Heartbeat(self._inside.status, self._clock)
         while True:
             await asyncio.sleep(BEAT_S)
-            fields = heartbeat.status(held_tasks=len(self.held)).to_fields()
+            fields = {
+                **heartbeat.status(held_tasks=len(self.held)).to_fields(),
+                "trouble": self._trouble[:TROUBLE],
+            }
+            if not self.breaker.closed:
+                fields["trouble"] = "too many of its tasks end by faults: nothing is claimed"
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
                     self._use_lease(await self._writer.beat(fields))
                     await self._queue_clock.look(self._writer)
-                    questions = await self._writer.questions()
-                    self._engine.observers.tell(QueueObserver.queue_seen, questions)
+                    self._tell(QueueObserver.queue_seen, await self._writer.questions())
+                    dead, _, dropped = await self._writer.dead_letters()
+                    self._tell(QueueObserver.dead_letters_seen, dead, dropped)
 
     def _ended(self, held: LeasedTask, end: End, outcome: Ended | None) -> None:
         """Redis knows the end of a task."""
         self._intake.drop(held)
-        tell = self._engine.observers.tell
-        tell(QueueObserver.task_ended, end, outcome)
+        self._tell(QueueObserver.task_ended, end, outcome)
         age_s = self._queue_clock.age_s(end.lease.entry)
         if outcome is Ended.OK and age_s is not None:
-            tell(QueueObserver.task_aged, end, age_s)
-        if outcome is Ended.OK and end.state in (JobState.DONE, JobState.FAILED, JobState.DEAD):
-            self.breaker.note(fault=held.faulted or end.state is JobState.DEAD)
+            self._tell(QueueObserver.task_aged, end, age_s)
+        if outcome is Ended.OK and held.questions and end.state in ENDED:
+            self.breaker.note(fault=held.faulted)
             self._show_breaker()
         self._wake.set()
 
     def _show_breaker(self) -> None:
-        """Be ready only while the breaker is closed. A device that recovers does not know of it."""
+        """Claim nothing of this queue while its breaker is open. Others, and who asks over gRPC, do not notice."""
         closed = self.breaker.closed
-        if self._engine.lifecycle.on(Event.TRUSTED if closed else Event.DOUBTED):
-            (log.info if closed else log.error)("breaker", closed=closed)
-            self._engine.observers.tell(QueueObserver.breaker_changed, closed=closed)
+        if closed is not self._trusted:
+            self._trusted = closed
+            (log.info if closed else log.error)("breaker", queue=self.keys.name, closed=closed)
+            self._tell(QueueObserver.breaker_changed, closed=closed)
             if not closed:
                 self._intake.give_back_unstarted()  # to workers that may do better
 

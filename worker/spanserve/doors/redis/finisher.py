@@ -102,8 +102,14 @@ class Finisher:
                 try:
                     await self._send()
                     self._backoff.reset()
-                except QueueError as error:  # whatever it is, what has ended must get there
-                    log.warning("ends not sent", error=str(error), waiting=len(self._ends))
+                except Exception as error:  # whatever it is, what has ended must get there
+                    expected = isinstance(error, QueueError)
+                    log.warning(
+                        "ends not sent",
+                        error=str(error),
+                        waiting=len(self._ends),
+                        exc_info=None if expected else error,
+                    )
                     await asyncio.sleep(self._backoff.next_s())
             self.idle.set()
 

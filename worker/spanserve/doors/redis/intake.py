@@ -15,7 +15,6 @@ from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.doors.redis.mark import Mark
 from spanserve.doors.redis.outcome import faulted, state_of
-from spanserve.doors.redis.unknown_version import UnknownVersions
 from spanserve.engine.admission import Caller
 from spanserve.engine.average import MovingAverage
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
@@ -43,9 +42,9 @@ class Intake:
         self,
         inside: Inside,
         queue: str,
+        weight: float,
         held: LeasedTasks,
         finisher: Finisher,
-        unknown: UnknownVersions,
         wake: Callable[[], None],
     ) -> None:
         status = inside.status()
@@ -54,8 +53,9 @@ class Intake:
         self._admission = inside.admission
         self._held = held
         self._finisher = finisher
-        self._unknown = unknown
-        self._account = self._admission.open(Caller(f"queue:{queue}"), wake)
+        self._account = self._admission.open(Caller(f"queue:{queue}", weight), wake)
+        #: Entries so far that were no task of this layout.
+        self.garbage = 0
         self._questions_per_task = MovingAverage(FIRST_QUESTIONS, QUESTIONS_WEIGHT)
 
     def room(self) -> int:
@@ -75,9 +75,6 @@ class Intake:
     def take(self, entries: list[Entry]) -> None:
         """Make work of entries; those that cannot be end here and now. A suspect waits until Redis knows of it."""
         for entry in entries:
-            if not entry.known_version:
-                self._unknown.park(entry)
-                continue
             held = self._hold(entry)
             if entry.suspect and entry.ran < MAX_DEATHS:
                 held.waiting = True
@@ -139,6 +136,7 @@ class Intake:
         try:
             task = entry.task()
         except Refusal as refusal:
+            self.garbage += 1
             held.witness.ended()
             end = End(held.lease, JobState.DEAD, b"", str(refusal), self._model_digest)
             self._finisher.end(held, end)
@@ -160,7 +158,7 @@ class Intake:
         if verdict is None:
             return task
         result = TaskResult.refused(task, verdict, worker=self._worker, model_digest=self._model_digest)
-        self._finished(held, result)
+        self._finished(held, result, computed=False)
         return None
 
     def _hold(self, entry: Entry) -> LeasedTask:
@@ -178,8 +176,8 @@ class Intake:
         self._held.add(held)
         return held
 
-    def _finished(self, held: LeasedTask, result: TaskResult) -> None:
-        """The engine is done with a task."""
+    def _finished(self, held: LeasedTask, result: TaskResult, *, computed: bool = True) -> None:
+        """The engine is done with a task, or it never had it."""
         held.witness.ended()
         state = state_of(result)
         if held not in self._held and state is not JobState.DONE:
@@ -192,7 +190,7 @@ class Intake:
         else:
             reason = next((str(q.error) for q in result.questions if q.error is not None), "")
             digest = self._model_digest
-            held.faulted = faulted(result)
+            held.faulted = computed and faulted(result)
             self._finisher.end(held, End(held.lease, state, result.to_bytes(), reason, digest))
 
     def _observe(self, held: LeasedTask) -> None:

@@ -19,7 +19,7 @@ import structlog
 
 from spanserve.contract.backoff import Backoff
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
-from spanserve.queue import Consumer, Keys, QueueError, RedisSettings
+from spanserve.queue import Consumer, Keys, RedisSettings
 
 #: Leases are renewed this many times within their length: two renewals may fail.
 RENEWALS = 3
@@ -115,9 +115,9 @@ class LeaseKeeper:
                     await self._renew(consumer)
                     backoff.reset()
                     pause = self._interval_s
-                except QueueError as error:
+                except Exception as error:  # without renewals the worker starts nothing more: that is enough
                     pause = backoff.next_s()
-                    log.warning("leases not renewed", error=str(error))
+                    log.warning("leases not renewed", error=str(error) or repr(error))
         finally:
             await redis.aclose()
 

@@ -6,28 +6,37 @@ from spanserve.queue import Claimed, End, Ended
 
 
 class QueueObserver:
-    """What happens between the worker and its queue. Override what you want to know of."""
+    """What happens between the worker and one of its queues. Override what you want to know of."""
 
-    def tasks_claimed(self, claimed: Claimed, how: str) -> None:
-        """Tasks were leased, `new` or `reclaimed`, and entries that are no work were put aside."""
+    def queue_opened(self, queue: str) -> None:
+        """A door to this queue was made."""
 
-    def tasks_held(self, tasks: int) -> None:
+    def tasks_claimed(self, queue: str, claimed: Claimed, how: str) -> None:
+        """Tasks were leased, `new` or `reclaimed`; entries that are no work, or in another version, were put aside."""
+
+    def tasks_held(self, queue: str, tasks: int) -> None:
         """So many tasks are leased to this worker now."""
 
-    def queue_seen(self, questions: int) -> None:
+    def queue_seen(self, queue: str, questions: int) -> None:
         """So many questions are in all live tasks of the queue."""
 
-    def lease_lost(self) -> None:
+    def lease_lost(self, queue: str) -> None:
         """A lease has gone to another worker."""
 
-    def task_ended(self, end: End, outcome: Ended | None) -> None:
+    def task_ended(self, queue: str, end: End, outcome: Ended | None) -> None:
         """An end was brought to the queue, which said this; None if it refused it for good."""
 
-    def task_aged(self, end: End, age_s: float) -> None:
+    def task_aged(self, queue: str, end: End, age_s: float) -> None:
         """A task has ended, so many seconds after it was queued."""
 
-    def ends_not_brought(self, tasks: int) -> None:
+    def ends_not_brought(self, queue: str, tasks: int) -> None:
         """The worker goes, and Redis took the ends of so many tasks not in time: they are given back."""
 
-    def breaker_changed(self, *, closed: bool) -> None:
+    def dead_letters_seen(self, queue: str, tasks: int, dropped: int) -> None:
+        """There are so many dead letters; so many were dropped because there were too many."""
+
+    def trouble_changed(self, queue: str, *, well: bool) -> None:
+        """The queue cannot be used, or can again."""
+
+    def breaker_changed(self, queue: str, *, closed: bool) -> None:
         """Claims go on, or are stopped."""

@@ -37,6 +37,12 @@ def configure(
     result_ttl: Annotated[
         float | None, typer.Option(help="Seconds that results are kept.", show_default=False)
     ] = None,
+    max_dead_tasks: Annotated[
+        int | None, typer.Option(help="Dead letters kept; beyond that the oldest go.", show_default=False)
+    ] = None,
+    max_dead_bytes: Annotated[
+        int | None, typer.Option(help="Bytes of dead letters kept.", show_default=False)
+    ] = None,
     access: QueueAccess,
 ) -> None:
     """Change settings of a queue, and show them all. Workers take them up within seconds.
@@ -48,6 +54,8 @@ def configure(
         "max_tasks": max_tasks,
         "max_bytes": max_bytes,
         "max_tenant_tasks": max_tenant_tasks,
+        "max_dead_tasks": max_dead_tasks,
+        "max_dead_bytes": max_dead_bytes,
         "result_ttl_ms": None if result_ttl is None else round(result_ttl * 1000),
     }
     changes = {name: value for name, value in asked.items() if value is not None}

@@ -57,6 +57,9 @@ def _to_json(access: QueueAccess, found: Overview) -> dict[str, Any]:
         "questions_per_second": rate_of(found),
         "seconds_of_work": seconds_of_work(found),
         "dead": found.dead,
+        "dead_bytes": found.dead_bytes,
+        "dead_dropped": found.dead_dropped,
+        "troubles": _troubles(found),
         "limits": asdict(found.config),
         "used_memory": found.used_memory,
         "max_memory": found.max_memory,
@@ -86,7 +89,8 @@ def _facts(found: Overview) -> Rows:
     rows.add_row(
         "backlog", f"{tasks:,} tasks, {found.questions:,} questions, {decimal(found.bytes)}: {speed}"
     )
-    rows.add_row("dead letters", f"{found.dead:,}")
+    dropped = f"; {found.dead_dropped:,} older ones were dropped" if found.dead_dropped else ""
+    rows.add_row("dead letters", f"{found.dead:,}, {decimal(found.dead_bytes)}{dropped}")
     rows.add_row("limits", f"{config.max_tasks:,} tasks, {decimal(config.max_bytes)}, {tenant}")
     rows.add_row(
         "times", f"lease {duration(config.lease_s)}, results kept {duration(config.result_ttl_ms / 1000)}"
@@ -94,7 +98,24 @@ def _facts(found: Overview) -> Rows:
     if found.used_memory is not None:
         limit = f"of {decimal(found.max_memory)}" if found.max_memory else "used, no limit"
         rows.add_row("memory", f"{decimal(found.used_memory)} {limit}")
+    for trouble in _troubles(found):
+        rows.add_row("trouble", trouble)
     return rows
+
+
+def _troubles(found: Overview) -> list[str]:
+    """What is wrong with the queue, as Redis shows it and as its workers say."""
+    foreign = [
+        f"{count:,} {depth.name} tasks in version {version} wait for a worker that knows it"
+        for depth in found.depths
+        for version, count in sorted(depth.foreign.items())
+    ]
+    told = {
+        f"{worker.status.worker}: {worker.facts['trouble']}"
+        for worker in found.workers
+        if worker.live and worker.facts.get("trouble")
+    }
+    return [*found.troubles, *foreign, *sorted(told)]
 
 
 def _workers(found: Overview) -> Rows | str:
