@@ -27,8 +27,6 @@ from tests.kit.processes import PATIENCE_S
 
 #: Seconds between two looks at a server that starts.
 LOOK_S = 0.01
-#: What a server logs once it answers, its data loaded.
-_READY = b"Ready to accept connections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +112,10 @@ class RedisServer:
         host: the address it listens on.
     """
 
+    #: What its log says once it serves, and what its program is told beside the configuration.
+    ready = b"Ready to accept connections"
+    mode: tuple[str, ...] = ()
+
     def __init__(
         self,
         folder: Path,
@@ -173,13 +175,13 @@ class RedisServer:
         with path.open("ab") as sink:
             before = sink.tell()
             self._process = subprocess.Popen(
-                [self.executable.path, self.folder / "redis.conf"],
+                [self.executable.path, self.folder / "redis.conf", *self.mode],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + PATIENCE_S
-        while _READY not in path.read_bytes()[before:]:
+        while self.ready not in path.read_bytes()[before:]:
             in_time = self._process.poll() is None and time.monotonic() < deadline
             assert in_time, f"the Redis server did not start:\n{self.log}"
             time.sleep(LOOK_S)
