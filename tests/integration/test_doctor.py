@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -30,6 +31,7 @@ from tests.kit.emulated import (
 from tests.kit.machines import NEWER_TABLE, information, make_tree, nodes, write_cnmon
 from tests.kit.ports import free_port
 from tests.kit.redis_server import Executable, Persistence, RedisServer
+from tests.kit.redis_topologies import SERVICE, make_cluster, sentinels, watched
 
 StartRedis = Callable[..., RedisServer]
 
@@ -140,6 +142,39 @@ def test_redis_that_forgets(start_redis: StartRedis) -> None:
     server = start_redis()
     memory = check_redis(RedisSettings(url=server.url))[1]
     assert ("warning", True) == (memory.verdict.value, "unlimited" in memory.found)
+
+
+def test_valkey(start_redis: StartRedis, any_server: Executable) -> None:
+    """A server is called by its own name and version, whatever it tells clients of Redis."""
+    finding = check_redis(RedisSettings(url=start_redis(any_server).url))[0]
+    assert f"{any_server.kind.title()} {any_server.version}" in finding.found
+    assert (any_server.series in ("8.1", "8.2")) is (finding.verdict.value == "ok")
+
+
+async def test_one_of_several_servers(start_redis: StartRedis, tmp_path: Path) -> None:
+    """A replica, a Sentinel and a node of a cluster are known for what they are, and what to give is said."""
+    primary = start_redis()
+    replica = start_redis(config={"replicaof": f"{primary.host} {primary.port}"})
+    (node, *_) = await make_cluster(start_redis)
+    with sentinels(primary, tmp_path, 1) as (sentinel,):
+        await watched([sentinel])
+
+        async def found(url: str) -> tuple[str, str]:
+            findings = await asyncio.to_thread(check_redis, RedisSettings(url=url))
+            (one,) = [finding for finding in findings if finding.name == "redis server"]
+            return one.verdict.value, f"{one.found} {one.advice}"
+
+        assert ("ok", "a primary, 1 replicas ") == await found(primary.url)
+        verdict, text = await found(replica.url)
+        assert ("failed", True) == (verdict, f"a replica of {primary.address}" in text)
+        verdict, text = await found(sentinel.url)
+        assert ("failed", True) == (verdict, text.startswith("a Sentinel") and "redis+sentinel://" in text)
+        verdict, text = await found(f"redis+sentinel://{sentinel.address}/{SERVICE}")
+        assert ("ok", True) == (verdict, "the Sentinels name" in text)
+        verdict, text = await found(node.url)
+        assert ("warning", True) == (verdict, "redis+cluster://" in text)
+        verdict, text = await found(f"redis+cluster://{node.address}")
+        assert ("ok", True) == (verdict, "a primary of a cluster" in text)
 
 
 def test_redis_that_is_closed(start_redis: StartRedis) -> None:

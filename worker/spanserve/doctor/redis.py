@@ -1,4 +1,4 @@
-"""Redis: whether it lets us in, and whether it keeps what is submitted."""
+"""Redis: whether it lets us in, which of several servers it is, and whether it keeps what is submitted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from spanserve.queue.connection import guarded
 _OLDEST = (6, 2)
 #: Series -> first release without CVE-2025-49844, by which a user who may run scripts leaves their sandbox.
 _MENDED = {(6, 2): 20, (7, 2): 11, (7, 4): 6, (8, 0): 4, (8, 2): 2}
-_LAST_AFFECTED = max(_MENDED)
+#: The same of Valkey, which tells Redis clients that it is a Redis 7.2.4.
+_MENDED_VALKEY = {(7, 2): 11, (8, 0): 6, (8, 1): 4}
 
 
 def check_redis(settings: RedisSettings) -> list[Finding]:
@@ -23,7 +24,10 @@ def check_redis(settings: RedisSettings) -> list[Finding]:
     except QueueError as error:
         advice = "is it running, reachable from here, and are user, password and certificates right?"
         return [failed("redis", f"{settings.safe_url}: {error}", advice)]
-    return [_version(settings, info), _memory(info), _persistence(info)]
+    place = _place(settings, info)
+    if _mode(info) == "sentinel":
+        return [_version(settings, info), place]
+    return [_version(settings, info), _memory(info), _persistence(info), place]
 
 
 async def _info(settings: RedisSettings) -> dict[str, Any]:
@@ -31,7 +35,7 @@ async def _info(settings: RedisSettings) -> dict[str, Any]:
     try:
         await guarded(client.ping)
         found: dict[str, Any] = {}
-        for section in ("server", "memory", "persistence"):
+        for section in ("server", "replication", "memory", "persistence"):
             found |= await guarded(client.info, section)
         return found
     finally:
@@ -39,20 +43,46 @@ async def _info(settings: RedisSettings) -> dict[str, Any]:
 
 
 def _version(settings: RedisSettings, info: dict[str, Any]) -> Finding:
-    name, version = "redis", str(info.get("redis_version", "0"))
+    valkey = "valkey_version" in info
+    maker, mended = ("Valkey", _MENDED_VALKEY) if valkey else ("Redis", _MENDED)
+    version = str(info.get("valkey_version" if valkey else "redis_version", "0"))
     numbers = [int(part) if part.isdecimal() else 0 for part in (*version.split("."), "0", "0")][:3]
     series, release = (numbers[0], numbers[1]), numbers[2]
-    found = f"{settings.safe_url}: version {version}"
+    found = f"{settings.safe_url}: {maker} {version}"
     if series < _OLDEST:
-        return failed(name, found, "6.2 or newer is needed")
-    if series <= _LAST_AFFECTED and release < _MENDED.get(series, release + 1):
-        releases = ", ".join(f"{major}.{minor}.{patch}" for (major, minor), patch in _MENDED.items())
+        return failed("redis", found, "Redis 6.2 or newer is needed")
+    if series <= max(mended) and release < mended.get(series, release + 1):
+        releases = ", ".join(f"{major}.{minor}.{patch}" for (major, minor), patch in mended.items())
         advice = (
-            f"upstream mended CVE-2025-49844 (scripts leave their sandbox) in {releases}; "
+            f"upstream mended CVE-2025-49844 (scripts leave their sandbox) in {maker} {releases}; "
             "a distribution may have mended this one"
         )
-        return warning(name, found, advice)
-    return ok(name, found)
+        return warning("redis", found, advice)
+    return ok("redis", found)
+
+
+def _mode(info: dict[str, Any]) -> str:
+    """standalone, cluster or sentinel."""
+    return str(info.get("redis_mode", info.get("server_mode", "standalone")))
+
+
+def _place(settings: RedisSettings, info: dict[str, Any]) -> Finding:
+    """Whether this server is the one to ask, among several."""
+    name, kind, mode = "redis server", settings.address.kind, _mode(info)
+    if mode == "sentinel":
+        advice = "a Sentinel holds no queue: give them all, with the name of the primary, as redis+sentinel://HOST,HOST/NAME"
+        return failed(name, "a Sentinel", advice)
+    if info.get("role") == "slave":
+        primary = f"{info.get('master_host')}:{info.get('master_port')}"
+        advice = "queues are written on the primary: give that, or its Sentinels as redis+sentinel://HOST,HOST/NAME"
+        return failed(name, f"a replica of {primary}", advice)
+    replicas = f"{info.get('connected_slaves', 0)} replicas"
+    if mode == "cluster" and kind != "cluster":
+        advice = "a queue may be on another node: give redis+cluster://HOST,HOST"
+        return warning(name, f"a node of a cluster, {replicas}", advice)
+    if kind == "cluster":
+        return ok(name, f"a primary of a cluster, {replicas}")
+    return ok(name, f"the primary that the Sentinels name, {replicas}" if kind else f"a primary, {replicas}")
 
 
 def _memory(info: dict[str, Any]) -> Finding:
