@@ -60,8 +60,8 @@ async def killed_primary(
                     await eventually(lambda: len(evaluation.ledger.first) >= had + tasks // 20)
                     primary.kill()
                     killed = time.monotonic()
+                await eventually(lambda: "master" == role(replica))
                 await next_result(evaluation, killed)
-                assert "master" == role(replica)
                 ledger = await evaluation.ended()
         async with queue_rig(replica) as rig:
             fleet.rig = rig
@@ -132,8 +132,8 @@ async def test_cluster_with_replicas(
             await evaluation.reached(0.3)
             having.kill()
             killed = time.monotonic()
+            await eventually(lambda: "master" == role(heir))
             await next_result(evaluation, killed)
-            assert "master" == role(heir)
             ledger = await evaluation.ended()
     async with queue_rig(heir) as rig:
         fleet.rig = rig

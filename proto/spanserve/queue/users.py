@@ -37,6 +37,9 @@ _RECORDS: Final = (
     *("xadd", "xack", "xdel", "xlen", "xrange", "xpending", "zadd", "zrem"),
 )
 
+#: What scripts of the release before run, and those of this one do not.
+_BEFORE: Final = {"worker": ("xinfo|stream",)}
+
 ROLES: Final = {
     # Submits tasks, reads their ends and results, withdraws its tasks. Cannot lease.
     "producer": Role(
@@ -57,7 +60,7 @@ ROLES: Final = {
             *("script|load", "info"),
             *_RECORDS,
             *("hsetnx", "hexists", "xread", "xclaim", "xreadgroup", "xgroup|create", "xgroup|delconsumer"),
-            *("xinfo|groups", "xinfo|consumers", "xinfo|stream", "zremrangebyscore"),
+            *("xinfo|groups", "xinfo|consumers", "zremrangebyscore"),
         ),
     ),
     # Looks after queues: spanserve queue. ACL LOAD takes up new passwords, PING is for health checks.
@@ -119,7 +122,10 @@ def _line(name: str, secret: str) -> str:
         raise QueueError(f"{name} is not a user: one is {', '.join(ROLES)}, or one of them, - and a queue")
     keys = Keys(queue).tag if queue else "{q:*}"
     shas = [sha for name in role.scripts for sha in _shas(name)]
-    rights = [f"+{command}" for command in (*(f"evalsha|{sha}" for sha in shas), *role.commands)]
+    rights = [
+        f"+{command}"
+        for command in (*(f"evalsha|{sha}" for sha in shas), *role.commands, *_BEFORE.get(role_name, ()))
+    ]
     return " ".join(
         ("user", name, "on", secret, "resetkeys", f"~{keys}:*", "resetchannels", "-@all", *rights)
     )

@@ -46,11 +46,14 @@ read(1, math.min(share, count - taken))
 read(2, count - taken)
 read(1, count - taken)
 
--- Where nothing was there: how far the streams are, for a read that waits for more.
+-- Where nothing was there: how far the group is, for a read that waits for more. XINFO STREAM would copy two entries.
 sorted[4] = {}
 if taken == 0 then
   for i, stream in ipairs(KEYS) do
-    sorted[4][i] = fields_of(redis.call('XINFO', 'STREAM', stream))['last-generated-id']
+    for _, group in ipairs(redis.call('XINFO', 'GROUPS', stream)) do
+      local facts = fields_of(group)
+      if facts.name == GROUP then sorted[4][i] = facts['last-delivered-id'] end
+    end
   end
 end
 sorted[5] = foreign

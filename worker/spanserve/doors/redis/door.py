@@ -56,7 +56,7 @@ TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
 #: Seconds of rest for each entry that was no task: a queue full of them is slow, and nobody else is.
-GARBAGE_PAUSE_S = 0.005
+GARBAGE_PAUSE_S = 0.02
 #: Of a lease that was not renewed for this part of its length nothing new is started.
 FENCE = 0.8
 
