@@ -8,10 +8,9 @@ local RECORD_TTL_MS = 7 * 24 * 3600 * 1000
 local OF_VERSION = 'version:'
 local VERSIONS = '^[1-9]%d?%d?$'
 -- What a setting is where there is none, or something that is not one: a field written by hand costs no worker its life.
--- Lowest value, default.
-local SETTINGS = {
-  lease_ms = { 100, 30000 }, max_tasks = { 1, 100000 }, max_bytes = { 1, 1073741824 }, max_tenant_tasks = { 0, 0 },
-  result_ttl_ms = { 1, 86400000 }, max_dead_tasks = { 1, 10000 }, max_dead_bytes = { 1, 67108864 },
+local DEFAULTS = {
+  lease_ms = 30000, max_tasks = 100000, max_bytes = 1073741824, max_tenant_tasks = 0, result_ttl_ms = 86400000,
+  max_dead_tasks = 10000, max_dead_bytes = 67108864,
 }
 local MAX_NUMBER = 1e15
 -- Dead letters dropped at a time, at most.
@@ -26,13 +25,14 @@ end
 
 -- A whole number from `lowest` on, or `default`: whoever wrote it.
 local function whole(value, lowest, default)
-  local number = type(value) == 'string' and string.match(value, '^-?%d+$') and tonumber(value)
+  local number = type(value) == 'string' and not string.find(value, '%D') and tonumber(value)
   if number and number >= lowest and number <= MAX_NUMBER then return number end
   return default
 end
 
 local function setting(value, name)
-  return whole(value, SETTINGS[name][1], SETTINGS[name][2])
+  local lowest = name == 'lease_ms' and 100 or name == 'max_tenant_tasks' and 0 or 1
+  return whole(value, lowest, DEFAULTS[name])
 end
 
 local function configured(config, name)
@@ -42,7 +42,7 @@ end
 -- Add to a counter. One that is not a number, or not in a hash, begins anew: it is only for looking at.
 local function add(key, field, number)
   if number == 0 then return end
-  local added = redis.pcall('HINCRBY', key, field, string.format('%.0f', number))
+  local added = redis.pcall('HINCRBY', key, field, number)
   if type(added) == 'table' and added.err then
     local there = redis.pcall('HDEL', key, field)
     if type(there) == 'table' and there.err then redis.call('DEL', key) end
@@ -170,7 +170,7 @@ local function record_of(keys)
   if not found[1] then return nil end
   local class = found[4] == '1' and 1 or 2
   return {
-    state = found[1], digest = found[2], entry = found[3] and string.match(found[3], '^%d+%-%d+$'), class = class,
+    state = found[1], digest = found[2], entry = found[3] and string.find(found[3], '^%d+%-%d+$') and found[3], class = class,
     bytes = whole(found[5], 0, 0), questions = whole(found[6], 0, 0), by = found[7], stream = keys.streams[class],
   }
 end

@@ -48,8 +48,8 @@ if record then
   return { 'restored', entry }
 end
 
-local limits = {}
-for i, name in ipairs({ 'max_tasks', 'max_bytes', 'max_tenant_tasks' }) do limits[i] = configured(keys.config, name) end
+local limits = redis.call('HMGET', keys.config, 'max_tasks', 'max_bytes', 'max_tenant_tasks')
+limits = { setting(limits[1], 'max_tasks'), setting(limits[2], 'max_bytes'), setting(limits[3], 'max_tenant_tasks') }
 local tasks = redis.call('XLEN', keys.streams[1]) + redis.call('XLEN', keys.streams[2])
 if tasks >= limits[1] then return { 'busy', 'max_tasks', tasks, limits[1] } end
 local held = tasks > 0 and redis.pcall('HGET', keys.load, 'bytes') -- which may be something else
