@@ -59,7 +59,9 @@ class SpanserveClient(Client):
             if len(found) == len(result.questions):
                 job.done(tasks[result.id][1], found, time.perf_counter() - began)
             else:
-                job.failed([question.error for question in result.questions])
+                job.failed(
+                    next(question.error for question in result.questions if question.error is not None)
+                )
 
     def _task(self, request: Request) -> Task:
         self._number += 1
