@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostDied, Slot, host_monitor
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
+from tests.kit.builtin import builtin_bundle
 from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, rings
 from tests.kit.emulated import PYTHON, VOCAB_SIZE, emulator_environment, make_mlu_bundle
 
@@ -54,7 +54,7 @@ def mlu_bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bundle]:
 def subject(request: pytest.FixtureRequest, sim_bundle: Bundle, mlu_bundles: dict[str, Bundle]) -> Subject:
     """Every kind of device."""
     if request.param == "cpu":
-        return Subject(Bundle.open(demo.BUNDLE), "cpu?threads=1", {"max_batch": 4})
+        return Subject(builtin_bundle(), "cpu?threads=1", {"max_batch": 4})
     if request.param == "sim":
         return Subject(sim_bundle, "sim:fixed", {"max_batch": 4}, (f"sim:fixed?fail_id={BAD}", BAD))
     bundle = mlu_bundles[request.param.partition("-")[2]]

@@ -41,7 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def float32(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A float32 bundle of the checkpoint."""
     path = tmp_path_factory.mktemp("bundles") / "float32"
-    assert 0 == build(str(checkpoint), "-o", str(path))
+    assert 0 == build(str(checkpoint), "--precision", "float32", "-o", str(path))
     return Bundle.open(path)
 
 
@@ -109,6 +109,17 @@ def test_bfloat16(checkpoint: Path, tmp_path: Path) -> None:
         pytest.skip("this processor has no bfloat16 arithmetic")
     assert 0 == build(str(checkpoint), "--precision", "bfloat16", "-o", str(tmp_path / "b"))
     assert "bfloat16" == Bundle.open(tmp_path / "b").manifest.precision
+
+
+def test_best_here(checkpoint: Path, tmp_path: Path) -> None:
+    """Without a precision a bundle has what is best here first, and behind it what every processor computes."""
+    assert 0 == build(str(checkpoint), "-o", str(tmp_path / "b"))
+    bundle = Bundle.open(tmp_path / "b")
+    has = "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    expected = ["bfloat16", "float32"] if has else ["float32"]
+    assert expected == [variant.precision for variant in bundle.variants]
+    assert 1 == len({variant.graph_files for variant in bundle.variants})
+    assert expected[0] == DeviceSpec.parse("cpu").kind.open(tmp_path / "b").manifest.precision
 
 
 def no_head(path: Path) -> list[str]:

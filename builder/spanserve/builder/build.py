@@ -44,8 +44,8 @@ class Recipe:
     checkpoint: str
     output: Path
     target: Target
-    #: None: the target's first.
-    precision: str | None = None
+    #: One variant each, in this order; none: what is best on the target here.
+    precisions: tuple[str, ...] = ()
     max_batch_size: int = 16
     #: Tokens of the longest window.
     max_seq_length: int = 384
@@ -53,7 +53,7 @@ class Recipe:
     lower_case: bool | None = None
     #: SQuAD file whose text sets the ranges of a calibrated precision; None: the demo questions.
     calibration: Path | None = None
-    #: None: the checkpoint's name and the precision.
+    #: None: the checkpoint's name and the precisions.
     name: str | None = None
     #: Write format 1, for workers of releases before format 2.
     older_format: bool = False
@@ -90,7 +90,7 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
         DeviceError: the device of the target failed.
     """
     _check_output(recipe)
-    precision = _precision(recipe)
+    precisions = _precisions(recipe)
     on_step("loading the checkpoint")
     checkpoint = find_checkpoint(recipe.checkpoint)
     model = load_model(checkpoint)
@@ -103,14 +103,14 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
     )
     on_step(f"tokenizer {'lowers' if tokenizer.info.lower_case else 'keeps'} case: {tokenizer.reason}")
     with tempfile.TemporaryDirectory(prefix="spanserve-build-") as folder:
-        bundle = _build_in(Path(folder), recipe, precision, model, tokenizer, on_step)
+        bundle = _build_in(Path(folder), recipe, precisions, model, tokenizer, on_step)
     return Built(bundle, tokenizer.reason)
 
 
 def _build_in(
     work: Path,
     recipe: Recipe,
-    precision: str,
+    precisions: tuple[str, ...],
     model: LoadedModel,
     tokenizer: LoadedTokenizer,
     on_step: Callable[[str], None],
@@ -124,42 +124,44 @@ def _build_in(
     )
     target = recipe.target
     calibration: list[Window] = []
-    if precision in target.calibrated:
+    if target.calibrated.intersection(precisions):
         calibration = _calibration(recipe, encoder)
         on_step(f"calibration text: {len(calibration)} windows")
-    compiled = target.compile(
-        BuildRequest(
-            model=model,
-            tokenizer=tokenizer.info,
-            precision=precision,
-            max_batch_size=recipe.max_batch_size,
-            max_seq_length=recipe.max_seq_length,
-            calibration=calibration,
-            folder=work,
-            on_step=on_step,
-        )
-    )
-    draft = _draft(recipe, precision, model, tokenizer, compiled)
-    device = target.open(Bundle(work, draft))
-    if device is None:
-        on_step("asking the checkpoint for goldens; the graph itself is not run")
-        asked = ask_checkpoint(model.module, encoder, _questions(), draft)
-        proof = _Proof(NOT_RUN, asked, prior_cost(draft))
-    else:
-        with closing(device):
-            proof = _prove(device, model.module, encoder, precision, on_step, target.without_device)
+    graphs: dict[str, Compiled] = {}
+    files: dict[str, Path | str] = {TOKENIZER_NAME: work / TOKENIZER_NAME}
+    variants = []
+    for precision in precisions:
+        graph = target.graph_of(precision)
+        if graph not in graphs:
+            graphs[graph] = target.compile(
+                BuildRequest(
+                    model=model,
+                    tokenizer=tokenizer.info,
+                    precision=graph,
+                    max_batch_size=recipe.max_batch_size,
+                    max_seq_length=recipe.max_seq_length,
+                    calibration=calibration,
+                    folder=work,
+                    stem="model" if not graphs else f"model-{graph}",
+                    on_step=on_step,
+                )
+            )
+        compiled = graphs[graph]
+        draft = _draft(recipe, precisions, precision, model, tokenizer, compiled)
+        device = target.open(Bundle(work, draft))
+        if device is None:
+            on_step("asking the checkpoint for goldens; the graph itself is not run")
+            asked = ask_checkpoint(model.module, encoder, _questions(), draft)
+            proof = _Proof(NOT_RUN, asked, prior_cost(draft))
+        else:
+            with closing(device):
+                proof = _prove(device, model.module, encoder, precision, on_step, target.without_device)
+        files |= {name: work / name for name in compiled.files}
+        files[draft.goldens] = goldens_to_json(choose_goldens(proof.asked))
+        files[draft.cost_table] = proof.cost.to_json()
+        variants.append(draft.model_copy(update={"verification": proof.verification}))
     on_step("writing the bundle")
-    return write_bundle(
-        recipe.output,
-        {
-            **{name: work / name for name in (*compiled.files, TOKENIZER_NAME)},
-            draft.goldens: goldens_to_json(choose_goldens(proof.asked)),
-            draft.cost_table: proof.cost.to_json(),
-        },
-        draft.model_copy(update={"verification": proof.verification}),
-        replace=recipe.force,
-        older=recipe.older_format,
-    )
+    return write_bundle(recipe.output, files, *variants, replace=recipe.force, older=recipe.older_format)
 
 
 def _prove(
@@ -189,26 +191,38 @@ def _check_output(recipe: Recipe) -> None:
         raise BuildError(f"{recipe.output} exists already: {hint}")
 
 
-def _precision(recipe: Recipe) -> str:
-    """The precision, once it and the other options are found to fit the target."""
+def _precisions(recipe: Recipe) -> tuple[str, ...]:
+    """The precisions, once they and the other options are found to fit the target."""
     target = recipe.target
-    precision = recipe.precision or target.precisions[0]
-    if precision not in target.precisions:
-        known = ", ".join(target.precisions)
-        raise BuildError(f"precision {precision!r} does not exist for {target.name}, only {known}")
-    if recipe.calibration is not None and precision not in target.calibrated:
-        raise BuildError(f"{precision} needs no calibration: leave --calibration out")
-    target.check(precision, recipe.max_seq_length)
-    return precision
+    precisions = tuple(dict.fromkeys(recipe.precisions)) or target.best_precisions()
+    if recipe.older_format and not recipe.precisions:
+        precisions = precisions[-1:]  # of those that are best, the one that runs everywhere
+    for precision in precisions:
+        if precision not in target.precisions:
+            known = ", ".join(target.precisions)
+            raise BuildError(f"precision {precision!r} does not exist for {target.name}, only {known}")
+        target.check(precision, recipe.max_seq_length)
+    if len(precisions) > 1 and (recipe.older_format or not target.has_variants):
+        what = "format 1" if recipe.older_format else f"target {target.name}"
+        raise BuildError(f"{what} takes one precision, not {len(precisions)}: {', '.join(precisions)}")
+    if recipe.calibration is not None and not target.calibrated.intersection(precisions):
+        raise BuildError(f"{', '.join(precisions)} needs no calibration: leave --calibration out")
+    return precisions
 
 
 def _draft(
-    recipe: Recipe, precision: str, model: LoadedModel, tokenizer: LoadedTokenizer, compiled: Compiled
+    recipe: Recipe,
+    precisions: tuple[str, ...],
+    precision: str,
+    model: LoadedModel,
+    tokenizer: LoadedTokenizer,
+    compiled: Compiled,
 ) -> Manifest:
-    """The manifest before verification."""
+    """The manifest of a variant before verification."""
     source = model.info.source
+    mark = "" if precision == precisions[0] else f"-{precision}"
     return Manifest(
-        name=recipe.name or f"{source.rsplit('/', 1)[-1]}-{precision}",
+        name=recipe.name or "-".join((source.rsplit("/", 1)[-1], *precisions)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         builder=version("spanserve"),
         target=recipe.target.name,
@@ -221,6 +235,8 @@ def _draft(
         tokenizer=tokenizer.info,
         graphs=compiled.graphs,
         graph_files=compiled.files,
+        goldens=f"goldens{mark}.json",
+        cost_table=f"cost{mark}.json",
         verification=NOT_RUN,
     )
 

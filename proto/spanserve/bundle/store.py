@@ -47,7 +47,12 @@ class Bundle:
 
     @classmethod
     def open(
-        cls, path: Path, *, targets: Collection[str] | None = None, precision: str | None = None
+        cls,
+        path: Path,
+        *,
+        targets: Collection[str] | None = None,
+        precision: str | None = None,
+        able: Callable[[Manifest], bool] = lambda variant: True,
     ) -> Bundle:
         """Open a bundle, check size and sha256 of every file, and choose the first variant that fits.
 
@@ -55,6 +60,7 @@ class Bundle:
             targets: what the device runs; where no variant is for one of them, the first is chosen, and a device
                 refuses it in words. None: any.
             precision: no other will do; None: any.
+            able: whether the machine has what a variant needs. Where it has it for none, the first is chosen.
 
         Raises:
             BundleError: no bundle there, an unknown format, a file missing, changed, or not a regular file; or no
@@ -63,7 +69,7 @@ class Bundle:
         variants = _read_variants(path)
         for entry in variants[0].files:
             _check_file(path, entry)
-        return cls(path, _chosen(path, variants, targets, precision), variants)
+        return cls(path, _chosen(path, variants, targets, precision, able), variants)
 
     @property
     def tokenizer_path(self) -> Path:
@@ -168,14 +174,18 @@ def _first(error: ValueError) -> str:
 
 
 def _chosen(
-    path: Path, variants: tuple[Manifest, ...], targets: Collection[str] | None, precision: str | None
+    path: Path,
+    variants: tuple[Manifest, ...],
+    targets: Collection[str] | None,
+    precision: str | None,
+    able: Callable[[Manifest], bool],
 ) -> Manifest:
     right = [manifest for manifest in variants if precision in (None, manifest.precision)]
     if not right:
         known = ", ".join(dict.fromkeys(manifest.precision for manifest in variants))
         raise BundleError(f"{path}: no variant has precision {precision!r}, only {known}")
-    fitting = (manifest for manifest in right if targets is None or manifest.target in targets)
-    return next(fitting, right[0])
+    fitting = [manifest for manifest in right if targets is None or manifest.target in targets] or right
+    return next(filter(able, fitting), fitting[0])
 
 
 def _check_file(folder: Path, entry: FileEntry) -> None:

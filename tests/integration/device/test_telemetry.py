@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from spanserve import demo
-from spanserve.bundle import Bundle
 from spanserve.device import Device
 from spanserve.doctor.finding import Verdict
 from spanserve.doctor.runtime import check_runtime
+from tests.kit.builtin import builtin_bundle
 
 
 def test_host(tmp_path: Path, open_device: Callable[..., Device]) -> None:
     """A host loads OpenVINO without its telemetry, which would first write a client id below the home directory."""
     device = open_device(
-        "cpu?threads=1", bundle=Bundle.open(demo.BUNDLE), environment={"HOME": str(tmp_path)}, max_batch=1
+        "cpu?threads=1", bundle=builtin_bundle(), environment={"HOME": str(tmp_path)}, max_batch=1
     )
     device.start()
     assert [] == list(tmp_path.iterdir())

@@ -33,11 +33,15 @@ def changed(bundle: Bundle, **changes: object) -> None:
     (bundle.path / "manifest.json").write_text(json.dumps(content))
 
 
-def test_digest_of_format_1() -> None:
+def test_digest_of_format_1(tmp_path: Path) -> None:
     """The digest of a bundle of format 1 is what it was: queues and ledgers know models by it."""
-    bundle = Bundle.open(demo.BUNDLE)
-    assert 1 == content_of(bundle)["format"]
-    assert DEMO_DIGEST == bundle.manifest.digest
+    bundle = Bundle.open(demo.BUNDLE, precision="int8")
+    own = (*bundle.manifest.graph_files, "tokenizer.json", "goldens.json", "cost.json")
+    older = write_bundle(
+        tmp_path / "b", {name: bundle.path / name for name in own}, bundle.manifest, older=True
+    )
+    assert 1 == content_of(older)["format"]
+    assert DEMO_DIGEST == bundle.manifest.digest == Bundle.open(older.path).manifest.digest
 
 
 def test_one_digest_in_both_formats(tmp_path: Path) -> None:
@@ -115,6 +119,16 @@ def test_chosen(mixed: Bundle, targets: set[str] | None, precision: str | None, 
     opened = Bundle.open(mixed.path, targets=targets, precision=precision)
     assert mixed.variants == opened.variants
     assert mixed.variants[chosen] == opened.manifest
+
+
+def test_what_the_machine_has(mixed: Bundle) -> None:
+    """The first variant that the machine can compute is chosen; if it can none, the first, which is then refused."""
+
+    def chosen(*lacking: str) -> str:
+        able = [variant.precision for variant in mixed.variants if variant.precision not in lacking]
+        return Bundle.open(mixed.path, targets={"cpu"}, able=lambda v: v.precision in able).manifest.precision
+
+    assert ["float32", "int8", "float32"] == [chosen(), chosen("float32"), chosen("float32", "int8")]
 
 
 def test_no_such_precision(mixed: Bundle) -> None:

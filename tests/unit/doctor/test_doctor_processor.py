@@ -26,6 +26,10 @@ def cpuinfo(root: Path, flags: str) -> Path:
         pytest.param(OLD, "float32", "ok", "avx2", id="float32"),
         pytest.param(OLD, "int8", "warning", "avx2", id="int8-without-vnni"),
         pytest.param(OLD, "bfloat16", "failed", "avx2", id="bfloat16-without"),
+        pytest.param(OLD, "int8_mixed_bfloat16", "failed", "avx2", id="float-parts-without"),
+        pytest.param(
+            NEW, "int8_mixed_bfloat16", "ok", "avx2, avx512f, avx512_vnni, amx_bf16", id="float-parts"
+        ),
         pytest.param("fpu sse2", "float32", "warning", "none of those that matter", id="no-avx2"),
     ],
 )

@@ -20,7 +20,7 @@ from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.watch import attend
 from tests.kit.processes import PATIENCE_S
 
-PINNED = PinnedBundle(Path("/bundle"), "b", {"cpu": "digest"}, "manifest")
+PINNED = PinnedBundle(Path("/bundle"), "b", (), "manifest")
 FULL = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 

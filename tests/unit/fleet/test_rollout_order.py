@@ -16,7 +16,7 @@ from spanserve.fleet.pinned_bundle import PinnedBundle
 from spanserve.fleet.placements import Placement, parse_placements
 from spanserve.fleet.rollout import RolloutStatus, roll_out
 
-OLD, NEW = (PinnedBundle(Path(f"/{name}"), name, {"cpu": name}, name) for name in ("old", "new"))
+OLD, NEW = (PinnedBundle(Path(f"/{name}"), name, (), name) for name in ("old", "new"))
 
 
 @dataclass

@@ -58,6 +58,10 @@ def bench_device(
             "Default: what the bundle is for.",
         ),
     ] = "",
+    precision: Annotated[
+        str,
+        typer.Option(help="Which variant of a bundle is run. Default: the first that the device computes."),
+    ] = "",
     batch_size: Annotated[
         list[int] | None,
         typer.Option(
@@ -81,8 +85,8 @@ def bench_device(
     """
     for path in bundles or [demo.BUNDLE]:
         given = DeviceSpec.parse(device) if device else None
-        bundle = Bundle.open(path, targets=given.kind.targets if given else None)
-        spec = given or DeviceSpec.meant_for(bundle.manifest.target)
+        spec = given or DeviceSpec.meant_for(Bundle.open(path).manifest.target)
+        bundle = spec.kind.open(path, precision or None)
         handle = Device(
             bundle,
             spec,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from spanserve.bundle import CostTable
+from spanserve.bundle import Bundle, CostTable
 
 if TYPE_CHECKING:
     from spanserve.device.host.cards import Card
@@ -35,6 +35,8 @@ class DeviceKind:
         standard: the device that is meant for such a bundle where none is named; empty: none is.
         numbers, words: names of its options, by what their values are.
         check: refuses values of options by a DeviceError.
+        lacks: what this machine lacks for a precision, in words; empty if nothing. Of the variants of a bundle that are
+            for the device, the first is served that nothing is lacking for.
         sdk_python: whether its host runs under the Python of an SDK.
         compiled_batch: whether its graphs take no more windows than they were compiled for.
         whole_grid: whether a worker times every shape of the grid; if not, the largest one scales the bundle's table.
@@ -62,6 +64,7 @@ class DeviceKind:
     numbers: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     check: Callable[[DeviceSpec], None] = lambda spec: None
+    lacks: Callable[[str], str] = lambda precision: ""
     sdk_python: bool = False
     compiled_batch: bool = False
     whole_grid: bool = False
@@ -79,3 +82,19 @@ class DeviceKind:
     def runs(self, target: str) -> bool:
         """Whether it runs bundles of a target."""
         return self.targets is None or target in self.targets
+
+    def open(self, path: Path, precision: str | None = None) -> Bundle:
+        """Open a bundle at the variant that is served on such a device of this machine.
+
+        Args:
+            precision: no other will do; None: any.
+
+        Raises:
+            BundleError: as `Bundle.open`.
+        """
+        return Bundle.open(
+            path,
+            targets=self.targets,
+            precision=precision,
+            able=lambda found: not self.lacks(found.precision),
+        )

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from spanserve.bundle import CostTable
+from spanserve.device import processor
 from spanserve.device.card_cost import card_cost
 from spanserve.device.errors import DeviceError
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION, Card
@@ -69,6 +70,7 @@ CPU = DeviceKind(
     numbers=frozenset({"threads", "streams"}),
     words=frozenset({"memory"}),
     check=_check_cpu,
+    lacks=processor.lacks,
     own_lanes=True,
     host_processor=True,
     looks=("spanserve.doctor.runtime:look", _NO_CARD),

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from spanserve.bundle import Arch, Bundle, BundleError, Manifest
-from spanserve.device import DeviceError, DeviceSpec
+from spanserve.device import DeviceError, DeviceKind, DeviceSpec
 from spanserve.device.architectures import CARD_CLUSTERS, card_architecture
 from spanserve.device.handle import check_fit
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
 
-def open_bundle(path: Path, targets: Collection[str] | None = None) -> tuple[Manifest | None, Finding]:
+def open_bundle(path: Path, kind: DeviceKind | None = None) -> tuple[Manifest | None, Finding]:
     """Open a bundle as a worker does: size and sha256 of every file, goldens, cost table.
 
     Args:
-        targets: of bundles that the device runs; None: not known yet.
+        kind: of the device; None: what the bundle is for.
     """
     name = "bundle"
     try:
-        bundle = Bundle.open(path, targets=targets)
+        kind = kind or DeviceSpec.meant_for(Bundle.open(path).manifest.target).kind
+        bundle = kind.open(path)
         bundle.goldens()
         bundle.cost_table()
-    except (BundleError, OSError) as error:
+    except (BundleError, DeviceError, OSError) as error:
         return None, failed(name, str(error), "copy it again whole, or build it: `spanserve build`")
     manifest = bundle.manifest
     found = f"{manifest.name}: {manifest.target}, {manifest.precision}, model {manifest.digest[:12]}"
+    if len(bundle.variants) > 1:
+        found += f"; {_why(bundle, kind)}"
     if not manifest.verification.windows:
         advice = "it was built with --no-verify: its goldens are the checkpoint's; build it where a card is"
         return manifest, warning(name, found, advice)
     return manifest, ok(name, found)
+
+
+def _why(bundle: Bundle, kind: DeviceKind) -> str:
+    """Why a worker serves this one of the variants."""
+    passed = [
+        f"{variant.precision}: {kind.lacks(variant.precision)}"
+        for variant in bundle.variants
+        if kind.runs(variant.target) and kind.lacks(variant.precision)
+    ]
+    others = ", ".join(passed)
+    return f"the first of {len(bundle.variants)} variants that the device computes" + (
+        f" ({others})" * bool(others)
+    )
 
 
 def check_target(manifest: Manifest, spec: DeviceSpec) -> Finding:

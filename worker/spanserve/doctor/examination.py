@@ -38,8 +38,8 @@ class Examination:
 
     def findings(self) -> Iterator[Finding]:
         """Check one thing after another."""
-        targets = self.device.kind.targets if self.device else None
-        manifest, opened = open_bundle(self.bundle, targets) if self.bundle else (None, None)
+        kind = self.device.kind if self.device else None
+        manifest, opened = open_bundle(self.bundle, kind) if self.bundle else (None, None)
         spec = self.device or DeviceSpec.meant_for(manifest.target if manifest else demo.TARGET)
         yield from check_processor(self.root, manifest if spec.kind.host_processor else None)
         yield from check_descriptors()

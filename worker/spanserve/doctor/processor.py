@@ -6,14 +6,8 @@ from pathlib import Path
 
 from spanserve.bundle import Manifest
 from spanserve.device.cpus import cpu_share
+from spanserve.device.processor import instructions, lacks
 from spanserve.doctor.finding import Finding, failed, ok, warning
-
-#: What is looked for, and the names it has in /proc/cpuinfo: of Intel and AMD, then of ARM.
-_KINDS = {
-    "vectors": ("avx2", "avx512f", "asimd"),
-    "int8": ("avx512_vnni", "avx_vnni", "asimddp"),
-    "bfloat16": ("avx512_bf16", "amx_bf16", "bf16"),
-}
 
 
 def check_processor(root: Path, manifest: Manifest | None) -> list[Finding]:
@@ -29,16 +23,17 @@ def check_processor(root: Path, manifest: Manifest | None) -> list[Finding]:
 
 
 def _instructions(root: Path, manifest: Manifest | None) -> Finding:
-    flags = _flags(root)
-    found = {kind: [name for name in names if name in flags] for kind, names in _KINDS.items()}
-    text = ", ".join(name for names in found.values() for name in names) or "none of those that matter"
     name = "instructions"
-    if manifest is None or not flags:
-        return ok(name, text if flags else "the system does not tell")
-    if manifest.precision == "bfloat16" and not found["bfloat16"]:
-        advice = "this processor has no bfloat16 arithmetic: use a bundle of float32 or int8"
-        return failed(name, text, advice)
-    if manifest.precision == "int8" and not found["int8"]:
+    found = instructions(root)
+    if found is None:
+        return ok(name, "the system does not tell")
+    text = ", ".join(name for names in found.values() for name in names) or "none of those that matter"
+    if manifest is None:
+        return ok(name, text)
+    missing = lacks(manifest.precision, root)
+    if missing:
+        return failed(name, text, f"{missing}: use a bundle of float32 or int8")
+    if manifest.precision.startswith("int8") and not found["int8"]:
         advice = (
             "int8 gains most with VNNI, which is not here: compare with float32 by `spanserve bench device`"
         )
@@ -46,16 +41,3 @@ def _instructions(root: Path, manifest: Manifest | None) -> Finding:
     if not found["vectors"]:
         return warning(name, text, "without AVX2 it will be slow; a virtual machine may hide it")
     return ok(name, text)
-
-
-def _flags(root: Path) -> set[str]:
-    """Instruction sets that the kernel names; empty if it names none."""
-    try:
-        lines = (root / "proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return set()
-    for line in lines:
-        key, _, value = line.partition(":")
-        if key.strip() in ("flags", "Features"):
-            return set(value.split())
-    return set()

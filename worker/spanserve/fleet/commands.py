@@ -113,6 +113,7 @@ def up(
     placements = parse_placements(devices, listen)
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
+        precision=given["precision"] or None,
         access=access,
         grpc=GrpcSettings(
             listen=(access.listener("listen", placements[0].listen),),

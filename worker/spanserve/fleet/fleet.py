@@ -129,7 +129,7 @@ def _described(member: Member) -> dict[str, Any]:
         "state": member.state,
         "pid": member.child.pid if member.child else None,
         "bundle": str(pinned.path) if pinned else None,
-        "model_digest": pinned.digest(member.placement.spec.kind) if pinned else None,
+        "model_digest": member.digest if pinned else None,
         "starts": member.starts,
         "deaths": member.deaths,
         "reason": member.reason,

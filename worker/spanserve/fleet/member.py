@@ -45,6 +45,7 @@ class Launch:
 
     Attributes:
         arguments: of `spanserve worker`, as given to the supervisor.
+        precision: of the variant that they are to serve, as they will read it from their arguments; None: any.
         folder: for sockets.
         watchdog_s: a worker silent for longer hangs, and is killed.
         drain_s: a worker told to stop gets so long before it is killed.
@@ -52,6 +53,7 @@ class Launch:
     """
 
     arguments: tuple[str, ...]
+    precision: str | None = None
     folder: Path
     watchdog_s: float
     drain_s: float
@@ -228,6 +230,12 @@ class Member:
         log.error("worker ended", device=self.placement.name, status=how, restart_in_s=pause_s)
         self._set(WAITING)
         return pause_s
+
+    @property
+    def digest(self) -> str:
+        """Of the model that its worker serves; empty if it can serve none."""
+        assert self.pinned is not None
+        return self.pinned.digest(self.placement.spec.kind, self._launch.precision)
 
     def _arguments(self, pinned: PinnedBundle) -> Sequence[str]:
         """What is ours to say comes last, and so counts."""

@@ -7,11 +7,10 @@ SIGHUP, and workers get what it led to: one that is started again in between ser
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from spanserve.bundle import Bundle
+from spanserve.bundle import Bundle, Manifest
 from spanserve.bundle.manifest import MANIFEST_NAME
 from spanserve.device import DeviceKind
 
@@ -22,18 +21,25 @@ class PinnedBundle:
 
     Attributes:
         path: its folder, without symbolic links.
-        digests: of its variants by target, the first of each: equal digests give equal answers.
+        variants: as in its manifest.
         manifest: sha256 (hex) of the manifest file: tells whether the folder still holds what was read.
     """
 
     path: Path
     name: str
-    digests: Mapping[str, str]
+    variants: tuple[Manifest, ...]
     manifest: str
 
-    def digest(self, kind: DeviceKind) -> str:
+    def digest(self, kind: DeviceKind, precision: str | None = None) -> str:
         """Of the variant that workers on devices of a kind serve; empty if they can serve none."""
-        return next((digest for target, digest in self.digests.items() if kind.runs(target)), "")
+        fitting = (
+            variant.digest
+            for variant in self.variants
+            if kind.runs(variant.target)
+            and precision in (None, variant.precision)
+            and not kind.lacks(variant.precision)
+        )
+        return next(fitting, "")
 
 
 def read_pinned(path: Path) -> PinnedBundle:
@@ -45,6 +51,4 @@ def read_pinned(path: Path) -> PinnedBundle:
     real = path.resolve()
     bundle = Bundle.open(real)
     content = hashlib.sha256((real / MANIFEST_NAME).read_bytes()).hexdigest()
-    digests = {variant.target: variant.digest for variant in reversed(bundle.variants)}
-    in_order = {variant.target: digests[variant.target] for variant in bundle.variants}
-    return PinnedBundle(real, bundle.manifest.name, in_order, content)
+    return PinnedBundle(real, bundle.manifest.name, bundle.variants, content)

@@ -67,7 +67,9 @@ async def roll_out(
     """
     status.state, status.bundle, status.error = "running", str(pinned.path), ""
     log.info(
-        "rollout began", bundle=status.bundle, model_digest=", ".join(dict.fromkeys(pinned.digests.values()))
+        "rollout began",
+        bundle=status.bundle,
+        model_digest=", ".join(variant.digest for variant in pinned.variants),
     )
     left = list(members)
     try:

@@ -93,6 +93,7 @@ class _Supervisor:
         )
         launch = Launch(
             arguments=settings.arguments,
+            precision=worker.precision,
             folder=folder,
             watchdog_s=settings.watchdog_s,
             drain_s=worker.grpc.drain_delay_s + worker.drain_timeout_s + DRAIN_SLACK_S,

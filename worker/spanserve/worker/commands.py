@@ -79,6 +79,7 @@ def worker(
     settings = Settings(
         bundle=model.bundle or demo.BUNDLE,
         device=model.device_text,
+        precision=model.precision or None,
         magicmind_python=model.sdk.magicmind_python,
         device_env=model.sdk.device_env,
         access=let_in,

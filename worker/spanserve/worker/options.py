@@ -33,6 +33,13 @@ class ModelOptions:
             help="cpu, cpu?threads=N&streams=N, mlu:N, sim:mlu370-x8 or sim:fixed?latency_ms=N.",
         ),
     ] = "cpu"
+    precision: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_PRECISION",
+            help="Which variant of the bundle is served, such as int8. Default: the first that the device computes.",
+        ),
+    ] = ""
     memory: Annotated[
         str,
         typer.Option(

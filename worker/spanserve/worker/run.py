@@ -22,7 +22,6 @@ from http import HTTPStatus
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
@@ -86,7 +85,7 @@ class Worker(Observer):
 
     def __init__(self, settings: Settings, doors: Sequence[DoorMaker] = DOORS) -> None:
         self.settings = settings
-        bundle = Bundle.open(settings.bundle, targets=DeviceSpec.parse(settings.device).kind.targets)
+        bundle = DeviceSpec.parse(settings.device).kind.open(settings.bundle, settings.precision)
         manifest, encoder = bundle.manifest, Encoder.of(bundle)
         name = settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.metrics = Metrics()
@@ -173,6 +172,8 @@ class Worker(Observer):
         log.info(
             "ready",
             seconds=round(time.monotonic() - began, 3),
+            precision=device.bundle.manifest.precision,
+            variants=[variant.precision for variant in device.bundle.variants],
             threads=device.info.get("threads"),
             threads_reason=device.threads_reason,
             slots=device.slots,

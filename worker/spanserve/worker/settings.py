@@ -21,6 +21,8 @@ class Settings:
 
     bundle: Path
     device: str = "cpu"
+    #: Of the variant that is served; None: the first that the device computes.
+    precision: str | None = None
     #: Python of the MagicMind SDK, which runs the device host of `mlu:N`.
     magicmind_python: str | None = None
     #: File of KEY=VALUE lines for the environment of the device host alone.

@@ -8,6 +8,7 @@ import structlog
 
 from spanserve.bundle import Bundle, CostTable
 from spanserve.device import Device, DeviceError, DeviceSpec, HostDied, read_environment
+from spanserve.device.errors import CanaryFailed
 from spanserve.engine.deaths import DEATHS_ALLOWED
 from spanserve.qa import Encoder
 from spanserve.worker.canary import check_goldens
@@ -54,7 +55,17 @@ class ServingDevice:
             DeviceError: it cannot be started, or gives wrong answers.
         """
         self.device.start()
-        check_goldens(self.device, self._encoder)
+        try:
+            check_goldens(self.device, self._encoder)
+        except CanaryFailed as error:
+            manifest = self.device.bundle.manifest
+            others = {v.precision for v in self.device.bundle.variants if v.target == manifest.target}
+            others.discard(manifest.precision)
+            if not others:
+                raise
+            raise CanaryFailed(
+                f"{error}; --precision {' or '.join(sorted(others))} serves another variant"
+            ) from None
 
     def start(self) -> CostTable:
         """Prove the device and see what batches cost on it.

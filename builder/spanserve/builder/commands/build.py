@@ -64,12 +64,12 @@ def build(
         str, typer.Option(envvar="SPANSERVE_TARGET", metavar="|".join(_PRECISIONS), help="Kind of device.")
     ] = "cpu",
     precision: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             envvar="SPANSERVE_PRECISION",
-            help="Arithmetic of the graph. "
+            help="Arithmetic of the graph; for the CPU repeat it for a variant each, the one to be preferred first. "
             + "; ".join(f"{target}: {', '.join(names)}" for target, names in _PRECISIONS.items())
-            + ". Default: the first.",
+            + ". Default: cpu: bfloat16 where the processor has it, and float32; magicmind: the first.",
         ),
     ] = None,
     max_batch_size: Annotated[
@@ -123,7 +123,7 @@ def build(
             checkpoint=checkpoint,
             output=output,
             target=kind,
-            precision=precision,
+            precisions=tuple(precision or ()),
             max_batch_size=max_batch_size,
             max_seq_length=max_seq_length,
             lower_case=None if lower_case is LowerCase.AUTO else lower_case is LowerCase.TRUE,
@@ -140,7 +140,7 @@ def build(
         "name": manifest.name,
         "digest": manifest.digest,
         "target": manifest.target,
-        "precision": manifest.precision,
+        "precision": ", ".join(variant.precision for variant in built.bundle.variants),
         "lower_case": manifest.tokenizer.lower_case,
         "lower_case_reason": built.lower_case_reason,
         "bytes": sum(entry.size for entry in manifest.files),

@@ -1,8 +1,8 @@
-"""The CPU, through OpenVINO: float32, bfloat16 and int8.
+"""The CPU, through OpenVINO: float32, bfloat16, int8, and int8 with its float parts in bfloat16.
 
-bfloat16 is the float32 graph; the runtime rounds while it loads. int8 is static: every activation has one
-scale for all rows and tokens, measured on text beforehand, so that a row's logits do not depend on its
-neighbours, as scales taken from the batch at hand would make them.
+bfloat16 is the float32 graph; the runtime rounds while it loads, the float parts of int8 too. int8 is static: every
+activation has one scale for all rows and tokens, measured on text beforehand, so that a row's logits do not depend on
+its neighbours, as scales taken from the batch at hand would make them.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from spanserve.builder.samples import Inputs, as_inputs
 from spanserve.builder.targets.target import BuildRequest, Compiled
 from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
+from spanserve.device.handle import thread_share
 
 if TYPE_CHECKING:
     from spanserve.builder.targets.magicmind import MagicMindOptions
@@ -43,8 +44,9 @@ class CpuTarget:
     """`--target cpu`."""
 
     name = "cpu"
-    precisions = ("float32", "bfloat16", "int8")
-    calibrated = frozenset({"int8"})
+    precisions = ("float32", "bfloat16", "int8", "int8_mixed_bfloat16")
+    calibrated = frozenset({"int8", "int8_mixed_bfloat16"})
+    has_variants = True
     without_device = ""
     packages = ("openvino", "nncf")
     has_options = False
@@ -57,16 +59,19 @@ class CpuTarget:
     def length_multiple(self, max_seq_length: int) -> int:
         return _MULTIPLE
 
-    def check(self, precision: str, max_seq_length: int) -> None:
-        import openvino as ov
+    def best_precisions(self) -> tuple[str, ...]:
+        """bfloat16 gives nearly float32's answers, which int8 does not; processors without it take the same graph."""
+        return ("bfloat16", "float32") if _has_bfloat16() else ("float32",)
 
+    def graph_of(self, precision: str) -> str:
+        return {"bfloat16": "float32", "int8_mixed_bfloat16": "int8"}.get(precision, precision)
+
+    def check(self, precision: str, max_seq_length: int) -> None:
         if max_seq_length % _MULTIPLE:
             raise BuildError(f"max_seq_length {max_seq_length} is no multiple of {_MULTIPLE}")
-        if precision == "bfloat16" and "BF16" not in ov.Core().get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        ):
+        if precision.endswith("bfloat16") and not _has_bfloat16():
             raise BuildError(
-                "this processor has no bfloat16 arithmetic, so a bfloat16 bundle can be neither verified nor "
+                f"this processor has no bfloat16 arithmetic, so a {precision} bundle can be neither verified nor "
                 "timed here: build it on one that has (AVX512_BF16 or AMX), or take float32 or int8"
             )
 
@@ -85,17 +90,24 @@ class CpuTarget:
                 graph = _quantize(graph, _inputs(request))
         except RuntimeError as error:
             raise BuildError(f"OpenVINO cannot compile the graph: {error}") from None
-        file = request.folder / "model.xml"
+        file = request.folder / f"{request.stem}.xml"
         ov.save_model(graph, file, compress_to_fp16=False)
         _forget_origin(file)
         return Compiled(
             graphs=(Graph(max_length=request.max_seq_length, file=file.name),),
-            files=(file.name, "model.bin"),
+            files=(file.name, f"{request.stem}.bin"),
             runtime=_runtime(),
         )
 
     def open(self, bundle: Bundle) -> Device:
-        return Device(bundle, DeviceSpec.parse("cpu"), slots=1)
+        spec = DeviceSpec.parse("cpu")
+        return Device(bundle, spec, slots=thread_share(spec).threads)
+
+
+def _has_bfloat16() -> bool:
+    import openvino as ov
+
+    return "BF16" in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _runtime() -> Runtime:

@@ -90,6 +90,7 @@ class MagicMindTarget:
     without_device = "--no-verify builds without running it"
     packages = ()
     has_options = True
+    has_variants = False
 
     def __init__(self, options: MagicMindOptions) -> None:
         self.options = options
@@ -102,6 +103,12 @@ class MagicMindTarget:
             BuildError, DeviceError: one is not fit.
         """
         return cls(options())
+
+    def best_precisions(self) -> tuple[str, ...]:
+        return self.precisions[:1]
+
+    def graph_of(self, precision: str) -> str:
+        return precision
 
     def length_multiple(self, max_seq_length: int) -> int:
         if self.options.length_buckets:

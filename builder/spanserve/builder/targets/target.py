@@ -29,6 +29,8 @@ class BuildRequest:
     calibration: Sequence[Window]
     #: Where the files are made.
     folder: Path
+    #: Of the names of its files.
+    stem: str = "model"
     #: Called with a few words at the beginning of every step.
     on_step: Callable[[str], None]
 
@@ -55,7 +57,17 @@ class Target(Protocol):
 
     @property
     def precisions(self) -> tuple[str, ...]:
-        """What `--precision` may be, the default first; those that need calibration text are in `calibrated`."""
+        """What `--precision` may be; those that need calibration text are in `calibrated`."""
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether a bundle for it may hold several precisions."""
+
+    def best_precisions(self) -> tuple[str, ...]:
+        """Those that are built where none is named: what is best on this machine comes first."""
+
+    def graph_of(self, precision: str) -> str:
+        """The precision whose graph it is computed from: often its own."""
 
     @property
     def calibrated(self) -> frozenset[str]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .ring import Arrays
 
 #: Precision of a bundle -> precision OpenVINO may compute the float parts of the graph in.
-_INFERENCE_PRECISION = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+_INFERENCE_PRECISION = {"float32": "f32", "bfloat16": "bf16", "int8": "f32", "int8_mixed_bfloat16": "bf16"}
 #: Kernels that OpenVINO keeps for shapes it has seen, where memory is to be small; oneDNN then keeps none.
 _FEW_KERNELS = 48
 #: Tokens of the windows that are timed: those of most texts are about as long.
@@ -48,7 +48,8 @@ class CpuBackend(Backend):
         self._core = ov.Core()
         self._hint = _INFERENCE_PRECISION[self.config["manifest"]["precision"]]
         if self._hint == "bf16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise Refused("this bundle is bfloat16, and this processor has no bfloat16 arithmetic")
+            precision = self.config["manifest"]["precision"]
+            raise Refused(f"this bundle is {precision}, and this processor has no bfloat16 arithmetic")
         count, reason = self._streams()
         self._requests = self._compile(count)
         settled = self.config.get("settled") or self._settle(reason)
