@@ -68,7 +68,7 @@ def bare_rate(path: Path, dataset: Path) -> float:
                     slot, future = flying.popleft()
                     future.result()
                 length = manifest.padded_length(rows[0].tokens)
-                fill(rows, slot.arrays(len(rows), length).inputs, encoder.info)
+                fill(rows, slot.arrays(len(rows), length).inputs, encoder.template)
                 flying.append((slot, slot.submit(len(rows), length, 60.0)))
             while flying:
                 slot, future = flying.popleft()

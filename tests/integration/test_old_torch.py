@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from spanserve.builder.bert import plain_bert
 from spanserve.builder.checkpoint import Checkpoint, load_model
 from spanserve.builder.export import export_trace
+from spanserve.builder.families.bert import BERT
 from tests.kit.checkpoints import VOCABULARY, make_checkpoint
 
 #: Loads the trace, runs it on the inputs of a file, writes the logits to another.
@@ -42,7 +42,7 @@ def test_same_logits(tmp_path: Path, batch: int, length: int) -> None:
     if not python:
         pytest.skip("SPANSERVE_OLD_TORCH_PYTHON is not set: it should name a Python with torch 1.13.1")
     model = load_model(Checkpoint(make_checkpoint(tmp_path / "tiny"), "tiny")).module
-    export_trace(plain_bert(model), tmp_path / "network.pt", length=384)
+    export_trace(BERT.to_plain(model), tmp_path / "network.pt", inputs=BERT.inputs, length=384)
     generator = np.random.default_rng(0)
     inputs = {
         "ids": generator.integers(0, len(VOCABULARY), (batch, length), np.int32),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import islice
@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from spanserve.builder.checkpoint import LoadedModel, find_checkpoint, load_model
+from spanserve.builder.early import marks_early
 from spanserve.builder.errors import BuildError
 from spanserve.builder.goldens import choose_goldens
 from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
 from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
 from spanserve.builder.targets import BuildRequest, Compiled, Target
-from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
+from spanserve.builder.tokenizers import LoadedTokenizer, load_tokenizer
 from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
-from spanserve.bundle import Bundle, CostTable, Manifest, Verification, write_bundle
+from spanserve.bundle import Bundle, CostTable, Manifest, TokenizerInfo, Verification, write_bundle
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME
 from spanserve.contract import Task
@@ -51,6 +52,8 @@ class Recipe:
     max_seq_length: int = 384
     #: None: decided by the checkpoint's files.
     lower_case: bool | None = None
+    #: None: decided by the checkpoint's answers; see `spanserve.builder.early`.
+    answers_early: bool | None = None
     #: SQuAD file whose text sets the ranges of a calibrated precision; None: the demo questions.
     calibration: Path | None = None
     #: None: the checkpoint's name and the precisions.
@@ -99,8 +102,12 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
             f"max_seq_length {recipe.max_seq_length} is over the model's {model.max_positions} positions"
         )
     tokenizer = load_tokenizer(
-        checkpoint.folder, lower_case=recipe.lower_case, vocab_size=model.info.vocab_size
+        checkpoint.folder,
+        lower_case=recipe.lower_case,
+        vocab_size=model.info.vocab_size,
+        default=model.family.tokenizer,
     )
+    _check_pair(recipe, model, tokenizer)
     on_step(f"tokenizer {'lowers' if tokenizer.info.lower_case else 'keeps'} case: {tokenizer.reason}")
     with tempfile.TemporaryDirectory(prefix="spanserve-build-") as folder:
         bundle = _build_in(Path(folder), recipe, precisions, model, tokenizer, on_step)
@@ -116,12 +123,7 @@ def _build_in(
     on_step: Callable[[str], None],
 ) -> Bundle:
     (work / TOKENIZER_NAME).write_text(tokenizer.text, encoding="utf-8")
-    encoder = Encoder(
-        work / TOKENIZER_NAME,
-        tokenizer.info,
-        vocab_size=model.info.vocab_size,
-        max_seq_length=recipe.max_seq_length,
-    )
+    encoder = _encoder(work, recipe, model, tokenizer.info)
     target = recipe.target
     calibration: list[Window] = []
     if target.calibrated.intersection(precisions):
@@ -136,7 +138,6 @@ def _build_in(
             graphs[graph] = target.compile(
                 BuildRequest(
                     model=model,
-                    tokenizer=tokenizer.info,
                     precision=graph,
                     max_batch_size=recipe.max_batch_size,
                     max_seq_length=recipe.max_seq_length,
@@ -148,6 +149,9 @@ def _build_in(
             )
         compiled = graphs[graph]
         draft = _draft(recipe, precisions, precision, model, tokenizer, compiled)
+        if tokenizer.overlooked:
+            tokenizer, encoder = _read_right(work, recipe, model, tokenizer, encoder, draft, on_step)
+            draft = draft.model_copy(update={"tokenizer": tokenizer.info})
         device = target.open(Bundle(work, draft))
         if device is None:
             on_step("asking the checkpoint for goldens; the graph itself is not run")
@@ -162,6 +166,46 @@ def _build_in(
         variants.append(draft.model_copy(update={"verification": proof.verification}))
     on_step("writing the bundle")
     return write_bundle(recipe.output, files, *variants, replace=recipe.force, older=recipe.older_format)
+
+
+def _encoder(work: Path, recipe: Recipe, model: LoadedModel, info: TokenizerInfo) -> Encoder:
+    return Encoder(
+        work / TOKENIZER_NAME, info, vocab_size=model.info.vocab_size, max_seq_length=recipe.max_seq_length
+    )
+
+
+def _read_right(
+    work: Path,
+    recipe: Recipe,
+    model: LoadedModel,
+    tokenizer: LoadedTokenizer,
+    exact: Encoder,
+    draft: Manifest,
+    on_step: Callable[[str], None],
+) -> tuple[LoadedTokenizer, Encoder]:
+    """The tokenizer and its encoder, once it is decided whether the model marks answers early."""
+    info = tokenizer.info.model_copy(update={"early": 1})
+    early = _encoder(work, recipe, model, info)
+    found, reason = recipe.answers_early, "as told by --answers-early"
+    if found is None:
+        found, reason = marks_early(model.module, exact, early, draft)
+    on_step(f"answers are read {'a token early, as run_squad reads them' if found else 'exactly'}: {reason}")
+    decided = replace(tokenizer, overlooked=False, info=info if found else tokenizer.info)
+    return decided, early if found else exact
+
+
+def _check_pair(recipe: Recipe, model: LoadedModel, tokenizer: LoadedTokenizer) -> None:
+    """See that tokenizer and model, and what was asked of both, fit together."""
+    largest = max(part.type for part in tokenizer.info.template)
+    if model.family.types and largest >= model.info.type_vocab_size:
+        raise BuildError(
+            f"the tokenizer has token types up to {largest}, type_vocab_size of the model is "
+            f"{model.info.type_vocab_size}"
+        )
+    if recipe.answers_early is not None and not tokenizer.overlooked:
+        raise BuildError(
+            "answers_early is for XLMRobertaTokenizer only: run_squad trains others to mark exactly"
+        )
 
 
 def _prove(
@@ -235,8 +279,12 @@ def _draft(
         tokenizer=tokenizer.info,
         graphs=compiled.graphs,
         graph_files=compiled.files,
+<<<<<<< HEAD
         goldens=f"goldens{mark}.json",
         cost_table=f"cost{mark}.json",
+=======
+        inputs=model.family.inputs,
+>>>>>>> 0a73179 (Build and serve RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, ALBERT and MPNet: one family was known, and settings of tokenizers were ignored in silence)
         verification=NOT_RUN,
     )
 

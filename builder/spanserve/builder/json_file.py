@@ -10,13 +10,13 @@ from spanserve.builder.errors import BuildError
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, None if there is no such file.
+    """The object in a JSON file, which may begin with a byte order mark; None if there is no such file.
 
     Raises:
         BuildError: the file cannot be read or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
@@ -24,3 +24,9 @@ def read_object(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise BuildError(f"{path} holds no JSON object")
     return content
+
+
+def shown(value: Any) -> str:
+    """A value of such a file for an error message, cut where it is long."""
+    text = json.dumps(value, ensure_ascii=True, default=repr)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from spanserve import demo
 from spanserve.builder.errors import BuildError
-from spanserve.bundle import TokenizerInfo
-from spanserve.bundle.manifest import INPUTS
+from spanserve.bundle import Tensor
 from spanserve.contract import Question, Refusal, Task
 from spanserve.contract.limits import MAX_QUESTIONS
 from spanserve.qa import Encoder, Window, fill
@@ -21,7 +20,7 @@ from spanserve.qa.windows import empty_inputs
 from spanserve.squad import Dataset, SquadError, load_dataset
 
 Ints = NDArray[np.int32]
-#: Of BERT's graphs by name, int32 [B, S] each.
+#: Of a graph by name, int32 [B, S] each.
 Inputs = dict[str, Ints]
 
 
@@ -71,8 +70,8 @@ def windows(tasks: Iterable[Task], encoder: Encoder) -> Iterator[Window]:
             yield from question.windows
 
 
-def as_inputs(rows: Sequence[Window], length: int, tokenizer: TokenizerInfo) -> Inputs:
-    """Windows as a batch, padded to `length` tokens."""
-    inputs = empty_inputs(INPUTS, len(rows), length)
-    fill(rows, inputs, tokenizer)
+def as_inputs(rows: Sequence[Window], length: int, tensors: Sequence[Tensor]) -> Inputs:
+    """Windows as a batch for a graph that takes `tensors`, padded to `length` tokens."""
+    inputs = empty_inputs(tensors, len(rows), length)
+    fill(rows, inputs, rows[0].template)
     return inputs

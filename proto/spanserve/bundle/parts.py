@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 #: A file directly inside the bundle: no folders, no dots in front, nothing to escape with.
@@ -123,11 +130,26 @@ class TokenizerInfo(Part):
         default_factory=lambda known: bert_template(known["cls_id"], known["sep_id"])
     )
     pieces: Pieces = Pieces()
+    #: Columns by which the model marks every token of the context early. 1: it was trained by run_squad on pairs with
+    #: a second separator that run_squad overlooks, and marks a token by the column in front of it.
+    early: int = Field(default=0, ge=0, le=1)
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """`early` only where it says something: releases before 0.2 know no such field."""
+        found: dict[str, Any] = serialize(self)
+        if not found.get("early"):
+            found.pop("early", None)
+        return found
 
     @property
     def is_bert(self) -> bool:
         """Whether pairs and pieces are BERT's."""
-        return self.template == bert_template(self.cls_id, self.sep_id) and self.pieces == Pieces()
+        return (
+            self.template == bert_template(self.cls_id, self.sep_id)
+            and self.pieces == Pieces()
+            and not self.early
+        )
 
 
 class Verification(Part):

@@ -78,7 +78,7 @@ CASES = [
 @pytest.mark.parametrize(("changes", "dim_range", "expected"), CASES)
 def test_build_config(changes: dict[str, Any], dim_range: Any, expected: list[str]) -> None:
     """Options become the JSON texts of the public sample, in its order; a file of the user's comes last."""
-    assert expected == steps({**DEFAULTS, **changes}, dim_range)
+    assert expected == steps({**DEFAULTS, **changes}, dim_range, 3)
 
 
 def test_every_step_has_a_hint() -> None:

@@ -10,25 +10,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanserve.bundle import TokenizerInfo
 from spanserve.contract import Answer, ErrorCode, Options, Refusal
+from spanserve.qa.alignment import EncodedContext
 from spanserve.qa.answers import Candidates, Floats, answer, decode
-from spanserve.qa.features import EncodedContext
+from spanserve.qa.template import Template
 from spanserve.qa.windows import Cut, Window, cut
 
 TEXT = "abcdefghij"
 #: One character per token: token 3 is TEXT[3:4].
+PLACES = np.arange(10, dtype=np.int32)
 CONTEXT = EncodedContext(
-    ids=np.arange(10, dtype=np.int32),
-    starts=np.arange(10, dtype=np.int32),
-    ends=np.arange(1, 11, dtype=np.int32),
+    ids=PLACES,
+    starts=PLACES,
+    ends=PLACES + 1,
+    word_starts=PLACES,
+    word_ends=PLACES + 1,
+    opens=PLACES * 0,
+    closes=PLACES * 0,
 )
+TEMPLATE = Template.of(TokenizerInfo(lower_case=True, cls_id=1, sep_id=2, pad_id=0))
 #: A candidate: first token, last token, score.
 Row = tuple[int, int, float]
 
 
 def window(tokens: int = 10, *, asked: int = 2, part: Cut | None = None) -> Window:
     question = np.full(asked, 99, np.int32)
-    return Window(question, np.arange(tokens, dtype=np.int32), part or Cut(0, tokens, None))
+    return Window(question, np.arange(tokens, dtype=np.int32), part or Cut(0, tokens, None), TEMPLATE)
 
 
 def logits(

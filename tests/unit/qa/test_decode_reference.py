@@ -8,11 +8,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spanserve.bundle import TokenizerInfo
 from spanserve.contract import Options
+from spanserve.qa.alignment import EncodedContext
 from spanserve.qa.answers import Floats, answer, decode
-from spanserve.qa.features import EncodedContext
+from spanserve.qa.template import Template
 from spanserve.qa.windows import Window, cut
 
+TEMPLATE = Template.of(TokenizerInfo(lower_case=True, cls_id=1, sep_id=2, pad_id=0))
 #: First and last token, score.
 Row = tuple[int, int, float]
 
@@ -71,7 +74,7 @@ def test_decode_is_the_reference(
     """n-best list, order among ties and null score are those of the reference."""
     tokens = sizes[0]
     ids = np.arange(tokens, dtype=np.int32)
-    windows = [Window(np.zeros(asked, np.int32), ids, part) for part in cut(*sizes)]
+    windows = [Window(np.zeros(asked, np.int32), ids, part, TEMPLATE) for part in cut(*sizes)]
     length = max(window.tokens for window in windows)
     random = np.random.default_rng(seed)
     start, end = (
@@ -89,7 +92,7 @@ def test_decode_is_the_reference(
     expected, null_score = reference(start, end, windows, options)
     assert null_score == min(candidates.no_answer for candidates in found)
     if expected:
-        context = EncodedContext(ids, ids, ids + 1)
+        context = EncodedContext(ids, ids, ids + 1, ids, ids + 1, ids * 0, ids * 0)
         got = answer("x" * tokens, context, found, n_best=options.n_best, truncated=False)
         columns = (got.n_best.starts, [end - 1 for end in got.n_best.ends], got.n_best.scores)
         assert expected == list(zip(*columns, strict=True))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spanserve.bundle import TokenizerInfo
+from spanserve.qa.template import Template
 from spanserve.qa.windows import Cut, Ints, Window, cut, fill, window_count
 
 #: (start, length, max_context of each token) of every window.
@@ -107,17 +108,18 @@ def test_count_without_cutting() -> None:
     assert 48783 == window_count(49152, 370, 1)
 
 
+NAMES = ("input_ids", "attention_mask", "token_type_ids")
+TEMPLATE = Template.of(TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+
+
 def window(question: list[int], context: list[int], part: Cut | None = None) -> Window:
     ids = np.array(context, np.int32)
-    return Window(np.array(question, np.int32), ids, part or Cut(0, len(ids), None))
-
-
-NAMES = ("input_ids", "attention_mask", "token_type_ids")
+    return Window(np.array(question, np.int32), ids, part or Cut(0, len(ids), None), TEMPLATE)
 
 
 def filled(windows: list[Window], rows: int, length: int) -> tuple[Ints, Ints, Ints]:
     inputs = {name: np.full((rows, length), -9, np.int32) for name in NAMES}
-    fill(windows, inputs, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    fill(windows, inputs, TEMPLATE)
     ids, mask, types = inputs.values()
     return ids, mask, types
 
@@ -165,8 +167,7 @@ def test_fill_into_part_of_a_larger_area() -> None:
     """Nothing is written outside the arrays that were given."""
     area = np.full(3 * 2 * 8 + 5, -9, np.int32)
     parts = (area[index * 16 : index * 16 + 16].reshape(2, 8) for index in range(3))
-    info = TokenizerInfo(lower_case=True, cls_id=1, sep_id=2, pad_id=0)
-    fill([window([11], [21])] * 2, dict(zip(NAMES, parts, strict=True)), info)
+    fill([window([11], [21])] * 2, dict(zip(NAMES, parts, strict=True)), TEMPLATE)
     assert [-9] * 5 == area[48:].tolist()
     assert -9 not in area[:48]
 
@@ -176,8 +177,8 @@ def test_fill_what_the_model_takes() -> None:
     rows = [window([11], [21, 22])]
     ids, mask, _ = filled(rows, 2, 8)
     alone = {"input_ids": np.full((2, 8), -9, np.int32)}
-    fill(rows, alone, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    fill(rows, alone, TEMPLATE)
     assert ids.tolist() == alone["input_ids"].tolist()
     both = {**alone, "attention_mask": np.full((2, 8), -9, np.int32)}
-    fill(rows, both, TokenizerInfo(lower_case=True, cls_id=101, sep_id=102, pad_id=7))
+    fill(rows, both, TEMPLATE)
     assert mask.tolist() == both["attention_mask"].tolist()

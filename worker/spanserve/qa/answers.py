@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spanserve.contract import Answer, ErrorCode, NBest, Options, Refusal, Span
-from spanserve.qa.features import EncodedContext
+from spanserve.qa.alignment import EncodedContext
 from spanserve.qa.windows import Ints, Window
 
 Floats = NDArray[np.float32]
@@ -64,7 +64,7 @@ def _decode_alike(
 ) -> list[Candidates]:
     """`decode` for rows that share n_best. R rows, K = min(n_best, S)."""
     tokens = np.array([window.tokens for window in windows], np.int32)
-    first = np.array([window.context_column for window in windows], np.int32)
+    first = np.array([window.answer_column for window in windows], np.int32)
     starts = _top(start_logits, tokens, n_best)  # [R, K] columns
     ends = _top(end_logits, tokens, n_best)
     own = np.zeros(start_logits.shape, np.bool_)  # [R, S] columns where an answer of this window may start
@@ -73,7 +73,7 @@ def _decode_alike(
         own[row, first[row] : first[row] + part.length] = (
             True if part.max_context is None else part.max_context
         )
-    last = (tokens - 1)[:, None]  # the final [SEP]
+    last = (first + [window.cut.length for window in windows])[:, None]
     start_ok = np.take_along_axis(own, starts, 1)
     end_ok = (ends >= first[:, None]) & (ends < last)
     span = ends[:, None, :] - starts[:, :, None]  # [R, K, K] tokens behind the first
@@ -136,7 +136,7 @@ def _top(logits: Floats, tokens: Ints, n_best: int) -> NDArray[np.int64]:
 
 def _exhaustive(start: Floats, end: Floats, window: Window, longest: int, no_answer: float) -> Candidates:
     """The best span of a window none of whose n-best starts and ends make a pair: every pair is tried."""
-    part, column = window.cut, window.context_column
+    part, column = window.cut, window.answer_column
     first = start[column : column + part.length].astype(np.float64)  # [L]
     if part.max_context is not None:
         first = np.where(part.max_context, first, -np.inf)
@@ -187,7 +187,8 @@ def answer(
         scores = scores[order]
         starts = np.concatenate([candidates.starts for candidates in found])[order]
         ends = np.concatenate([candidates.ends for candidates in found])[order]
-    columns = NBest(context.starts[starts].tolist(), context.ends[ends].tolist(), scores.tolist())
+    begins, stops = context.spans(starts, ends)
+    columns = NBest(begins.tolist(), stops.tolist(), scores.tolist())
     start, end = columns.starts[0], columns.ends[0]
     return Answer(
         best=Span(text[start:end], start, end, columns.scores[0]),

@@ -32,7 +32,7 @@ def ask(encoder: Encoder, task: Task, run: Compute, manifest: Manifest) -> list[
         windows = question.windows
         length = manifest.padded_length(max(window.tokens for window in windows))
         inputs = empty_inputs(manifest.inputs, len(windows), length)
-        fill(windows, inputs, encoder.info)
+        fill(windows, inputs, encoder.template)
         outputs = run(inputs)
         found = decode(outputs[START_LOGITS], outputs[END_LOGITS], windows, [task.options] * len(windows))
         answers.append(

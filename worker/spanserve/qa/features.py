@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import unicodedata
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,22 +15,13 @@ from spanserve.bundle import Bundle, BundleError, Manifest, TokenizerInfo
 from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, INPUTS, OUTPUTS, START_LOGITS
 from spanserve.contract import ErrorCode, Question, Refusal, Task
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
-from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, cut, window_count
+from spanserve.qa.alignment import WORD, Aligner, EncodedContext
+from spanserve.qa.families import KINDS
+from spanserve.qa.template import Template
+from spanserve.qa.windows import Ints, Window, cut, window_count
 
 #: Contexts whose tokens are kept for the next task about them.
 CACHED_CONTEXTS = 256
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EncodedContext:
-    """Tokens of a context: ids and, in code points, where an answer from or to each begins and ends.
-
-    int32 [N] each. Starts are those of whole words, ends lie behind combining marks.
-    """
-
-    ids: Ints
-    starts: Ints
-    ends: Ints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,15 +61,15 @@ class Encoder:
         self, tokenizer_path: Path, info: TokenizerInfo, *, vocab_size: int, max_seq_length: int
     ) -> None:
         self.info = info
+        self.template = Template.of(info)
         self.max_seq_length = max_seq_length
         self._vocab_size = vocab_size
         self._tokenizer = _read(tokenizer_path)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self._continues = np.zeros(vocab_size, np.bool_)  # ids of pieces that continue a word
-        pieces = self._tokenizer.get_vocab().items()
-        inner = [number for piece, number in pieces if piece.startswith(info.pieces.mark)]
-        self._continues[[number for number in inner if number < vocab_size]] = True
+        kind = KINDS[info.pieces.mark, info.pieces.marked](self._tokenizer, vocab_size)
+        self._kind = kind
+        self._aligner = Aligner(kind, info.early)
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -124,8 +114,9 @@ class Encoder:
         if ids is None:
             return EncodedQuestion(question.id, error=question.fault())
         options = task.options
-        kept = ids[: min(options.max_query_length, self.max_seq_length - SPECIAL_TOKENS - 1)]
-        room = self.max_seq_length - len(kept) - SPECIAL_TOKENS
+        around = self.template.special_tokens
+        kept = ids[: min(options.max_query_length, self.max_seq_length - around - 1)]
+        room = self.max_seq_length - len(kept) - around
         if len(context.ids) > room < options.doc_stride:
             error = Refusal.invalid(
                 "options.doc_stride",
@@ -139,7 +130,7 @@ class Encoder:
             error = Refusal.too_large("context", needed, MAX_WINDOWS_PER_QUESTION, "windows")
             return EncodedQuestion(question.id, error=error)
         cuts = cut(len(context.ids), room, options.doc_stride)
-        windows = tuple(Window(kept, context.ids, part) for part in cuts)
+        windows = tuple(Window(kept, context.ids, part, self.template) for part in cuts)
         return EncodedQuestion(question.id, windows, truncated=len(kept) < len(ids))
 
     def _context(self, text: str) -> EncodedContext:
@@ -148,26 +139,27 @@ class Encoder:
             if known is not None:
                 self._contexts.move_to_end(text)
                 return known
-        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        words = [found.span() for found in WORD.finditer(text)]
+        lead = self._kind.lead
+        parts = [lead + text[start:end] for start, end in words]
+        encoding = self._tokenizer.encode(parts, is_pretokenized=True, add_special_tokens=False)
         if not encoding.ids:
             raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
-        ids, offsets = self._checked(encoding.ids), np.array(encoding.offsets, np.int32)
-        context = EncodedContext(
-            ids, self._word_starts(ids, offsets[:, 0].copy()), _whole_characters(text, offsets[:, 1].copy())
+        ids, offsets = (
+            self._checked(encoding.ids),
+            np.maximum(np.array(encoding.offsets, np.int32) - len(lead), 0),
         )
+        context = self._aligner.align(text, words, ids, offsets, np.array(encoding.word_ids, np.int32))
         with self._lock:
             self._contexts[text] = context
             if len(self._contexts) > CACHED_CONTEXTS:
                 self._contexts.popitem(last=False)
         return context
 
-    def _word_starts(self, ids: Ints, starts: Ints) -> Ints:
-        """Move the start of every ##piece to that of its word: an answer does not begin inside one."""
-        first = np.where(self._continues[ids], 0, np.arange(len(ids)))
-        return starts[np.maximum.accumulate(first)]
-
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        encodings = self._tokenizer.encode_batch_fast(
+            list(map(self._kind.question, texts)), add_special_tokens=False
+        )
         return [self._checked(encoding.ids) for encoding in encodings]
 
     def _checked(self, ids: Sequence[int]) -> Ints:
@@ -185,25 +177,15 @@ def _check(path: Path, manifest: Manifest) -> None:
     missing = {INPUT_IDS, START_LOGITS, END_LOGITS} - {t.name for t in (*manifest.inputs, *manifest.outputs)}
     if missing:
         raise BundleError(f"{path}: the model has no tensor {' and '.join(sorted(missing))}")
-    if not manifest.tokenizer.is_bert:
+    info = manifest.tokenizer
+    if (info.pieces.mark, info.pieces.marked) not in KINDS:
         raise BundleError(
-            f"{path}: its tokenizer's template or pieces are not BERT's, the only ones known here"
+            f"{path}: no kind of vocabulary is known for pieces {info.pieces.model_dump_json()}"
         )
-
-
-def _whole_characters(text: str, ends: Ints) -> Ints:
-    """Move ends behind combining marks: the tokenizer drops accents, an answer keeps them."""
-    if text.isascii() or not any(map(_is_mark, set(text))):
-        return ends
-    behind = np.arange(len(text) + 1, dtype=np.int32)
-    for index in range(len(text) - 1, -1, -1):
-        if _is_mark(text[index]):
-            behind[index] = behind[index + 1]
-    return behind[ends]
-
-
-def _is_mark(char: str) -> bool:
-    return unicodedata.category(char)[0] == "M"
+    try:
+        Template.of(info)
+    except ValueError as error:
+        raise BundleError(f"{path}: {error}") from None
 
 
 def _read(path: Path) -> Tokenizer:

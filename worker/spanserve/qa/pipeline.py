@@ -13,7 +13,7 @@ from spanserve.contract import Answer, QuestionResult, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
 from spanserve.qa.answers import Candidates, Floats, answer, decode
 from spanserve.qa.features import EncodedTask, Encoder
-from spanserve.qa.windows import SPECIAL_TOKENS, Ints, Window, fill, window_count
+from spanserve.qa.windows import Ints, Window, fill, window_count
 
 #: Characters of a token, in text of words.
 CHARS_PER_TOKEN = 4
@@ -75,7 +75,8 @@ class QaPipeline:
         """Windows that a task will be cut into, as far as its sizes tell: 1 to MAX_WINDOWS_PER_TASK."""
         options = task.options
         question = max(len(question.text) for question in task.questions) // CHARS_PER_TOKEN + 1
-        room = max(1, self._encoder.max_seq_length - SPECIAL_TOKENS - min(question, options.max_query_length))
+        around = self._encoder.template.special_tokens
+        room = max(1, self._encoder.max_seq_length - around - min(question, options.max_query_length))
         each = min(
             window_count(token_estimate(task.context), room, options.doc_stride), MAX_WINDOWS_PER_QUESTION
         )
@@ -92,7 +93,7 @@ class QaPipeline:
     def fill(self, rows: Sequence[_Row], inputs: Mapping[str, Ints]) -> None:
         """Write the windows of rows into a batch: int32 [B, S] by name."""
         windows: list[Window] = [row.window for row in rows]
-        fill(windows, inputs, self._encoder.info)
+        fill(windows, inputs, self._encoder.template)
 
     def decode(self, outputs: Mapping[str, Floats], rows: Sequence[_Row]) -> list[Candidates]:
         """The candidates of every row from the logits, float32 [B, S] by name."""

@@ -1,4 +1,4 @@
-"""Windows: a question and a stretch of its context, cut as BERT's run_squad cuts them.
+"""Windows: a question and a stretch of its context, cut as run_squad cuts them.
 
 Source: `squad_convert_example_to_features` and `_new_check_is_max_context` of transformers 3.1 to 4.46.
 """
@@ -12,13 +12,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from spanserve.bundle import Tensor, TokenizerInfo
+from spanserve.bundle import Tensor
 from spanserve.bundle.manifest import ATTENTION_MASK, INPUT_IDS, TOKEN_TYPE_IDS
-
-Ints = NDArray[np.int32]
-
-#: [CLS] question [SEP] context [SEP]
-SPECIAL_TOKENS = 3
+from spanserve.qa.template import Ints as Ints
+from spanserve.qa.template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,54 +67,64 @@ def cut(context_tokens: int, room: int, doc_stride: int) -> tuple[Cut, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """One row of a batch: token ids of a question, and a cut of its context."""
+    """One row of a batch: token ids of a question, a cut of its context, and what stands around them."""
 
     question_ids: Ints  # [Q]
     context_ids: Ints  # [N], the whole context
     cut: Cut
+    template: Template
 
     @property
     def tokens(self) -> int:
         """Tokens of the row without padding."""
-        return len(self.question_ids) + self.cut.length + SPECIAL_TOKENS
+        return len(self.question_ids) + self.cut.length + self.template.special_tokens
 
     @property
     def context_column(self) -> int:
-        """Column of the first context token: behind [CLS] question [SEP]."""
-        return len(self.question_ids) + 2
+        """Column of the first context token."""
+        return self.template.context_column(len(self.question_ids))
+
+    @property
+    def answer_column(self) -> int:
+        """Column where an answer from the first context token begins: before that token in a model that marks early."""
+        return self.context_column - self.template.early
 
 
-def fill(windows: Sequence[Window], inputs: Mapping[str, Ints], info: TokenizerInfo) -> None:
+def fill(windows: Sequence[Window], inputs: Mapping[str, Ints], template: Template) -> None:
     """Write windows into the inputs that a model has, row by row.
 
     Args:
         windows: at most B of them; rows behind the last are filled as empty windows.
         inputs: by name, int32 [B, S] each, overwritten: `input_ids`, and of `attention_mask` and `token_type_ids`
             those that the model takes.
-        info: ids of the special tokens.
+        template: that of all windows.
     """
     ids = inputs[INPUT_IDS]
-    ids.fill(info.pad_id)
-    questions = np.zeros(len(ids), np.int32)
+    ids.fill(template.pad_id)
+    ids[:, 0] = template.before[0]
     totals = np.ones(len(ids), np.int32)
-    ids[:, 0] = info.cls_id
+    types = inputs.get(TOKEN_TYPE_IDS)
+    if types is not None:
+        types.fill(0)
+    before, between, behind = template.before, template.between, template.behind
     for row, window in enumerate(windows):
-        asked, part = len(window.question_ids), window.cut
-        out = ids[row]
-        out[1 : asked + 1] = window.question_ids
-        out[asked + 1] = info.sep_id
-        out[asked + 2 : asked + 2 + part.length] = window.context_ids[part.start : part.start + part.length]
-        out[asked + 2 + part.length] = info.sep_id
-        questions[row] = asked + 2
-        totals[row] = asked + part.length + SPECIAL_TOKENS
-    column = np.arange(ids.shape[1], dtype=np.int32)
-    real = column < totals[:, None]
+        part = window.cut
+        stretches: tuple[Ints, ...] = (
+            before,
+            window.question_ids,
+            between,
+            window.context_ids[part.start : part.start + part.length],
+            behind,
+        )
+        end = 0
+        for values, kinds in zip(stretches, template.types, strict=True):
+            begin, end = end, end + len(values)
+            ids[row, begin:end] = values
+            if types is not None:
+                types[row, begin:end] = kinds
+        totals[row] = end
     if ATTENTION_MASK in inputs:
-        inputs[ATTENTION_MASK][:] = real
-    if TOKEN_TYPE_IDS in inputs:
-        types = inputs[TOKEN_TYPE_IDS]
-        np.logical_and(column >= questions[:, None], real, out=types, casting="unsafe")
-        types[len(windows) :] = 0
+        inputs[ATTENTION_MASK][:] = np.arange(ids.shape[1], dtype=np.int32) < totals[:, None]
 
 
 def empty_inputs(tensors: Iterable[Tensor], batch: int, length: int) -> dict[str, Ints]:

@@ -40,12 +40,17 @@ Exit status: 0 built, 2 the checkpoint or an option is not fit, 130 interrupted,
 """
 
 
-class LowerCase(StrEnum):
-    """Values of --lower-case."""
+class Auto(StrEnum):
+    """Values of --lower-case and --answers-early."""
 
     AUTO = "auto"
     TRUE = "true"
     FALSE = "false"
+
+    @property
+    def value_or_none(self) -> bool | None:
+        """None for auto."""
+        return None if self is Auto.AUTO else self is Auto.TRUE
 
 
 @app.command("build", epilog=_EXAMPLES)
@@ -82,9 +87,16 @@ def build(
         ),
     ] = 384,
     lower_case: Annotated[
-        LowerCase,
+        Auto,
         typer.Option(envvar="SPANSERVE_LOWER_CASE", help="Casing; auto: as the checkpoint's files say."),
-    ] = LowerCase.AUTO,
+    ] = Auto.AUTO,
+    answers_early: Annotated[
+        Auto,
+        typer.Option(
+            envvar="SPANSERVE_ANSWERS_EARLY",
+            help="Whether an XLM-RoBERTa marks answers a token early, as run_squad trains it; auto: by its answers.",
+        ),
+    ] = Auto.AUTO,
     calibration: Annotated[
         Path | None,
         typer.Option(
@@ -126,7 +138,8 @@ def build(
             precisions=tuple(precision or ()),
             max_batch_size=max_batch_size,
             max_seq_length=max_seq_length,
-            lower_case=None if lower_case is LowerCase.AUTO else lower_case is LowerCase.TRUE,
+            lower_case=lower_case.value_or_none,
+            answers_early=answers_early.value_or_none,
             calibration=calibration,
             name=name,
             older_format=older_format,

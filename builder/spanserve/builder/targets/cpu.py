@@ -82,7 +82,7 @@ class CpuTarget:
 
         request.on_step("exporting to ONNX")
         onnx = request.folder / "model.onnx"
-        export_onnx(Spans(request.model.module), onnx, opset=_OPSET)
+        export_onnx(Spans(request.model.module), onnx, inputs=request.model.family.inputs, opset=_OPSET)
         request.on_step(f"compiling for the CPU, {request.precision}")
         try:
             graph = ov.convert_model(onnx)
@@ -122,7 +122,7 @@ def _inputs(request: BuildRequest) -> list[Inputs]:
     """The calibration windows one by one, padded as a worker pads a window on its own."""
     longest = request.max_seq_length
     return [
-        as_inputs([window], padded_length(window.tokens, _MULTIPLE, longest), request.tokenizer)
+        as_inputs([window], padded_length(window.tokens, _MULTIPLE, longest), request.model.family.inputs)
         for window in request.calibration
     ]
 

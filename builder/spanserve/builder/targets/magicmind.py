@@ -22,15 +22,12 @@ from spanserve.builder.samples import as_inputs
 from spanserve.builder.targets.compiler import compile_graphs
 from spanserve.builder.targets.target import BuildRequest, Compiled
 from spanserve.bundle import Arch, Bundle, Graph, Runtime
-from spanserve.bundle.manifest import INPUTS
 from spanserve.device import Device, DeviceSpec
 from spanserve.device.architectures import CLUSTERS
 from spanserve.qa import Window
 
 PARSERS = ("pytorch", "onnx")
 PREFERENCES = ("auto", "fast", "high_precision")
-#: Of the graph's inputs; nothing else is offered to a device.
-_DTYPES = tuple(tensor.dtype.upper() for tensor in INPUTS)
 #: Lengths of a graph whose length may vary: a row's logits may depend on how far it is padded.
 _MULTIPLE = 16
 #: Settings that the manifest states, so that only the option that states both may make them.
@@ -154,7 +151,7 @@ class MagicMindTarget:
             {
                 "parser": options.parser,
                 "network": str(network),
-                "input_dtypes": _DTYPES,
+                "input_dtypes": [tensor.dtype.upper() for tensor in request.model.family.inputs],
                 "config": self.config(request.precision),
                 "calibration": self._calibration(request.precision),
                 "graphs": graphs,
@@ -243,17 +240,17 @@ class MagicMindTarget:
         return content
 
     def _export(self, request: BuildRequest) -> Path:
-        from spanserve.builder.bert import plain_bert
         from spanserve.builder.export import export_onnx, export_trace
 
+        family = request.model.family
         request.on_step(f"exporting for MagicMind's {self.options.parser} parser")
-        network = plain_bert(request.model.module)
+        network = family.to_plain(request.model.module)
         if self.options.parser == "onnx":
             path = request.folder / "network.onnx"
-            export_onnx(network, path, opset=_OPSET)
+            export_onnx(network, path, inputs=family.inputs, opset=_OPSET)
         else:
             path = request.folder / "network.pt"
-            export_trace(network, path, length=request.max_seq_length)
+            export_trace(network, path, inputs=family.inputs, length=request.max_seq_length)
         return path
 
     def _graph(self, request: BuildRequest, length: int, *, several: bool) -> dict[str, Any]:
@@ -285,7 +282,7 @@ def _write_samples(request: BuildRequest, length: int) -> list[str]:
     count = -(-len(rows) // size)
     filled = [rows[index % len(rows)] for index in range(count * size)]
     files = []
-    for name, batch in as_inputs(filled, length, request.tokenizer).items():
+    for name, batch in as_inputs(filled, length, request.model.family.inputs).items():
         file = request.folder / f"{name}-{length}.npy"
         np.save(file, batch.reshape(count, size, length))
         files.append(str(file))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from spanserve.bundle import Arch, Bundle, Graph, Runtime, TokenizerInfo
+from spanserve.bundle import Arch, Bundle, Graph, Runtime
 from spanserve.device import Device
 from spanserve.qa import Window
 
@@ -20,7 +20,6 @@ class BuildRequest:
     """What to compile."""
 
     model: LoadedModel
-    tokenizer: TokenizerInfo
     #: One of the target's.
     precision: str
     max_batch_size: int

@@ -8,7 +8,7 @@ from typing import Any
 import magicmind.python.runtime as mm
 from magicmind.python.runtime.parser import Parser
 
-from .build_config import INPUT_COUNT, steps
+from .build_config import steps
 from .calibration import calibrate
 from .failure import StepFailed, done, made
 
@@ -44,7 +44,7 @@ def make_model(
     on_step("configure")
     config = mm.BuilderConfig()
     config.mlu_archs = [name for name, _ in request["config"]["archs"]]
-    for text in steps(request["config"], graph["dim_range"]):
+    for text in steps(request["config"], graph["dim_range"], len(dtypes)):
         done("configure", text, config.parse_from_string, text)
     if request["calibration"] is not None:
         on_step("calibrate")
@@ -67,8 +67,8 @@ def _parse(request: dict[str, Any], dtypes: list[Any]) -> Any:
     network = mm.Network()
     done("parse", request["parser"], parser.parse, network, request["network"])
     found = (network.get_input_count(), network.get_output_count())
-    if found != (INPUT_COUNT, OUTPUT_COUNT):
-        raise StepFailed("parse", f"inputs and outputs are {found}, not {(INPUT_COUNT, OUTPUT_COUNT)}")
+    if found != (len(dtypes), OUTPUT_COUNT):
+        raise StepFailed("parse", f"inputs and outputs are {found}, not {(len(dtypes), OUTPUT_COUNT)}")
     return network
 
 

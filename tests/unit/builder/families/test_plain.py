@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from spanserve.builder.bert import KNOWN_KINDS, plain_bert
 from spanserve.builder.checkpoint import Checkpoint, load_model
 from spanserve.builder.errors import BuildError
 from spanserve.builder.export import export_trace
+from spanserve.builder.families.bert import BERT
+from spanserve.builder.families.plain import KNOWN_KINDS
 from tests.kit.checkpoints import VOCABULARY, make_checkpoint
 
 #: Batch, length, and how many tokens at the end of the first row are padding.
@@ -30,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def trace(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The traced file, loaded anew."""
     path = tmp_path_factory.mktemp("traces") / "network.pt"
-    export_trace(plain_bert(model), path, length=384)
+    export_trace(BERT.to_plain(model), path, inputs=BERT.inputs, length=384)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return torch.jit.load(path)
@@ -82,19 +83,19 @@ class Stranger:
         return self._tensors
 
 
-@pytest.mark.parametrize("name", ["qa_outputs.bias", "bert.encoder.layer.1.attention.self.key.weight"])
+@pytest.mark.parametrize("name", ["qa_outputs.bias", "encoder.layer.1.attention.self.key.weight"])
 def test_missing_weights(model: Any, name: str) -> None:
     """A tensor that is missing is named."""
-    tensors = {key: tensor for key, tensor in model.state_dict().items() if key != name}
+    tensors = {key: tensor for key, tensor in model.state_dict().items() if key.removeprefix("bert.") != name}
     with pytest.raises(BuildError, match=f"Missing key.*{name}"):
-        plain_bert(Stranger(model.config, tensors))
+        BERT.to_plain(Stranger(model.config, tensors))
 
 
 def test_unexpected_weights(model: Any) -> None:
     """A tensor that is left over is named."""
     tensors = {**model.state_dict(), "bert.adapter.weight": torch.zeros(1)}
-    with pytest.raises(BuildError, match=r"Unexpected key.*bert\.adapter\.weight"):
-        plain_bert(Stranger(model.config, tensors))
+    with pytest.raises(BuildError, match=r"Unexpected key.*adapter\.weight"):
+        BERT.to_plain(Stranger(model.config, tensors))
 
 
 def test_other_activations(tmp_path: Path) -> None:
@@ -102,4 +103,4 @@ def test_other_activations(tmp_path: Path) -> None:
     model = load_model(Checkpoint(make_checkpoint(tmp_path / "c"), "c")).module
     model.config.hidden_act = "gelu_new"
     with pytest.raises(BuildError, match="hidden_act is 'gelu_new'"):
-        plain_bert(model)
+        BERT.to_plain(model)

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from spanserve.builder import BuildError
-from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
+from spanserve.builder.tokenizers import LoadedTokenizer, load_tokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "ship", "##s", "e", "##t", "##e", "##é"]
 
@@ -60,7 +60,8 @@ def test_wish_decides(tmp_path: Path) -> None:
     first = load(folder_with(tmp_path, [*WORDS, "The"], do_lower_case=True))
     (tmp_path / "tokenizer.json").write_text(first.text, encoding="utf-8")
     loaded = load(tmp_path, lower_case=False)
-    normalizer = json.loads(loaded.text)["normalizer"]
+    composes, normalizer = json.loads(loaded.text)["normalizer"]["normalizers"]
+    assert {"type": "NFC"} == composes
     assert (False, None) == (normalizer["lowercase"], normalizer["strip_accents"])
     assert ["The"] == tokens(loaded, "The")
     assert "--lower-case" in loaded.reason

@@ -1,0 +1,51 @@
+"""`spanserve build` of every family for the CPU, from a small seeded checkpoint."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spanserve.builder.build import Recipe, build
+from spanserve.builder.families import FAMILIES
+from spanserve.builder.samples import as_inputs, demo_tasks, one_by_one, windows
+from spanserve.builder.targets import CpuTarget
+from spanserve.bundle import Bundle
+from spanserve.device import Device, DeviceSpec
+from spanserve.qa import Encoder
+from tests.kit.families import make_family
+
+#: BERT's are in test_build.py. Static int8 is the same step for every graph: two of them stand for all.
+BUILDS = [(name, "float32") for name in FAMILIES if name != "bert"] + [
+    ("roberta", "int8"),
+    ("albert", "int8"),
+]
+
+
+@pytest.mark.parametrize(("name", "precision"), BUILDS)
+def test_build(name: str, precision: str, tmp_path: Path) -> None:
+    """The bundle says what its graph takes, gives the checkpoint's answers, and a row does not see its neighbours."""
+    folder = make_family(tmp_path / name, name)
+    recipe = Recipe(
+        checkpoint=str(folder),
+        output=tmp_path / "bundle",
+        target=CpuTarget(),
+        precision=precision,
+        max_batch_size=4,
+        max_seq_length=384,
+    )
+    manifest = build(recipe).bundle.manifest
+    assert FAMILIES[name].inputs == manifest.inputs
+    assert manifest.verification.answer_agreement >= (0.99 if precision == "float32" else 0.8)
+    bundle = Bundle.open(tmp_path / "bundle")
+    rows = list(windows(one_by_one(demo_tasks(), 4), Encoder.of(bundle)))[:4]
+    longest = max(manifest.padded_length(row.tokens) for row in rows)
+    with closing(Device(bundle, DeviceSpec.parse("cpu"), slots=1)) as device:
+        device.start()
+        together = device.compute(as_inputs(rows, longest, manifest.inputs))
+        for index, row in enumerate(rows):
+            alone = device.compute(as_inputs([row], manifest.padded_length(row.tokens), manifest.inputs))
+            for output, logits in alone.items():
+                assert np.array_equal(logits[0, : row.tokens], together[output][index, : row.tokens])

@@ -1,0 +1,186 @@
+"""From tokens of a context back to its characters: where an answer from one token to another begins and ends.
+
+An answer is cut out by its tokens' own offsets where the reference finds it: `get_final_text` of transformers 3.1 to
+4.46. Where it does not (a token is unknown, starts inside a word, is half a character; punctuation is glued to letters
+in the middle), the reference gives whole words, and so does this. One difference: in scripts that are written without
+spaces its "word" is a sentence, ours a character.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spanserve.qa.families import Kind
+
+Ints = NDArray[np.int32]
+
+#: What the reference takes for a word: it parts them at these blanks only.
+WORD = re.compile("[^ \t\r\n\u202f]+")
+
+#: Of a character: a blank, punctuation or an ideograph, of a script without spaces, a combining mark.
+_BLANK, _APART, _ALONE, _MARK, _UNKNOWN = 1, 2, 4, 8, 128
+#: First and last code points that BERT's tokenizers set apart as ideographs.
+_IDEOGRAPHS = (
+    (0x4E00, 0x9FFF),
+    (0x3400, 0x4DBF),
+    (0x20000, 0x2A6DF),
+    (0x2A700, 0x2B73F),
+    (0x2B740, 0x2B81F),
+    (0x2B820, 0x2CEAF),
+    (0xF900, 0xFAFF),
+    (0x2F800, 0x2FA1F),
+)
+#: Further scripts without spaces: Thai, Lao, Myanmar, Khmer, kana with their punctuation, full width forms.
+_UNSPACED = ((0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3000, 0x31FF), (0xFF00, 0xFFEF))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedContext:
+    """Tokens of a context: ids and, in code points, where an answer from or to each begins and ends.
+
+    int32 [N] each. An answer from token s to token e is `[starts[s], ends[e])`, or in whole words
+    `[word_starts[s], word_ends[e])` if `closes[e] > opens[s]`.
+    """
+
+    ids: Ints
+    starts: Ints
+    ends: Ints
+    word_starts: Ints
+    word_ends: Ints
+    opens: Ints
+    closes: Ints
+
+    def spans(self, first: Ints, last: Ints) -> tuple[Ints, Ints]:
+        """Where answers from tokens `first` to tokens `last`, inclusive, begin and end; [K] each."""
+        starts, ends = self.starts[first], self.ends[last]
+        whole = (self.closes[last] > self.opens[first]) | (ends <= starts)
+        return (
+            np.where(whole, self.word_starts[first], starts),
+            np.where(whole, self.word_ends[last], ends),
+        )
+
+
+class Aligner:
+    """Aligns contexts of one tokenizer. Thread-safe.
+
+    Args:
+        kind: of its vocabulary.
+        early: tokens by which its model marks answers early; see `TokenizerInfo`.
+    """
+
+    def __init__(self, kind: Kind, early: int) -> None:
+        self._kind = kind
+        self._early = early
+        self._characters = np.full(0x110000, _UNKNOWN, np.uint8)
+
+    def align(
+        self, text: str, words: list[tuple[int, int]], ids: Ints, offsets: Ints, of: Ints
+    ) -> EncodedContext:
+        """Args:
+        words: where they begin and end in the text.
+        ids: of the tokens.
+        offsets: int32 [N, 2], where each token begins and ends in its word.
+        of: int32 [N], the word of each.
+        """
+        kind, bounds = self._kind, np.array(words, np.int32)
+        begins = bounds[of, 0]
+        starts, ends = begins + offsets[:, 0], begins + offsets[:, 1]
+        loose = kind.loose(text, ids, starts, ends) | self._uneven(text, words)[of]
+        bare = kind.bare(ids)
+        starts = np.where(bare, begins, starts)
+        ends = np.where(bare, np.concatenate((starts[:1], ends[:-1])), ends)
+        flags = self._flags(text)
+        seams = self._seams(flags) if kind.seams else np.zeros(len(text) + 1, np.int32)
+        count = np.cumsum(loose, dtype=np.int32)
+        opens = seams[starts] + count - loose - kind.continues(ids)
+        closes = seams[np.maximum(ends - 1, 0)] + count
+        edges = _edges(flags)
+        word_starts = edges[np.searchsorted(edges, starts, "right") - 1]
+        word_ends = edges[np.searchsorted(edges, np.maximum(ends, starts + 1), "left")]
+        if (flags & _MARK).any():
+            starts, ends = _whole(flags, starts, ends)
+        found = EncodedContext(ids, starts, ends, word_starts, word_ends, opens, closes)
+        return _shifted(found, of) if self._early else found
+
+    def _uneven(self, text: str, words: list[tuple[int, int]]) -> NDArray[np.bool_]:
+        """Which words the reference gives up, by their number."""
+        if text.isascii() and text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
+            return np.zeros(len(words), np.bool_)
+        uneven = self._kind.uneven
+        parts = (text[start:end] for start, end in words)
+        return np.array(
+            [not (part.isascii() and part.isprintable()) and uneven(part) for part in parts], np.bool_
+        )
+
+    def _flags(self, text: str) -> NDArray[np.uint8]:
+        """What every character is, [L]."""
+        codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        flags = self._characters[codes]
+        if (flags == _UNKNOWN).any():
+            for code in np.unique(codes[flags == _UNKNOWN]).tolist():
+                self._characters[code] = _describe(code)
+            flags = self._characters[codes]
+        return flags
+
+    def _seams(self, flags: NDArray[np.uint8]) -> Ints:
+        """How many characters up to each are set apart from the one before, [L + 1]."""
+        apart, blank = flags & _APART > 0, flags & _BLANK > 0
+        seam = np.zeros(len(flags) + 1, np.int32)
+        seam[1:-1] = (apart[1:] | apart[:-1]) & ~blank[1:] & ~blank[:-1]
+        return np.cumsum(seam, dtype=np.int32)
+
+
+def _shifted(found: EncodedContext, of: Ints) -> EncodedContext:
+    """For a model that marks a token by the column before it: text of that column, words of the token itself.
+
+    The reference finds the text only if the token before is of the same word.
+    """
+    before = np.maximum(np.arange(len(of)) - 1, 0)
+    apart = of[before] != of
+    apart[0] = True
+    return EncodedContext(
+        found.ids,
+        found.starts[before],
+        found.ends[before],
+        found.word_starts,
+        found.word_ends,
+        np.where(apart, -1, found.opens[before]),
+        found.closes[before],
+    )
+
+
+def _edges(flags: NDArray[np.uint8]) -> Ints:
+    """Where words begin or end, ascending, 0 and the length of the text among them."""
+    parts = flags & (_BLANK | _ALONE) > 0
+    edge = np.ones(len(flags) + 1, np.bool_)
+    edge[1:-1] = (parts[1:] | parts[:-1]) & (flags[1:] & _MARK == 0)
+    return np.flatnonzero(edge).astype(np.int32)
+
+
+def _whole(flags: NDArray[np.uint8], starts: Ints, ends: Ints) -> tuple[Ints, Ints]:
+    """Starts and ends moved to the edges of characters with their combining marks."""
+    edges = np.flatnonzero(np.append(flags & _MARK == 0, True)).astype(np.int32)
+    before = np.concatenate((np.zeros(1, np.int32), edges))
+    return (
+        before[np.searchsorted(edges, starts, "right")],
+        edges[np.searchsorted(edges, ends, "left")],
+    )
+
+
+def _describe(code: int) -> int:
+    char = chr(code)
+    category = unicodedata.category(char)
+    ideograph = any(first <= code <= last for first, last in _IDEOGRAPHS)
+    alone = ideograph or any(first <= code <= last for first, last in _UNSPACED)
+    symbol = code < 128 and char.isprintable() and not char.isalnum() and char != " "
+    return (
+        _BLANK * (WORD.match(char) is None)
+        | _APART * (ideograph or symbol or category[0] == "P")
+        | _ALONE * alone
+        | _MARK * (category[0] == "M")
+    )
