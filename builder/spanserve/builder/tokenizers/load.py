@@ -65,6 +65,12 @@ def load_tokenizer(
     content = content_of(tokenizer)
     lowers, reason = _decide(folder, lower_case, settings, known, content)
     finished = known.kind.finish(content, settings, lower_case=lowers)
+    if not (folder / _FILE).is_file():
+        # A converter adds special tokens of its own, with flags that nobody declared.
+        ours = {token.content for token in (*roles.values(), *(token for _, token in settings.added))}
+        finished["added_tokens"] = [
+            token for token in finished["added_tokens"] if token["content"] not in ours
+        ]
     try:
         tokenizer = Tokenizer.from_str(json.dumps(finished, ensure_ascii=False))
     except Exception as error:  # the library raises plain Exception
