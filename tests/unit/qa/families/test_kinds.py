@@ -47,7 +47,7 @@ def small(name: str, early: int = 0) -> Encoder:
 def answer(encoder: Encoder, context: str, first: int, last: int) -> str:
     """What an answer from one token to another is."""
     encoded = encoder.encode(Task(id="t", context=context, questions=(Question("q", "Who?"),))).context
-    (start,), (end,) = encoded.spans(np.array([first]), np.array([last]))
+    (start,), (end,) = encoded.spans(np.array([first], np.int32), np.array([last], np.int32))
     return context[start:end]
 
 
@@ -78,8 +78,9 @@ def test_every_answer_is_a_stretch_of_the_context(name: str, context: str, early
         encoded = encoder.encode(Task(id="t", context=context, questions=(Question("q", "Who?"),))).context
     except Refusal:
         return
-    first = np.arange(len(encoded.ids))
-    for last in (first, np.minimum(first + 2, len(first) - 1)):
+    first = np.arange(len(encoded.ids), dtype=np.int32)
+    for width in (0, 2):
+        last = np.minimum(first + width, len(first) - 1).astype(np.int32)
         starts, ends = encoded.spans(first, last)
         assert (starts >= 0).all()
         assert (starts < ends).all()
