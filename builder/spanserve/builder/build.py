@@ -20,7 +20,7 @@ from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
 from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
 from spanserve.builder.targets import BuildRequest, Compiled, Target
-from spanserve.builder.tokenizers import LoadedTokenizer, load_tokenizer
+from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
 from spanserve.bundle import Bundle, CostTable, Manifest, TokenizerInfo, Verification, write_bundle
 from spanserve.bundle.golden import goldens_to_json

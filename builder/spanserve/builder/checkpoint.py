@@ -2,7 +2,7 @@
 
 config.json       is read by `spanserve.builder.config`
 weights           by `spanserve.builder.weights`
-tokenizer files   by `spanserve.builder.tokenizers`
+tokenizer files   by `spanserve.builder.tokenizer`
 """
 
 from __future__ import annotations

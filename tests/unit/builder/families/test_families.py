@@ -15,7 +15,7 @@ from spanserve.builder.errors import BuildError
 from spanserve.builder.export import Spans, export_trace
 from spanserve.builder.families import FAMILIES
 from spanserve.builder.families.plain import KNOWN_KINDS
-from spanserve.builder.tokenizers import load_tokenizer
+from spanserve.builder.tokenizer import load_tokenizer
 from spanserve.bundle import Text
 from tests.kit.families import make_family
 

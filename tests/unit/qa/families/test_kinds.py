@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spanserve.builder.families import FAMILIES
-from spanserve.builder.tokenizers import load_tokenizer
+from spanserve.builder.tokenizer import load_tokenizer
 from spanserve.bundle import TokenizerInfo
 from spanserve.contract import Question, Refusal, Task
 from spanserve.qa import Encoder

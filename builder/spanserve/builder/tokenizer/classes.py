@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from transformers.convert_slow_tokenizer import AlbertConverter, CamembertConverter, XLMRobertaConverter
 
-from spanserve.builder.tokenizers.byte_level import ByteLevel
-from spanserve.builder.tokenizers.kind import Kind
-from spanserve.builder.tokenizers.sentencepiece import SentencePiece
-from spanserve.builder.tokenizers.wordpiece import WordPiece
+from spanserve.builder.tokenizer.byte_level import ByteLevel
+from spanserve.builder.tokenizer.kind import Kind
+from spanserve.builder.tokenizer.sentencepiece import SentencePiece
+from spanserve.builder.tokenizer.wordpiece import WordPiece
 
 _BERT = {
     "cls_token": "[CLS]",

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from transformers.convert_slow_tokenizer import SpmConverter
 
 from spanserve.builder.errors import BuildError
-from spanserve.builder.tokenizers.kind import Json, lowered, named, steps, with_case
-from spanserve.builder.tokenizers.settings import Settings
+from spanserve.builder.tokenizer.kind import Json, lowered, named, steps, with_case
+from spanserve.builder.tokenizer.settings import Settings
 from spanserve.bundle import Pieces
 
 #: What a model may say of itself -> the value that the converters take for granted.

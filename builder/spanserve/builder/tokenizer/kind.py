@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 from tokenizers import Tokenizer
 
-from spanserve.builder.tokenizers.settings import Settings
+from spanserve.builder.tokenizer.settings import Settings
 from spanserve.bundle import Pieces
 
 Json = dict[str, Any]

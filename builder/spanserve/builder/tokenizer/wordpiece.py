@@ -11,8 +11,8 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from spanserve.builder.errors import BuildError
-from spanserve.builder.tokenizers.kind import Json, steps
-from spanserve.builder.tokenizers.settings import Settings
+from spanserve.builder.tokenizer.kind import Json, steps
+from spanserve.builder.tokenizer.settings import Settings
 from spanserve.bundle import Pieces
 
 

@@ -9,7 +9,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from spanserve.builder import BuildError
-from spanserve.builder.tokenizers import LoadedTokenizer, load_tokenizer
+from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "ship", "##s", "e", "##t", "##e", "##é"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from spanserve.builder import BuildError
-from spanserve.builder.tokenizers import LoadedTokenizer, load_tokenizer
+from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from tests.kit.families import make_family
 
 

@@ -10,8 +10,8 @@ from tokenizers.pre_tokenizers import ByteLevel as Split
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.json_file import read_object, shown
-from spanserve.builder.tokenizers.kind import Json, lowered, steps, with_case
-from spanserve.builder.tokenizers.settings import Settings
+from spanserve.builder.tokenizer.kind import Json, lowered, steps, with_case
+from spanserve.builder.tokenizer.settings import Settings
 from spanserve.bundle import Pieces
 
 

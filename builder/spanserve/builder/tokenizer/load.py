@@ -18,9 +18,9 @@ from tokenizers.processors import TemplateProcessing
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.json_file import read_object, shown
-from spanserve.builder.tokenizers.classes import CLASSES, GENERIC, TokenizerClass
-from spanserve.builder.tokenizers.kind import Json, content_of, named
-from spanserve.builder.tokenizers.settings import CONFIG, Settings, read_settings
+from spanserve.builder.tokenizer.classes import CLASSES, GENERIC, TokenizerClass
+from spanserve.builder.tokenizer.kind import Json, content_of, named
+from spanserve.builder.tokenizer.settings import CONFIG, Settings, read_settings
 from spanserve.bundle import SpecialToken, Text, TokenizerInfo
 from spanserve.qa.template import Template
 
