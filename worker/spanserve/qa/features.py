@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from spanserve.bundle import Bundle, BundleError, Manifest, TokenizerInfo
 from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, INPUTS, OUTPUTS, START_LOGITS
@@ -140,21 +140,31 @@ class Encoder:
                 self._contexts.move_to_end(text)
                 return known
         words = [found.span() for found in WORD.finditer(text)]
-        lead = self._kind.lead
-        parts = [lead + text[start:end] for start, end in words]
-        encoding = self._tokenizer.encode(parts, is_pretokenized=True, add_special_tokens=False)
+        encoding, lead = self._encoded(text, words)
         if not encoding.ids:
             raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
-        ids, offsets = (
-            self._checked(encoding.ids),
-            np.maximum(np.array(encoding.offsets, np.int32) - len(lead), 0),
-        )
-        context = self._aligner.align(text, words, ids, offsets, np.array(encoding.word_ids, np.int32))
+        ids, offsets = self._checked(encoding.ids), np.array(encoding.offsets, np.int32)
+        begins = np.array(words, np.int32)[:, 0]
+        if self._kind.whole:
+            of = np.searchsorted(begins, offsets[:, 0], "right").astype(np.int32) - 1
+            offsets -= begins[of][:, None]
+        else:
+            of = np.array(encoding.word_ids, np.int32)
+            offsets = np.maximum(offsets - lead, 0)
+        context = self._aligner.align(text, words, ids, offsets, of)
         with self._lock:
             self._contexts[text] = context
             if len(self._contexts) > CACHED_CONTEXTS:
                 self._contexts.popitem(last=False)
         return context
+
+    def _encoded(self, text: str, words: Sequence[tuple[int, int]]) -> tuple[Encoding, int]:
+        """The tokens of a context, and how many characters stand in front of every word."""
+        if self._kind.whole:
+            return self._tokenizer.encode(text, add_special_tokens=False), 0
+        lead = self._kind.lead
+        parts = [lead + text[start:end] for start, end in words]
+        return self._tokenizer.encode(parts, is_pretokenized=True, add_special_tokens=False), len(lead)
 
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
         encodings = self._tokenizer.encode_batch_fast(

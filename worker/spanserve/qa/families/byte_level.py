@@ -33,6 +33,11 @@ class ByteLevel:
         self._spaced = bool(tokenizer.pre_tokenizer.add_prefix_space)
         tokenizer.pre_tokenizer = Split(add_prefix_space=False)
 
+    @property
+    def whole(self) -> bool:
+        """Blanks are part of the pieces."""
+        return False
+
     def question(self, text: str) -> str:
         """With a blank in front if the checkpoint's settings say so."""
         return f" {text}" if self._spaced and text and not text[0].isspace() else text

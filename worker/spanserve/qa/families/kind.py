@@ -33,6 +33,10 @@ class Kind(Protocol):
         tokenizer: from here on its steps are the kind's business, which may change them.
         """
 
+    @property
+    def whole(self) -> bool:
+        """Whether a context has the same tokens as a whole and word by word: a whole is tokenised in half the time."""
+
     def question(self, text: str) -> str:
         """A question as the tokenizer takes it."""
 

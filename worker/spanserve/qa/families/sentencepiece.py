@@ -34,6 +34,11 @@ class SentencePiece:
         self._lowers = normalizer is not None and normalizer.normalize_str("A") == "a"
         self._spelling = BertNormalizer(clean_text=False, handle_chinese_chars=False, lowercase=True)
 
+    @property
+    def whole(self) -> bool:
+        """Blanks are part of the pieces."""
+        return False
+
     def question(self, text: str) -> str:
         """As it is."""
         return text

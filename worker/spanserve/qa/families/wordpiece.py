@@ -25,7 +25,14 @@ class WordPiece:
         unknown = tokenizer.token_to_id(tokenizer.model.unk_token)
         self._loose = ids_of([*added(tokenizer), *([] if unknown is None else [unknown])], vocab_size)
         self._nothing = ids_of([], vocab_size)
+        tokens = tokenizer.get_added_tokens_decoder().values()
+        self._whole = not any(t.lstrip or t.rstrip or t.content.split() != [t.content] for t in tokens)
         self._normalizer = tokenizer.normalizer
+
+    @property
+    def whole(self) -> bool:
+        """Words are parted at blanks before anything else, unless an added token takes blanks along."""
+        return self._whole
 
     def question(self, text: str) -> str:
         """As it is."""
