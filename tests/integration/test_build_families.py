@@ -32,7 +32,7 @@ def test_build(name: str, precision: str, tmp_path: Path) -> None:
         checkpoint=str(folder),
         output=tmp_path / "bundle",
         target=CpuTarget(),
-        precision=precision,
+        precisions=(precision,),
         max_batch_size=4,
         max_seq_length=384,
     )

@@ -279,12 +279,9 @@ def _draft(
         tokenizer=tokenizer.info,
         graphs=compiled.graphs,
         graph_files=compiled.files,
-<<<<<<< HEAD
         goldens=f"goldens{mark}.json",
         cost_table=f"cost{mark}.json",
-=======
         inputs=model.family.inputs,
->>>>>>> 0a73179 (Build and serve RoBERTa, XLM-RoBERTa, CamemBERT, DistilBERT, ELECTRA, ALBERT and MPNet: one family was known, and settings of tokenizers were ignored in silence)
         verification=NOT_RUN,
     )
 
