@@ -8,7 +8,6 @@ spaces its "word" is a sentence, ours a character.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from dataclasses import dataclass
 
@@ -19,11 +18,12 @@ from spanserve.qa.families import Kind
 
 Ints = NDArray[np.int32]
 
-#: What the reference takes for a word: it parts them at these blanks only.
-WORD = re.compile("[^ \t\r\n\u202f]+")
+#: The reference parts words at these only.
+BLANKS = " \t\r\n\u202f"
 
-#: Of a character: a blank, punctuation or an ideograph, of a script without spaces, a combining mark.
-_BLANK, _APART, _ALONE, _MARK, _UNKNOWN = 1, 2, 4, 8, 128
+#: Of a character: a blank, punctuation or an ideograph, of a script without spaces, a combining mark, not printable
+#: ASCII.
+_BLANK, _APART, _ALONE, _MARK, _ODD, _UNKNOWN = 1, 2, 4, 8, 16, 128
 #: First and last code points that BERT's tokenizers set apart as ideographs.
 _IDEOGRAPHS = (
     (0x4E00, 0x9FFF),
@@ -65,6 +65,15 @@ class EncodedContext:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """What the reference takes for words in a text: `bounds` int32 [W, 2], and what every character is, uint8 [L]."""
+
+    text: str
+    bounds: Ints
+    flags: NDArray[np.uint8]
+
+
 class Aligner:
     """Aligns contexts of one tokenizer. Thread-safe.
 
@@ -78,44 +87,52 @@ class Aligner:
         self._early = early
         self._characters = np.full(0x110000, _UNKNOWN, np.uint8)
 
-    def align(
-        self, text: str, words: list[tuple[int, int]], ids: Ints, offsets: Ints, of: Ints
-    ) -> EncodedContext:
+    def words(self, text: str) -> Words:
+        """The words of a text."""
+        flags = self._flags(text)
+        part = np.zeros(len(flags) + 2, np.bool_)
+        part[1:-1] = flags & _BLANK == 0
+        return Words(text, np.flatnonzero(part[1:] != part[:-1]).astype(np.int32).reshape(-1, 2), flags)
+
+    def align(self, words: Words, ids: Ints, starts: Ints, ends: Ints, of: Ints) -> EncodedContext:
         """Args:
-        words: where they begin and end in the text.
+        words: of the context.
         ids: of the tokens.
-        offsets: int32 [N, 2], where each token begins and ends in its word.
+        starts, ends: int32 [N], where each token begins and ends in the text.
         of: int32 [N], the word of each.
         """
-        kind, bounds = self._kind, np.array(words, np.int32)
-        begins = bounds[of, 0]
-        starts, ends = begins + offsets[:, 0], begins + offsets[:, 1]
-        loose = kind.loose(text, ids, starts, ends) | self._uneven(text, words)[of]
+        kind, text, flags = self._kind, words.text, words.flags
+        begins = words.bounds[of, 0]
+        loose = kind.loose(text, ids, starts, ends) | self._uneven(words)[of]
         bare = kind.bare(ids)
-        starts = np.where(bare, begins, starts)
-        ends = np.where(bare, np.concatenate((starts[:1], ends[:-1])), ends)
-        flags = self._flags(text)
-        seams = self._seams(flags) if kind.seams else np.zeros(len(text) + 1, np.int32)
-        count = np.cumsum(loose, dtype=np.int32)
-        opens = seams[starts] + count - loose - kind.continues(ids)
-        closes = seams[np.maximum(ends - 1, 0)] + count
-        edges = _edges(flags)
-        word_starts = edges[np.searchsorted(edges, starts, "right") - 1]
-        word_ends = edges[np.searchsorted(edges, np.maximum(ends, starts + 1), "left")]
-        if (flags & _MARK).any():
+        if bare.any():
+            starts = np.where(bare, begins, starts)
+            ends = np.where(bare, np.concatenate((starts[:1], ends[:-1])), ends)
+        opens = np.cumsum(loose, dtype=np.int32)
+        closes = opens
+        opens = opens - loose - kind.continues(ids)
+        if kind.seams:
+            seams = self._seams(flags)
+            opens, closes = seams[starts] + opens, seams[np.maximum(ends - 1, 0)] + closes
+        word_starts, word_ends = begins, words.bounds[of, 1]
+        if (flags & (_ALONE | _MARK)).any() or (ends > word_ends).any():
+            edges = _edges(flags)
+            word_starts = edges[np.searchsorted(edges, starts, "right") - 1]
+            word_ends = edges[np.searchsorted(edges, np.maximum(ends, starts + 1), "left")]
             starts, ends = _whole(flags, starts, ends)
         found = EncodedContext(ids, starts, ends, word_starts, word_ends, opens, closes)
         return _shifted(found, of) if self._early else found
 
-    def _uneven(self, text: str, words: list[tuple[int, int]]) -> NDArray[np.bool_]:
+    def _uneven(self, words: Words) -> NDArray[np.bool_]:
         """Which words the reference gives up, by their number."""
-        if text.isascii() and text.replace("\n", "").replace("\t", "").replace("\r", "").isprintable():
-            return np.zeros(len(words), np.bool_)
-        uneven = self._kind.uneven
-        parts = (text[start:end] for start, end in words)
-        return np.array(
-            [not (part.isascii() and part.isprintable()) and uneven(part) for part in parts], np.bool_
-        )
+        odd = np.zeros(len(words.flags) + 1, np.int32)
+        np.cumsum(words.flags & _ODD > 0, out=odd[1:])
+        counts = odd[words.bounds]
+        uneven = counts[:, 1] > counts[:, 0]
+        for number in np.flatnonzero(uneven).tolist():
+            start, end = words.bounds[number].tolist()
+            uneven[number] = self._kind.uneven(words.text[start:end])
+        return uneven
 
     def _flags(self, text: str) -> NDArray[np.uint8]:
         """What every character is, [L]."""
@@ -179,8 +196,9 @@ def _describe(code: int) -> int:
     alone = ideograph or any(first <= code <= last for first, last in _UNSPACED)
     symbol = code < 128 and char.isprintable() and not char.isalnum() and char != " "
     return (
-        _BLANK * (WORD.match(char) is None)
+        _BLANK * (char in BLANKS)
         | _APART * (ideograph or symbol or category[0] == "P")
         | _ALONE * alone
         | _MARK * (category[0] == "M")
+        | _ODD * (not (char.isascii() and char.isprintable()))
     )

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from spanserve.bundle import Bundle, BundleError, Manifest, TokenizerInfo
 from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, INPUTS, OUTPUTS, START_LOGITS
 from spanserve.contract import ErrorCode, Question, Refusal, Task
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
-from spanserve.qa.alignment import WORD, Aligner, EncodedContext
+from spanserve.qa.alignment import Aligner, EncodedContext, Words
 from spanserve.qa.families import KINDS
 from spanserve.qa.template import Template
 from spanserve.qa.windows import Ints, Window, cut, window_count
@@ -139,31 +140,32 @@ class Encoder:
             if known is not None:
                 self._contexts.move_to_end(text)
                 return known
-        words = [found.span() for found in WORD.finditer(text)]
-        encoding, lead = self._encoded(text, words)
-        if not encoding.ids:
+        words = self._aligner.words(text)
+        encoding, lead = self._encoded(words)
+        ids = self._checked(encoding.ids)
+        if not len(ids):
             raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
-        ids, offsets = self._checked(encoding.ids), np.array(encoding.offsets, np.int32)
-        begins = np.array(words, np.int32)[:, 0]
+        offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
+        starts, ends = offsets[::2], offsets[1::2]
+        begins = words.bounds[:, 0]
         if self._kind.whole:
-            of = np.searchsorted(begins, offsets[:, 0], "right").astype(np.int32) - 1
-            offsets -= begins[of][:, None]
+            of = np.searchsorted(begins, starts, "right").astype(np.int32) - 1
         else:
             of = np.array(encoding.word_ids, np.int32)
-            offsets = np.maximum(offsets - lead, 0)
-        context = self._aligner.align(text, words, ids, offsets, of)
+            starts, ends = begins[of] + np.maximum(starts - lead, 0), begins[of] + np.maximum(ends - lead, 0)
+        context = self._aligner.align(words, ids, starts, ends, of)
         with self._lock:
             self._contexts[text] = context
             if len(self._contexts) > CACHED_CONTEXTS:
                 self._contexts.popitem(last=False)
         return context
 
-    def _encoded(self, text: str, words: Sequence[tuple[int, int]]) -> tuple[Encoding, int]:
+    def _encoded(self, words: Words) -> tuple[Encoding, int]:
         """The tokens of a context, and how many characters stand in front of every word."""
         if self._kind.whole:
-            return self._tokenizer.encode(text, add_special_tokens=False), 0
+            return self._tokenizer.encode(words.text, add_special_tokens=False), 0
         lead = self._kind.lead
-        parts = [lead + text[start:end] for start, end in words]
+        parts = [lead + words.text[start:end] for start, end in words.bounds.tolist()]
         return self._tokenizer.encode(parts, is_pretokenized=True, add_special_tokens=False), len(lead)
 
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
