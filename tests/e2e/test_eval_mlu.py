@@ -74,7 +74,9 @@ def evaluate(dataset: Path, output: Path, *workers: WorkerProcess) -> dict[str, 
 @pytest.fixture(scope="module")
 def on_cpu(checkpoint: Path, dataset: Path, folder: Path) -> tuple[dict[str, Any], Any]:
     """Scores and predictions of the CPU float32 bundle."""
-    with WorkerProcess("--bundle", str(build(checkpoint, folder / "cpu"))) as worker:
+    with WorkerProcess(
+        "--bundle", str(build(checkpoint, folder / "cpu", "--precision", "float32"))
+    ) as worker:
         return evaluate(dataset, folder / "out", worker.wait_ready()), predictions(folder / "out")
 
 

@@ -41,7 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_cpu(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Said:
     """What the CPU float32 bundle of the checkpoint says."""
     path = tmp_path_factory.mktemp("bundles") / "cpu"
-    assert 0 == run_build(checkpoint, path)
+    assert 0 == run_build(checkpoint, path, "--precision", "float32")
     bundle = Bundle.open(path)
     return listen(bundle, Device(bundle, DeviceSpec.parse("cpu"), slots=1))
 
