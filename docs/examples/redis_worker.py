@@ -4,7 +4,7 @@
 
 Keys, scripts and replies: proto/spanserve/queue/layout.md. What a real worker does besides: it renews its leases
 (renew), takes over those of the dead (reclaim), gives back what it cannot finish (release), says how it is (beat),
-and tells an entry of another version from its own.
+and notes what it may die of (mark, unmark).
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from redis import Redis
 from spanserve.v1 import task_pb2
 
 SCRIPTS = Path(__file__).parents[2] / "proto/spanserve/queue/scripts"
-SETTINGS = (30_000, 100_000, 1 << 30, 0, 24 * 3600 * 1000)  # lease, tasks, bytes, tenant's tasks, results
+# lease, tasks, bytes, tenant's tasks, results, dead letters, their bytes
+SETTINGS = (30_000, 100_000, 1 << 30, 0, 24 * 3600 * 1000, 10_000, 1 << 26)
+VERSION = "1"  # of the layout; entries in others wait aside
+SUSPECTS = 1  # of what others may have died of, one at a time
 
 
 def main(url: str, queue: str, tasks: str = "0") -> None:
@@ -38,7 +41,7 @@ def main(url: str, queue: str, tasks: str = "0") -> None:
     me = f"example:{secrets.token_hex(8)}"  # never used twice: the name is the fencing token
     left = int(tasks) or sys.maxsize
     while left > 0:
-        entries, _, _, last = claim(streams, (me, min(left, 16), 12, tag))
+        entries, _, _, last, _ = claim(streams, (me, min(left, 16), 12, tag, SUSPECTS, VERSION))
         for _, entry, _, _, _, job, data, crc, *_ in entries:
             result = answer(task_pb2.Task.FromString(data))
             state = "done" if crc.decode() == f"{zlib.crc32(data):08x}" else "failed"
