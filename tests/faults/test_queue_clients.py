@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from spanserve.contract import ErrorCode, Priority
-from spanserve.queue import JobId
+from spanserve.queue import JobId, consumer
 from tests.faults.faulty_worker import Faults
 from tests.faults.oracle import Ledger
 from tests.faults.queue_fleet import RUN, QueueFleet, single_tasks
@@ -205,7 +205,7 @@ async def test_a_flood_of_interactive_tasks(make_fleet: MakeFleet) -> None:
     print(f"bulk had {share:.0%} while both waited")
 
 
-async def test_entries_of_another_version(make_fleet: MakeFleet) -> None:
+async def test_entries_of_another_version(make_fleet: MakeFleet, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries of a version that a worker does not know it leaves to newer ones, and does not turn in circles."""
     fleet = await make_fleet()
     strange, known = single_tasks(5, "s"), single_tasks(100)
@@ -227,5 +227,7 @@ async def test_entries_of_another_version(make_fleet: MakeFleet) -> None:
     }
     worker.signal(signal.SIGTERM)
     assert 0 == await asyncio.to_thread(worker.wait)
+    assert [] == (await fleet.rig.consumer("same").claim(16, 0)).entries
+    monkeypatch.setattr(consumer, "VERSION", "2")
     newer = await fleet.rig.consumer("newer").claim(16, 0)
     assert [(1, "2")] * 5 == [(entry.deliveries, entry.version) for entry in newer.entries]
