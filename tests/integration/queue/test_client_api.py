@@ -10,8 +10,10 @@ from contextlib import asynccontextmanager
 import pytest
 
 from spanserve.client import AsyncClient, Client, ClientError, NoWorker
+from spanserve.client.redis import RedisTransport
+from spanserve.client.redis import transport as transport_module
 from spanserve.contract import ErrorCode, Priority, Refusal, State, Task, TaskResult, WorkerStatus
-from spanserve.queue import JobState
+from spanserve.queue import JobState, RedisSettings
 from tests.kit.queue_rig import QueueRig, queued_task
 from tests.kit.scripted_worker import FACTS, ScriptedWorker, answers, working
 from tests.kit.waiting import eventually
@@ -141,6 +143,26 @@ async def test_wait_ready(rig: QueueRig, state: str, match: str) -> None:
     async with client_of(rig, wait_s=0) as client:
         with pytest.raises(NoWorker, match=rf"queue q at redis://.*{match}"):
             await client.wait_ready()
+
+
+@pytest.mark.parametrize(
+    ("after_s", "expected"),
+    [
+        pytest.param(0.0, ["waiting: no worker is alive"], id="long"),
+        pytest.param(3600.0, [], id="a moment"),
+    ],
+)
+async def test_told_while_waiting(
+    rig: QueueRig, monkeypatch: pytest.MonkeyPatch, after_s: float, expected: list[str]
+) -> None:
+    """Who waits long hears once what for; who waits a moment, as for the first beat of a worker, hears nothing."""
+    monkeypatch.setattr(transport_module, "LONELY_S", after_s)
+    heard: list[str] = []
+    transport = RedisTransport(RedisSettings(url=rig.server.url), rig.keys.name, 0.5, heard.append)
+    with pytest.raises(NoWorker):
+        await transport.wait_ready()
+    await transport.close()
+    assert expected == heard
 
 
 async def test_no_redis() -> None:

@@ -52,7 +52,7 @@ class TransportOptions:
             if len(ways) != 1:
                 raise ClientError("--worker and --redis exclude each other: tasks go one way")
         if "redis" in ways and (settings := self.login.to(self.redis)):
-            return partial(RedisTransport, settings, self.queue, self.wait, complain)
+            return partial(RedisTransport, settings, self.queue, self.wait, _teller(context))
         if "worker" in ways and worker:
             return partial(
                 GrpcTransport, worker, self.tls.files(), self.wait, self.tls.token(), tell=_teller(context)

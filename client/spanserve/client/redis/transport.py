@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from spanserve.client.errors import NoWorker
 from spanserve.client.redis.connection import QueueConnection
-from spanserve.client.redis.dispatch import QueueDispatcher
+from spanserve.client.redis.dispatch import LONELY_S, QueueDispatcher
 from spanserve.client.transport import Described
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
@@ -30,7 +30,7 @@ class RedisTransport:
         settings: where Redis is, and how to get in.
         queue: name of the queue.
         wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
-        tell: called with what is waited for, where nobody else shows it.
+        tell: called with what is waited for once that takes long, where nobody else shows it.
     """
 
     unique_names = True
@@ -53,7 +53,8 @@ class RedisTransport:
     async def answer(self, task: Task) -> TaskResult:
         """Have one task answered, by whichever worker takes it; see `Transport`."""
         timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
-        stream = self.stream(tell=lambda: self._say(stream.shares().removeprefix(", ")))
+        began = time.monotonic()
+        stream = self.stream(tell=lambda: self._say(stream.shares().removeprefix(", "), began))
         try:
             async with asyncio.timeout(timeout_s), contextlib.aclosing(stream.run([task])) as arriving:
                 found = await anext(arriving)
@@ -76,13 +77,13 @@ class RedisTransport:
     async def wait_ready(self) -> Described:
         """Wait until a worker is ready; see `Transport`."""
         backoff = Backoff(LONGEST_PAUSE_S)
-        give_up = time.monotonic() + self._wait_s
+        began = time.monotonic()
         while True:
             found = await self.describe()
             if any(worker.ready for worker in found.values()):
                 return found
-            self._say(self._problem)
-            if time.monotonic() > give_up:
+            self._say(self._problem, began)
+            if time.monotonic() - began > self._wait_s:
                 states = [f"{name}: {worker.state_name}" for name, worker in found.items()]
                 reasons = "; ".join(states) or self._problem
                 raise NoWorker(
@@ -119,9 +120,9 @@ class RedisTransport:
     async def close(self) -> None:
         await self._connection.close()
 
-    def _say(self, problem: str) -> None:
-        """Tell what is waited for, each thing once."""
-        if problem and problem != self._told:
+    def _say(self, problem: str, since: float) -> None:
+        """Tell what has been waited for since then, each thing once; a moment is nothing to tell of."""
+        if problem and problem != self._told and time.monotonic() - since >= LONELY_S:
             self._told = problem
             self._tell(f"waiting: {problem}")
 
