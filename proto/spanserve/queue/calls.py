@@ -96,43 +96,60 @@ async def evaluate_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
         found = await _send(redis, part)
         lost = [place for place, reply in enumerate(found) if isinstance(reply, NoScriptError)]
         if lost:
-            await load_scripts(redis, part[lost[0]].name)
-            again = await _send(redis, [part[place] for place in lost])
-            for place, reply in zip(lost, again, strict=True):
+            again = [part[place] for place in lost]
+            for place, reply in zip(lost, await _load_and_send(redis, again), strict=True):
                 found[place] = reply
         replies += [fault_of(reply) if isinstance(reply, ResponseError) else reply for reply in found]
     return replies
 
 
-async def _send(redis: Redis, calls: Iterable[Call]) -> list[Any]:
-    pipeline = redis.pipeline(transaction=False)
+async def _load_and_send(redis: Redis, calls: Sequence[Call]) -> list[Any]:
+    """Load all scripts and send calls right behind them, so that a server that loses them again has no time to."""
+    wanted = {call.name for call in calls}
+    bodies = _bodies(sorted(SCRIPTS, key=wanted.__contains__))
+    replies = await _send(redis, calls, bodies)
+    loads, found = replies[: len(bodies)], replies[len(bodies) :]
+    for call, reply in zip(calls, found, strict=True):
+        if isinstance(reply, NoScriptError):
+            _look_at(loads, call.name)
+    return found
+
+
+async def _send(redis: Redis, calls: Iterable[Call], bodies: Iterable[str] = ()) -> list[Any]:
+    """Load scripts, then run some, in one round trip; the replies in order."""
+    pipeline: Any = redis.pipeline(transaction=False)
+    for body in bodies:
+        pipeline.script_load(body)
     for call in calls:
         pipeline.evalsha(script(call.name).sha, len(call.keys), *call.keys, *call.arguments)
     return await guarded(lambda: pipeline.execute(raise_on_error=False))
 
 
-async def load_scripts(redis: Redis, wanted: str = "submit") -> None:
+async def load_scripts(redis: Redis) -> None:
     """Give the server every script, those that producers of the release before this one call among them.
 
     Whoever may load scripts does so for those who may not: when it starts, and when Redis has lost them.
 
     Raises:
-        NoScript: this user may not; says that somebody else has to load the one that is wanted.
+        NoScript: this user may not; says that somebody else has to.
         QueueError: see `guarded`.
     """
-    bodies = [script(name).body for name in SCRIPTS]
-    bodies += [previous_script(name).body for name in OF_PRODUCERS if name in previous.SHAS]
+    _look_at(await _send(redis, (), _bodies(SCRIPTS)), "submit")
 
-    async def load() -> bool:
-        try:
-            for body in bodies:
-                await redis.script_load(body)
-        except NoPermissionError:
-            return False
-        return True
 
-    if not await guarded(load):
-        raise NoScript(
-            f"Redis does not have the script {wanted} of this release (NOSCRIPT): a worker of this release loads it "
-            "when it starts, and within seconds when Redis has lost it"
-        )
+def _bodies(names: Sequence[str]) -> list[str]:
+    """What is loaded: scripts of producers of the release before this one, then these."""
+    before = [previous_script(name).body for name in OF_PRODUCERS if name in previous.SHAS]
+    return before + [script(name).body for name in names]
+
+
+def _look_at(loads: Sequence[Any], wanted: str) -> None:
+    """Raise what a server said against loading scripts, of which one is wanted."""
+    for reply in loads:
+        if isinstance(reply, NoPermissionError):
+            raise NoScript(
+                f"Redis does not have the script {wanted} of this release (NOSCRIPT): a worker of this release loads "
+                "it when it starts, and within seconds when Redis has lost it"
+            )
+        if isinstance(reply, ResponseError):
+            raise fault_of(reply)
