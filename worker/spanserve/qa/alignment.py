@@ -67,11 +67,17 @@ class EncodedContext:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """What the reference takes for words in a text: `bounds` int32 [W, 2], and what every character is, uint8 [L]."""
+    """What the reference takes for words in a text: `bounds` int32 [W, 2].
+
+    Attributes:
+        flags: what every character is, uint8 [L].
+        found: what some character is.
+    """
 
     text: str
     bounds: Ints
     flags: NDArray[np.uint8]
+    found: int
 
 
 class Aligner:
@@ -92,7 +98,8 @@ class Aligner:
         flags = self._flags(text)
         part = np.zeros(len(flags) + 2, np.bool_)
         part[1:-1] = flags & _BLANK == 0
-        return Words(text, np.flatnonzero(part[1:] != part[:-1]).astype(np.int32).reshape(-1, 2), flags)
+        bounds = np.flatnonzero(part[1:] != part[:-1]).astype(np.int32).reshape(-1, 2)
+        return Words(text, bounds, flags, int(np.bitwise_or.reduce(flags)))
 
     def align(self, words: Words, ids: Ints, starts: Ints, ends: Ints, of: Ints) -> EncodedContext:
         """Args:
@@ -103,7 +110,9 @@ class Aligner:
         """
         kind, text, flags = self._kind, words.text, words.flags
         begins = words.bounds[of, 0]
-        loose = kind.loose(text, ids, starts, ends) | self._uneven(words)[of]
+        loose = kind.loose(text, ids, starts, ends)
+        if words.found & _ODD:
+            loose = loose | self._uneven(words)[of]
         bare = kind.bare(ids)
         if bare.any():
             starts = np.where(bare, begins, starts)
@@ -115,7 +124,7 @@ class Aligner:
             seams = self._seams(flags)
             opens, closes = seams[starts] + opens, seams[np.maximum(ends - 1, 0)] + closes
         word_starts, word_ends = begins, words.bounds[of, 1]
-        if (flags & (_ALONE | _MARK)).any() or (ends > word_ends).any():
+        if words.found & (_ALONE | _MARK) or (ends > word_ends).any():
             edges = _edges(flags)
             word_starts = edges[np.searchsorted(edges, starts, "right") - 1]
             word_ends = edges[np.searchsorted(edges, np.maximum(ends, starts + 1), "left")]
