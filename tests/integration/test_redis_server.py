@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from redis.exceptions import NoPermissionError, OutOfMemoryError
 from redis.exceptions import TimeoutError as TimedOut
 
 from tests.kit.identity import make_identity
+from tests.kit.ports import BUS
 from tests.kit.redis_server import Executable, Persistence, RedisServer, servers
 
 StartRedis = Callable[..., RedisServer]
@@ -32,6 +35,24 @@ def test_kill_and_restart(
         client.get("key")
     server.start()
     assert (b"value" if persistence is Persistence.ALWAYS else None) == client.get("key")
+
+
+@pytest.mark.parametrize("beyond", [0, BUS], ids=["for clients", "for nodes"])
+def test_a_port_that_is_taken(tmp_path: Path, beyond: int) -> None:
+    """A new node of a cluster goes elsewhere where one of its two ports is taken; clients know that of an old one."""
+    server = RedisServer(tmp_path, config={"cluster-enabled": "yes"})
+    with contextlib.closing(server), socket.socket() as taker:
+        first = server.port
+        taker.bind((server.host, first + beyond))
+        taker.listen()
+        server.start()
+        assert first != server.port
+        server.kill()
+        with socket.socket() as another:
+            another.bind((server.host, server.port + beyond))
+            another.listen()
+            with pytest.raises(AssertionError, match="Address already in use"):
+                server.start()
 
 
 def test_frozen(start_redis: StartRedis) -> None:

@@ -7,8 +7,10 @@ import os
 import random
 import socket
 
-#: Outgoing connections take none of these.
-FIRST, LAST = 20000, 32000
+#: Outgoing connections take none of these, and none that many below.
+FIRST, LAST = 20000, 30000
+#: How far the port of a node of a Redis cluster is below that on which it speaks with other nodes.
+BUS = 10000
 #: Processes of pytest-xdist that get ports of their own: gw0, gw1, ...; another has those of one of them.
 SHARES = 8
 
@@ -28,3 +30,12 @@ def free_ports(count: int, host: str = "127.0.0.1") -> int:
 def free_port(host: str = "127.0.0.1") -> int:
     """A port that nobody listens on."""
     return free_ports(1, host)
+
+
+def free_node_port(host: str = "127.0.0.1") -> int:
+    """A port for a node of a Redis cluster: nobody listens on it, nor on that for other nodes."""
+    while True:
+        port = free_ports(1, host) - BUS
+        with contextlib.suppress(OSError), socket.socket() as trying:
+            trying.bind((host, port))
+            return port

@@ -22,11 +22,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from tests.kit.identity import Identity
-from tests.kit.ports import free_port
+from tests.kit.ports import free_node_port, free_port
 from tests.kit.processes import PATIENCE_S
 
 #: Seconds between two looks at a server that starts.
 LOOK_S = 0.01
+#: Ports that a new server tries, where another program takes them first.
+PORTS_TRIED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +132,14 @@ class RedisServer:
         self.folder = folder
         self.executable = executable or servers()[-1]
         self.host = host
-        self.port = free_port(host)
+        self._free_port = free_node_port if "cluster-enabled" in (config or {}) else free_port
+        self.port = self._free_port(host)
         self.tls = tls
         self.acl = tuple(acl)
         folder.mkdir(parents=True, exist_ok=True)
         self._config = self._directives(persistence) | dict(config or {})
+        #: It has been there, so that clients know its port.
+        self._settled = False
         self._process: subprocess.Popen[bytes] | None = None
         self._clients: list[Redis] = []
 
@@ -160,14 +165,28 @@ class RedisServer:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def start(self) -> Self:
-        """Start it and wait until it answers.
+        """Start it and wait until it answers. A new one whose port somebody takes meanwhile goes to another.
 
         Raises:
             AssertionError: it ended, or took too long; with its log.
         """
         assert self._process is None, "it runs already"
+        for _ in range(1 if self._settled else PORTS_TRIED):
+            said = self._try_to_start()
+            if self.ready in said:
+                self._settled = True
+                return self
+            if b"Address already in use" not in said:
+                break
+            self._end(SIGKILL)
+            if not self._settled:
+                self.port = self._free_port(self.host)
+        raise AssertionError(f"the Redis server did not start:\n{self.log}")
+
+    def _try_to_start(self) -> bytes:
+        """Start it and wait until it answers, has ended, or has taken too long; what it said meanwhile."""
         (self.folder / "redis.conf").write_text(
-            "".join(f"{name} {value}\n" for name, value in self._config.items())
+            "".join(f"{name} {value}\n" for name, value in (self._config | self._listening()).items())
         )
         if self.acl:
             (self.folder / "users.acl").write_text("".join(f"{line}\n" for line in self.acl))
@@ -181,11 +200,12 @@ class RedisServer:
                 stderr=subprocess.STDOUT,
             )
         deadline = time.monotonic() + PATIENCE_S
-        while self.ready not in path.read_bytes()[before:]:
-            in_time = self._process.poll() is None and time.monotonic() < deadline
-            assert in_time, f"the Redis server did not start:\n{self.log}"
+        while True:
+            over = self._process.poll() is not None or time.monotonic() > deadline
+            said = path.read_bytes()[before:]
+            if over or self.ready in said:
+                return said
             time.sleep(LOOK_S)
-        return self
 
     def signal(self, number: Signals) -> None:
         assert self._process is not None, "it does not run"
@@ -236,7 +256,6 @@ class RedisServer:
     def _directives(self, persistence: Persistence) -> dict[str, str]:
         directives = {
             "bind": self.host,
-            "port": str(self.port),
             "protected-mode": "no",
             "dir": str(self.folder),
             "save": '""',
@@ -250,11 +269,12 @@ class RedisServer:
             directives["aclfile"] = str(self.folder / "users.acl")
         if self.tls is not None:
             directives |= {
-                "port": "0",
-                "tls-port": str(self.port),
                 "tls-cert-file": str(self.tls.cert),
                 "tls-key-file": str(self.tls.key),
                 "tls-ca-cert-file": str(self.tls.cert),
                 "tls-auth-clients": "no",
             }
         return directives
+
+    def _listening(self) -> dict[str, str]:
+        return {"port": "0", "tls-port": str(self.port)} if self.tls else {"port": str(self.port)}

@@ -32,7 +32,6 @@ class Sentinel(RedisServer):
         super().__init__(folder, primary.executable)
         self._config = {
             "bind": self.host,
-            "port": str(self.port),
             "protected-mode": "no",
             "dir": str(folder),
             "sentinel": f"monitor {SERVICE} {primary.host} {primary.port} {quorum}\n"
