@@ -134,6 +134,6 @@ async def storm(ground: Ground, seconds: float) -> Classes:
                 async with fleet.supervised():
                     ledger = await evaluation.ended()
         excused = raging.cancelled | {task.id for task in poison}
-        classes = await fleet.check(ledger, excused=excused)
+        classes = await fleet.check(ledger, excused=excused, restarts=raging.faults["restart_redis"])
         print(f"  {len(raging.cancelled)} cancelled, {dict(raging.faults)}")
         return classes

@@ -156,21 +156,24 @@ async def check(
     *,
     unanswered: int = 0,
     excused: Collection[str] = (),
+    restarts: int = 0,
 ) -> Classes:
     """Nothing lost, nothing counted twice, every answer as without faults, and the queue as empty as before.
 
     Args:
         unanswered: how many tasks are meant to end without answers, beside those excused.
         excused: tasks that may or may not end without answers.
+        restarts: how often Redis was killed and started on what it had written. Of a script cut off it keeps half,
+            forgets the end, and executes that half at a later start: an event more.
     """
     classes = await classify(ledger, journal, rig, run_id)
-    assert (0, 0, 0, 0, 0) == (
+    assert (0, 0, 0, 0) == (
         classes.lost,
         classes.double_counted,
-        classes.duplicate_events,
         classes.conflicts,
         classes.unexpected,
     ), str(classes)
+    assert classes.duplicate_events <= restarts, str(classes)
     answered = ledger.answered
     failed = {task.id for task in ledger.tasks} - answered - set(excused)
     assert unanswered == len(failed), f"{sorted(failed)[:10]}; {classes}"

@@ -58,7 +58,7 @@ async def test_ten_restarts(make_fleet: MakeFleet) -> None:
             await evaluation.reached(0.05 + 0.08 * number)
             await asyncio.to_thread(restart, fleet)
         ledger = await evaluation.ended()
-    await fleet.check(ledger)
+    await fleet.check(ledger, restarts=10)
 
 
 async def test_scripts_that_are_flushed(make_fleet: MakeFleet) -> None:
