@@ -88,6 +88,8 @@ class FrameWorker:
     def take(self, task: Task, call: FrameCall) -> None:
         """A task has come over a stream."""
         self.delivered.append(task)
+        if task.id in self.held and not self.stuck:
+            self.end(task.id)  # of another stream: ids are unique within one only
         self.held[task.id] = task, call
         self._changed.set()
         if not self.stuck:
