@@ -76,7 +76,7 @@ def plan(
         str, typer.Option(help="poisson, or a file with one time in seconds per line; --rate stretches it.")
     ] = "poisson",
     lengths: Annotated[
-        Path | None, typer.Option(help="SQuAD file whose questions are asked. Default: the built-in ones.")
+        Path | None, typer.Option(help="Data set whose questions are asked. Default: the built-in ones.")
     ] = None,
     bundle: Annotated[
         Path | None,

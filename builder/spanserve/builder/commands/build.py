@@ -102,7 +102,7 @@ def build(
         typer.Option(
             "--calibration",
             "--calibration-file",
-            help="SQuAD file whose text sets the ranges of int8 and qint. Default: the demo questions.",
+            help="Data set whose text sets the ranges of int8 and qint. Default: the demo questions.",
         ),
     ] = None,
     name: Annotated[
