@@ -42,18 +42,19 @@ class Script:
 @cache
 def script(name: str) -> Script:
     """The script of a name, see layout.md."""
-    return _script(name, "prelude", name)
+    return _script(name, "")
 
 
 @cache
 def previous_script(name: str) -> Script:
     """The script of producers of the release before this one."""
-    return _script(name, f"previous/{name}")
+    return _script(name, "previous/")
 
 
-def _script(name: str, *parts: str) -> Script:
-    folder = files("spanserve.queue") / "scripts"
-    body = "\n".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts)
+def _script(name: str, folder: str) -> Script:
+    scripts = files("spanserve.queue") / "scripts"
+    parts = (scripts / f"{folder}{part}.lua" for part in ("prelude", name))
+    body = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 
 
