@@ -89,6 +89,6 @@ async def test_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             assert {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED} == set(outcomes)
             assert capacity.windows <= outcomes.count(grpc.StatusCode.OK) <= limit
             await eventually(lambda: (0, 0, 0) == left(served))
-            assert not served.service._callers
+            assert not served.service._calls._accounts
         watching.cancel()
         assert capacity.windows <= most <= limit

@@ -78,7 +78,7 @@ async def test_full(sim_bundle: Bundle) -> None:
         for task in make_tasks(served.rig.engine.capacity_windows, "q"):
             admission.submit(queue, task, ended.append, late=True)
         for task in make_tasks(served.rig.batcher.max_batch, "c"):
-            await admission.enter(calls, task, ended.append)
+            await admission.enter(calls, [task], lambda _, result: ended.append(result))
         refused = await outcome(channel, request_of(plain_task()))
         assert isinstance(refused, Refusal)
         assert (ErrorCode.RESOURCE_EXHAUSTED, 100) == (refused.code, refused.retry_after_ms)

@@ -231,12 +231,8 @@ async def test_who_goes_is_not_encoded() -> None:
 
 
 async def enter(admission: ANY, account: Account, work: SumTask | None = None) -> Sums:
-    done: asyncio.Future[Sums] = asyncio.get_running_loop().create_future()
-    request = await admission.enter(account, work or task("call"), done.set_result)
-    try:
-        return await asyncio.shield(done)
-    finally:
-        admission.settle(account, request)
+    (result,) = await admission.call(account, [work or task("call")])
+    return result
 
 
 async def test_single_calls_take_turns() -> None:

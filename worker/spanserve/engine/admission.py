@@ -4,14 +4,15 @@ A door opens an account for each caller, and has it ask before it does anything 
 look at its size. What is admitted is held by the engine until its result is on the wire; then the door settles it.
 
     open ──▶ (grant ──▶ submit ──▶ settle)* ──▶ close        streams and queues: by credit
-    open ──▶ (enter ──▶ settle)* ──▶ close                   single calls: wait in the same order
+    open ──▶ (check ──▶ call)* ──▶ close                     single calls: wait in the same order
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Generic
 
 from spanserve.contract import ErrorCode, Refusal
@@ -108,24 +109,59 @@ class Admission(Generic[TaskT, ResultT]):
         """
         self._line.check(account)
 
-    async def enter(
-        self, account: Account, task: TaskT, finished: Callable[[ResultT], None]
-    ) -> Request[TaskT]:
-        """Let the task of a single call in, as soon as there is room; of those who wait, who has least is first.
+    async def call(self, account: Account, tasks: Sequence[TaskT]) -> list[ResultT]:
+        """Have the tasks of a single call answered; whoever is cancelled meanwhile has gone, and needs no result.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
         """
-        windows = self._engine.estimate(task)
-        call = WaitingCall(account, windows)
-        await self._wait(call)
+        done = asyncio.get_running_loop().create_future()
+        results: dict[int, ResultT] = {}
 
-        def ended(result: ResultT) -> None:
-            self._of_calls -= call.beside
-            finished(result)
+        def finished(place: int, result: ResultT) -> None:
+            results[place] = result
+            if len(results) == len(tasks) and not done.done():
+                done.set_result(None)
+
+        requests = await self.enter(account, tasks, finished)
+        try:
+            await done
+        finally:
+            for request in requests:
+                self._engine.cancel(
+                    request
+                )  # for a caller that has gone; without effect on one that has ended
+            self.settle(account, *requests)
+        return [results[place] for place in range(len(tasks))]
+
+    async def enter(
+        self, account: Account, tasks: Sequence[TaskT], finished: Callable[[int, ResultT], None]
+    ) -> list[Request[TaskT]]:
+        """Let the tasks of a single call in, all or none, as soon as there is room; who has least is first.
+
+        Args:
+            finished: called once for each, with its place among them. Then `settle`.
+
+        Raises:
+            Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
+        """
+        windows = [self._engine.estimate(task) for task in tasks]
+        call = WaitingCall(account, sum(windows))
+        await self._wait(call)
+        running = len(tasks)
+
+        def ended(place: int, result: ResultT) -> None:
+            nonlocal running
+            running -= 1
+            if not running:
+                self._of_calls -= call.beside
+            finished(place, result)
             self._serve()
 
-        return self._start(account, task, ended, windows)
+        return [
+            self._start(account, task, partial(ended, place), windows[place])
+            for place, task in enumerate(tasks)
+        ]
 
     def settle(self, account: Account, *requests: Request[TaskT]) -> None:
         """Their results are on the wire. Nobody waits for one that has not ended: it is settled when it does."""

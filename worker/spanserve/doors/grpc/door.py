@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.health import Health
 from spanserve.doors.grpc.reads import Reads
@@ -32,7 +33,8 @@ class GrpcDoor(Observer):
         self._inside = inside
         self._settings = settings
         reads = Reads()
-        self._service = Service(inside, reads)
+        self._calls = Calls(inside)
+        self._service = Service(inside, self._calls, reads)
         self._health = Health(SERVICE_NAME, f"model/{status.model}@{status.model_digest}")
         reflected = (SERVICE_NAME,) if settings.reflection else ()
         self._servers = [
@@ -91,6 +93,7 @@ class GrpcDoor(Observer):
             await self._health.servicer.enter_graceful_shutdown()
             await asyncio.sleep(self._settings.drain_delay_s)
         finally:  # a drain that is cut short takes no more either
+            self._calls.drain()
             self._service.drain()
 
     async def close(self, reason: str) -> None:

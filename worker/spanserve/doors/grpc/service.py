@@ -5,26 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
 from grpc import aio
 
-from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
+from spanserve.contract import Refusal, Task
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
+from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.crowd import Crowd
 from spanserve.doors.grpc.guard import current_call, identity_of
 from spanserve.doors.grpc.observer import StreamObserver
 from spanserve.doors.grpc.reads import Reads
-from spanserve.doors.grpc.status import STATUS
+from spanserve.doors.grpc.status import abort
 from spanserve.doors.grpc.stream import WorkStream
 from spanserve.doors.grpc.violation import ProtocolViolation
-from spanserve.doors.identity import Identity
-from spanserve.doors.observer import DoorObserver
-from spanserve.engine.admission import Account, Caller
+from spanserve.engine.admission import Caller
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
 
@@ -34,14 +33,12 @@ SERVICE_NAME = "spanserve.v1.QuestionAnswering"
 class Service:
     """Handles the calls. The engine exists from the start; its state says whether it serves."""
 
-    def __init__(self, inside: Inside, reads: Reads) -> None:
+    def __init__(self, inside: Inside, calls: Calls, reads: Reads) -> None:
         self._inside = inside
         self._engine = inside.engine
+        self._calls = calls
         self._reads = reads
         self._streams: Crowd[WorkStream] = Crowd()
-        #: Of single calls, by identity and connection: how many are open.
-        self._callers: dict[tuple[str, str], tuple[Account, int]] = {}
-        self._draining = False
 
     @property
     def open_streams(self) -> int:
@@ -66,7 +63,6 @@ class Service:
 
     def drain(self) -> None:
         """Ask every client to send no more; results of what is held still go out."""
-        self._draining = True
         for stream in self._streams:
             stream.drain()
 
@@ -75,79 +71,35 @@ class Service:
         for stream in self._streams:
             stream.end(reason)
 
-    @property
-    def _state(self) -> State:
-        return State.DRAINING if self._draining else self._engine.lifecycle.state
-
     async def _answer(self, data: bytes, context: aio.ServicerContext[Any, Any]) -> pb.AnswerResponse:
-        engine = self._engine
         try:
-            if self._state is not State.READY:
-                raise Refusal(
-                    ErrorCode.UNAVAILABLE, f"the worker is {self._state.value}", retry_after_ms=1000
-                )
             identity = identity_of(context)
-            with self._account(identity, context.peer()) as account:
-                self._inside.admission.check(account)
+            with self._calls.enter(identity, context.peer()) as account:
                 request = _parse(data)
                 if not request.task.HasField("timeout_ms"):
                     request.task.timeout_ms = ANSWER_TIMEOUT_MS
-                result = await self._compute(account, identity.own(Task.from_proto(request.task)))
+                task = identity.own(Task.from_proto(request.task))
+                (result,) = await self._inside.admission.call(account, [task])
+                if result.shared_error is not None:  # it is the task's
+                    raise result.shared_error
         except Refusal as refusal:
-            engine.observers.tell(DoorObserver.item_refused, refusal.code)
-            await _abort(context, refusal)
+            await abort(context, refusal)
             raise AssertionError("abort does not return") from refusal
         return pb.AnswerResponse(result=result.to_proto())
-
-    @contextlib.contextmanager
-    def _account(self, identity: Identity, connection: str) -> Iterator[Account]:
-        """The account that the single calls of a caller on one connection share."""
-        key = identity.name, connection
-        account, calls = self._callers.get(key) or (self._open(identity, connection), 0)
-        self._callers[key] = account, calls + 1
-        try:
-            yield account
-        finally:
-            account, calls = self._callers.pop(key)
-            if calls > 1:
-                self._callers[key] = account, calls - 1
-            else:
-                self._inside.admission.close(account)
-
-    def _open(self, identity: Identity, connection: str) -> Account:
-        return self._inside.admission.open(_caller(identity, connection, "Answer"))
-
-    async def _compute(self, account: Account, task: Task) -> TaskResult:
-        """Run one task; an error that all its questions share is the task's.
-
-        Raises:
-            Refusal: there is no room for it, or nothing of it could be computed.
-        """
-        admission = self._inside.admission
-        done: asyncio.Future[TaskResult] = asyncio.get_running_loop().create_future()
-        request = await admission.enter(account, task, done.set_result)
-        try:
-            result = await asyncio.shield(done)
-        finally:
-            self._engine.cancel(request)  # for a caller that has gone; without effect on one that has ended
-            admission.settle(account, request)
-        if result.shared_error is not None:
-            raise result.shared_error
-        return result
 
     async def _work(
         self, frames: AsyncIterator[bytes], context: aio.ServicerContext[bytes, pb.ServerFrame]
     ) -> None:
-        if self._state not in (State.READY, State.RECOVERING):
+        if self._calls.state not in (State.READY, State.RECOVERING):
             with contextlib.suppress(ProtocolViolation):
                 async with self._reads.one(context.peer()):
                     await anext(
                         frames, None
                     )  # its Hello: a client that still writes would not learn the reason
-            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._state.value}")
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._calls.state.value}")
         call = current_call()
         connection = context.peer()
-        caller = _caller(call.identity, connection, secrets.token_hex(8))
+        caller = Caller(call.identity.name, call.identity.weight, connection, secrets.token_hex(8))
         stream = WorkStream(
             self._inside,
             frames,
@@ -181,17 +133,8 @@ class Service:
         return self._inside.status().to_proto()
 
 
-def _caller(identity: Identity, connection: str, stream: str) -> Caller:
-    return Caller(identity.name, identity.weight, connection, stream)
-
-
 def _parse(data: bytes) -> pb.AnswerRequest:
     try:
         return pb.AnswerRequest.FromString(data)
     except DecodeError:
         raise Refusal.invalid("request", "not an AnswerRequest, or a text in it is not UTF-8") from None
-
-
-async def _abort(context: aio.ServicerContext[Any, Any], refusal: Refusal) -> None:
-    details = refusal.to_proto().SerializeToString()
-    await context.abort(STATUS[refusal.code], str(refusal), (("spanserve-error-bin", details),))

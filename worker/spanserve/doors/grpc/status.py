@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import grpc
+from typing import Any
 
-from spanserve.contract import ErrorCode
+import grpc
+from grpc import aio
+
+from spanserve.contract import ErrorCode, Refusal
 
 STATUS = {
     ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
@@ -19,3 +22,9 @@ STATUS = {
     ErrorCode.RESULT_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
     ErrorCode.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
 }
+
+
+async def abort(context: aio.ServicerContext[Any, Any], refusal: Refusal) -> None:
+    """End a call with a refusal: its sentence and its status, and the whole of it in trailing metadata."""
+    details = refusal.to_proto().SerializeToString()
+    await context.abort(STATUS[refusal.code], str(refusal), (("spanserve-error-bin", details),))

@@ -1,0 +1,75 @@
+"""Single calls: tasks come in and their results go out in one go, whatever protocol carries them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from spanserve.contract import ErrorCode, Refusal
+from spanserve.doors.door import Inside
+from spanserve.doors.identity import Identity
+from spanserve.doors.observer import DoorObserver
+from spanserve.engine.admission import Account, Caller
+from spanserve.engine.state import State
+
+#: Milliseconds after which a worker that is not ready is asked again.
+NOT_READY_RETRY_MS = 1000
+#: All single calls of a connection are one stream among those that share it.
+STREAM = "calls"
+
+
+class Calls:
+    """Lets the single calls of one door in; those of a caller on one connection share an account."""
+
+    def __init__(self, inside: Inside) -> None:
+        self._inside = inside
+        #: By identity and connection, with the number of calls that are open.
+        self._accounts: dict[tuple[str, str], tuple[Account, int]] = {}
+        self._draining = False
+
+    @property
+    def state(self) -> State:
+        """The worker as this door shows it."""
+        return State.DRAINING if self._draining else self._inside.engine.lifecycle.state
+
+    def drain(self) -> None:
+        """Let nobody in any more; calls that are in go on."""
+        self._draining = True
+
+    @contextlib.contextmanager
+    def enter(self, identity: Identity, connection: str) -> Iterator[Account]:
+        """Let a call in, before anything is done for it; what it is refused for inside is told to observers.
+
+        Raises:
+            Refusal: UNAVAILABLE: the worker is not ready. RESOURCE_EXHAUSTED: too many calls wait already.
+        """
+        try:
+            if self.state is not State.READY:
+                raise Refusal(
+                    ErrorCode.UNAVAILABLE,
+                    f"the worker is {self.state.value}",
+                    retry_after_ms=NOT_READY_RETRY_MS,
+                )
+            with self._account(identity, connection) as account:
+                self._inside.admission.check(account)
+                yield account
+        except Refusal as refusal:
+            self._inside.engine.observers.tell(DoorObserver.item_refused, refusal.code)
+            raise
+
+    @contextlib.contextmanager
+    def _account(self, identity: Identity, connection: str) -> Iterator[Account]:
+        key = identity.name, connection
+        account, calls = self._accounts.get(key) or (self._open(identity, connection), 0)
+        self._accounts[key] = account, calls + 1
+        try:
+            yield account
+        finally:
+            account, calls = self._accounts.pop(key)
+            if calls > 1:
+                self._accounts[key] = account, calls - 1
+            else:
+                self._inside.admission.close(account)
+
+    def _open(self, identity: Identity, connection: str) -> Account:
+        return self._inside.admission.open(Caller(identity.name, identity.weight, connection, STREAM))
