@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,19 +11,22 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Encoding, Tokenizer
+from tokenizers import Tokenizer
 
 from spanserve.bundle import Bundle, BundleError, Manifest, TokenizerInfo
 from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, INPUTS, OUTPUTS, START_LOGITS
 from spanserve.contract import ErrorCode, Question, Refusal, Task
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
-from spanserve.qa.alignment import Aligner, EncodedContext, Words
+from spanserve.qa.alignment import BLANKS, Aligner, EncodedContext
 from spanserve.qa.families import KINDS
+from spanserve.qa.lexicon import Lexicon
 from spanserve.qa.template import Template
 from spanserve.qa.windows import Ints, Window, cut, window_count
 
 #: Contexts whose tokens are kept for the next task about them.
 CACHED_CONTEXTS = 256
+
+_words = re.compile(f"[^{BLANKS}]+").findall
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +74,7 @@ class Encoder:
         self._tokenizer.no_truncation()
         kind = KINDS[info.pieces.mark, info.pieces.marked](self._tokenizer, vocab_size)
         self._kind = kind
+        self._lexicon = Lexicon(self._tokenizer, kind)
         self._aligner = Aligner(kind, info.early)
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
         self._lock = threading.Lock()
@@ -141,44 +146,38 @@ class Encoder:
                 self._contexts.move_to_end(text)
                 return known
         words = self._aligner.words(text)
-        encoding, lead = self._encoded(words)
-        ids = self._checked(encoding.ids)
-        if not len(ids):
+        tokens, counts = self._lexicon.tokens([text[start:end] for start, end in words.bounds.tolist()])
+        if not len(tokens):
             raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
-        offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(ids))
-        starts, ends = offsets[::2], offsets[1::2]
-        begins = words.bounds[:, 0]
-        if self._kind.whole:
-            of = np.searchsorted(begins, starts, "right").astype(np.int32) - 1
-        else:
-            of = np.array(encoding.word_ids, np.int32)
-            starts, ends = begins[of] + np.maximum(starts - lead, 0), begins[of] + np.maximum(ends - lead, 0)
-        context = self._aligner.align(words, ids, starts, ends, of)
+        ids, starts, ends = tokens.T.copy()
+        of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        begins = words.bounds[of, 0]
+        context = self._aligner.align(words, self._checked(ids), starts + begins, ends + begins, of)
         with self._lock:
             self._contexts[text] = context
             if len(self._contexts) > CACHED_CONTEXTS:
                 self._contexts.popitem(last=False)
         return context
 
-    def _encoded(self, words: Words) -> tuple[Encoding, int]:
-        """The tokens of a context, and how many characters stand in front of every word."""
-        if self._kind.whole:
-            return self._tokenizer.encode(words.text, add_special_tokens=False), 0
-        lead = self._kind.lead
-        parts = [lead + words.text[start:end] for start, end in words.bounds.tolist()]
-        return self._tokenizer.encode(parts, is_pretokenized=True, add_special_tokens=False), len(lead)
-
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
+        if self._kind.whole:
+            return self._ids_by_word(texts)
         encodings = self._tokenizer.encode_batch_fast(
             list(map(self._kind.question, texts)), add_special_tokens=False
         )
-        return [self._checked(encoding.ids) for encoding in encodings]
+        return [self._checked(np.array(encoding.ids, np.int32)) for encoding in encodings]
 
-    def _checked(self, ids: Sequence[int]) -> Ints:
-        array = np.array(ids, np.int32)
-        if len(array) and int(array.max()) >= self._vocab_size:
+    def _ids_by_word(self, texts: Sequence[str]) -> list[Ints]:
+        words = [_words(text) for text in texts]
+        tokens, counts = self._lexicon.tokens([*chain.from_iterable(words)])
+        ids = self._checked(tokens[:, 0].copy())
+        behind = np.append(0, np.cumsum(counts))[np.cumsum([*map(len, words)])]
+        return np.split(ids, behind[:-1])
+
+    def _checked(self, ids: Ints) -> Ints:
+        if len(ids) and int(ids.max()) >= self._vocab_size:
             raise Refusal(ErrorCode.INTERNAL, "the tokenizer gave an id outside the model's vocabulary")
-        return array
+        return ids
 
 
 def _check(path: Path, manifest: Manifest) -> None:

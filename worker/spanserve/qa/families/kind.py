@@ -35,7 +35,7 @@ class Kind(Protocol):
 
     @property
     def whole(self) -> bool:
-        """Whether a context has the same tokens as a whole and word by word: a whole is tokenised in half the time."""
+        """Whether a text has the same tokens as a whole and word by word."""
 
     def question(self, text: str) -> str:
         """A question as the tokenizer takes it."""
