@@ -22,6 +22,8 @@ MAX_WINDOWS_PER_TASK: Final = 512
 #: Bytes of a serialised task, and of a frame.
 MAX_TASK_BYTES: Final = 64 * KIB
 MAX_FRAME_BYTES: Final = 1 * MIB
+#: Bytes of a task, or of a line of tasks, as JSON: any character may be written as six.
+MAX_JSON_BYTES: Final = 8 * MAX_TASK_BYTES
 #: Tasks in a frame.
 MAX_TASKS_PER_FRAME: Final = 256
 #: Bytes of a gRPC message, both ways.

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
-from spanserve.contract import Refusal, Task, TaskResult
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Door
 from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.http.door import HttpDoor
+from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.listener import Listener
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, QueueConfig, RedisSettings
+from tests.kit.http import LineStream, open_lines, request
+from tests.kit.json_tasks import refusal_from_json, result_from_json, task_to_json
 from tests.kit.local_door import LocalDoor
 from tests.kit.queue_rig import queue_rig
 from tests.kit.redis_server import RedisServer
@@ -133,6 +138,79 @@ class LocalCaller:
             call.cancel()
 
 
+class HttpCaller:
+    """A `POST /v1/answer` for each task, on a connection of its own."""
+
+    #: Calls that a client has open at a time.
+    MOST = 32
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._free = asyncio.Semaphore(self.MOST)
+        self._calls: dict[str, asyncio.Task[Outcome]] = {}
+
+    async def send(self, *tasks: Task) -> None:
+        for task in tasks:
+            await self._free.acquire()
+            self._calls[task.id] = asyncio.create_task(self._call(task))
+
+    async def _call(self, task: Task) -> Outcome:
+        try:
+            status, _, body = await request(self._address, "POST", "/v1/answer", task_to_json(task))
+        except asyncio.CancelledError:
+            return Refusal(ErrorCode.CANCELLED, "hung up")
+        finally:
+            self._free.release()
+        found = json.loads(body)
+        return result_from_json(found) if status == 200 else refusal_from_json(found)
+
+    async def outcome(self, task_id: str) -> Outcome:
+        return await self._calls[task_id]
+
+    async def withdraw(self, task_id: str) -> None:
+        self._calls[task_id].cancel()
+
+    async def vanish(self) -> None:
+        for call in self._calls.values():
+            call.cancel()
+
+
+class LinesCaller:
+    """One `POST /v1/answer` with a line for each task, which is read as far as there is room."""
+
+    def __init__(self, stream: LineStream) -> None:
+        self._stream = stream
+        self._outcomes: dict[str, asyncio.Future[Outcome]] = {}
+        self._lines: list[str] = []
+        self._reading = asyncio.create_task(self._read())
+
+    async def send(self, *tasks: Task) -> None:
+        for task in tasks:
+            self._lines.append(task.id)
+            self._outcomes[task.id] = asyncio.get_running_loop().create_future()
+            await self._stream.send(task_to_json(task))
+
+    async def _read(self) -> None:
+        async for line in self._stream.lines():
+            task_id = self._lines[line["line"] - 1]
+            outcome = refusal_from_json(line["error"]) if "error" in line else result_from_json(line)
+            self._outcomes[task_id].set_result(outcome)
+
+    async def outcome(self, task_id: str) -> Outcome:
+        return await self._outcomes[task_id]
+
+    async def vanish(self) -> None:
+        self._stream.abort()
+
+    async def close(self) -> None:
+        self._stream.abort()
+        self._reading.cancel()
+        await asyncio.gather(self._reading, return_exceptions=True)
+
+    async def withdraw(self, task_id: str) -> None:
+        raise NotImplementedError("a line is not taken back")
+
+
 #: Opens a door on an engine, started, with a client before it.
 Opened = Callable[[Rig, RedisServer], AbstractAsyncContextManager[tuple[Door, Caller]]]
 
@@ -179,4 +257,43 @@ async def in_process(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door,
         await door.close("the test ends")
 
 
-DOORS: dict[str, Opened] = {"grpc": over_grpc, "redis": through_redis, "in-process": in_process}
+@asynccontextmanager
+async def http_door(rig: Rig) -> AsyncIterator[HttpDoor]:
+    door = HttpDoor(rig.inside, HttpSettings(listen=(Listener(address="127.0.0.1:0"),), drain_delay_s=0))
+    await door.check()
+    door.start()
+    try:
+        yield door
+    finally:
+        await door.close("the test ends")
+
+
+@asynccontextmanager
+async def over_http(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, Caller]]:
+    async with http_door(rig) as door:
+        caller = HttpCaller(door.address)
+        try:
+            yield door, caller
+        finally:
+            await caller.vanish()
+
+
+@asynccontextmanager
+async def over_http_lines(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, Caller]]:
+    async with http_door(rig) as door, open_lines(door.address) as stream:
+        caller = LinesCaller(stream)
+        try:
+            yield door, caller
+        finally:
+            await caller.close()
+
+
+DOORS: dict[str, Opened] = {
+    "http": over_http,
+    "http-lines": over_http_lines,
+    "grpc": over_grpc,
+    "redis": through_redis,
+    "in-process": in_process,
+}
+#: Those where a client can take back a task and stay.
+WITHDRAWING = {name: opened for name, opened in DOORS.items() if opened is not over_http_lines}

@@ -13,7 +13,7 @@ from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Door
 from spanserve.engine import caller as sharing
 from spanserve.engine.request import Request
-from tests.integration.doors.callers import DOORS, Caller, Opened, Outcome
+from tests.integration.doors.callers import DOORS, WITHDRAWING, Caller, Opened, Outcome
 from tests.kit.redis_server import RedisServer, servers
 from tests.kit.serving import Rig, rig
 from tests.kit.waiting import eventually
@@ -85,6 +85,7 @@ async def test_a_bad_question_costs_itself(
         assert [None] == codes(await caller.outcome("good"))
 
 
+@pytest.mark.parametrize("opened", WITHDRAWING.values(), ids=WITHDRAWING)
 async def test_withdrawn_tasks_are_not_computed(
     opened: Opened, redis_server: RedisServer, sim_bundle: Bundle
 ) -> None:

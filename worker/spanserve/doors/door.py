@@ -29,6 +29,8 @@ class Inside:
     admission: Admission[Task, TaskResult]
     #: What the worker says of itself now.
     status: Callable[[], WorkerStatus]
+    #: Metrics in the text format of Prometheus.
+    metrics: Callable[[], bytes] = bytes
     #: Who is let in. Without files of credentials: whoever reaches a listener.
     access: Access = field(default_factory=Access)
 

@@ -13,7 +13,7 @@ from spanserve.contract.errors import SpanserveError
 #: In the table: for everybody, on every listener, one bit at a limited rate. Supervisors have no credentials.
 OPEN: Final = None
 
-#: Method of gRPC or path of a page -> the role that it needs.
+#: Method of gRPC or path over HTTP -> the role that it needs.
 ROLES: Mapping[str, Role | None] = {
     "/spanserve.v1.QuestionAnswering/Answer": Role.ASK,
     "/spanserve.v1.QuestionAnswering/Work": Role.ASK,
@@ -26,6 +26,11 @@ ROLES: Mapping[str, Role | None] = {
     "/livez": OPEN,
     "/readyz": OPEN,
     "/healthz": OPEN,
+    "/v1/answer": Role.ASK,
+    "/v1/status": Role.OBSERVE,
+    "/openapi.json": Role.OBSERVE,
+    "/": OPEN,
+    "/page/{name:path}": OPEN,
 }
 
 

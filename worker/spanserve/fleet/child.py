@@ -158,11 +158,11 @@ async def _get(path: Path, page: str) -> str:
     """
     reader, writer = await asyncio.open_unix_connection(str(path))
     try:
-        writer.write(f"GET {page} HTTP/1.1\r\nHost: worker\r\n\r\n".encode())
+        writer.write(f"GET {page} HTTP/1.1\r\nHost: worker\r\nConnection: close\r\n\r\n".encode())
         head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     finally:
         writer.close()
-    length = re.search(rb"\r\nContent-Length: (\d+)", head)
+    length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
     if b" 200 " not in head.split(b"\r\n", 1)[0] or length is None or int(length[1]) != len(body):
         raise ValueError("the worker does not show its metrics, or not to the end")
     return body.decode()

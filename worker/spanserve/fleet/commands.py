@@ -12,6 +12,7 @@ import typer
 from spanserve import demo
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.http.settings import HttpSettings
 from spanserve.fleet.placements import parse_placements
 from spanserve.fleet.run import FleetSettings, run_fleet
 from spanserve.options.application import HABITS, application
@@ -64,6 +65,13 @@ def up(
             help="HOST:FIRST-LAST, a port for each device, with a scheme as HOST:FIRST-LAST?tls&tokens.",
         ),
     ] = "127.0.0.1:50051",
+    http: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_HTTP",
+            help="HOST:FIRST-LAST of HTTP doors, a port for each device, with a scheme; none if empty.",
+        ),
+    ] = "",
     metrics: Annotated[
         str,
         typer.Option(
@@ -110,7 +118,7 @@ def up(
     given = _worker_options(context.args)
     arguments = _without_redis(context.args, given["redis"])
     access = AccessOptions(**{name: given[name] for name in AccessOptions.__slots__}).settings()
-    placements = parse_placements(devices, listen)
+    placements = parse_placements(devices, listen, http)
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
         precision=given["precision"] or None,
@@ -118,6 +126,10 @@ def up(
         grpc=GrpcSettings(
             listen=(access.listener("listen", placements[0].listen),),
             drain_delay_s=given["drain_delay"],
+        ),
+        http=HttpSettings(
+            listen=(access.listener("http", placements[0].http),) if http else (),
+            hosts=tuple(given["http_host"] or ()),
         ),
         slots=given["slots"],
         max_batch_size=given["max_batch_size"] or None,

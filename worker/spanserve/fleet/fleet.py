@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from http import HTTPStatus
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_LATEST, Metric
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
+from spanserve.doors.http.health import Health
 from spanserve.fleet.cores import Cores
 from spanserve.fleet.member import EXIT_SETTINGS, GIVEN_UP, Launch, Member
 from spanserve.fleet.metrics_history import exposition
 from spanserve.fleet.pinned_bundle import PinnedBundle
 from spanserve.fleet.placements import Placement
 from spanserve.fleet.rollout import RolloutStatus
-from spanserve.worker.pages import Page
 from spanserve.worker.run import EXIT_CUT_SHORT, EXIT_DEVICE_FAILED, EXIT_OK
 
 #: Gauge of a worker that is told of a device without one, too.
@@ -77,23 +75,19 @@ class Fleet:
             return EXIT_SETTINGS if self.given_up and same else EXIT_DEVICE_FAILED
         return EXIT_CUT_SHORT if any(member.cut_short for member in self.members) else EXIT_OK
 
-    async def metrics_page(self) -> Page:
+    def exposition(self) -> bytes:
         """Metrics of all workers and of the fleet, as of the last look at each."""
-        return Page(exposition(self._metrics()), CONTENT_TYPE_LATEST)
+        return exposition(self._metrics())
 
-    async def alive_page(self) -> Page:
-        """That the supervisor's loop turns."""
-        return _json({"status": "ok"}, HTTPStatus.OK)
-
-    async def ready_page(self) -> Page:
-        """What each worker does; 200 while at least one serves."""
+    def ready(self) -> Health:
+        """What each worker does; good while at least one serves."""
         rollout = self.rollout
-        content = {
+        details = {
             "serving": self.serving,
             "workers": [_described(member) for member in self.members],
             "rollout": {"state": rollout.state, "bundle": rollout.bundle, "error": rollout.error},
         }
-        return _json(content, HTTPStatus.OK if self.serving else HTTPStatus.SERVICE_UNAVAILABLE)
+        return Health(good=self.serving > 0, details=details)
 
     def _metrics(self) -> Iterator[Metric]:
         starts = CounterMetricFamily("spanserve_fleet_starts", "Workers started.", labels=["device"])
@@ -134,7 +128,3 @@ def _described(member: Member) -> dict[str, Any]:
         "deaths": member.deaths,
         "reason": member.reason,
     }
-
-
-def _json(content: object, status: HTTPStatus) -> Page:
-    return Page(json.dumps(content, indent=1).encode() + b"\n", "application/json", status)

@@ -244,6 +244,7 @@ class Member:
             *("--bundle", str(pinned.path)),
             *("--device", self.placement.spec.text),
             *("--listen", self.placement.listen),
+            *(("--http", self.placement.http) if self.placement.http else ()),
             *("--cpus", format_cpus(self._cores.cpus)),
             *("--log-device", self.placement.name),
             *("--name", ""),  # every start has a name of its own, whatever the environment says

@@ -28,20 +28,34 @@ class Placement:
     spec: DeviceSpec
     address: str
     scheme: str = ""
+    #: Where its HTTP door is, and that one's scheme; empty: it has none.
+    http_address: str = ""
+    http_scheme: str = ""
 
     @property
     def listen(self) -> str:
         """What the worker is told."""
         return self.address + self.scheme
 
+    @property
+    def http(self) -> str:
+        """The same, of its HTTP door; empty: it has none."""
+        return self.http_address + self.http_scheme
 
-def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
+    @property
+    def addresses(self) -> list[str]:
+        """All of its addresses."""
+        return [self.address, *filter(None, [self.http_address])]
+
+
+def parse_placements(devices: str, listen: str, http: str = "") -> tuple[Placement, ...]:
     """The placements that options name, in their order.
 
     Args:
         devices: device names separated by commas; `mlu:A-B` is a range of cards, and so of whatever has numbers;
             `NAME*N` is N devices alike.
         listen: HOST:FIRST-LAST, a port each; or HOST:FIRST, as many from there on as there are devices; and a scheme.
+        http: the same, for HTTP doors; empty: there are none.
 
     Raises:
         SettingsError: no device, too many, one named twice that is one worker's, or not a port for each.
@@ -55,14 +69,14 @@ def parse_placements(devices: str, listen: str) -> tuple[Placement, ...]:
         if times > 1:
             raise SettingsError(f"devices is {devices!r}: {kind}:{unit} is named {times} times")
     names = [spec.name for spec in specs]
-    addresses, mark, scheme = listen.partition("?")
+    addresses = _addresses("listen", listen, len(specs))
+    http_addresses = _addresses("http", http, len(specs)) if http else [("", "")] * len(specs)
     alike = Counter(names)
     seen: Counter[str] = Counter()
     placements = []
-    for spec, name, address in zip(specs, names, _addresses(addresses, len(specs)), strict=True):
-        placements.append(
-            Placement(f"{name}#{seen[name]}" if alike[name] > 1 else name, spec, address, mark + scheme)
-        )
+    for spec, name, own, of_http in zip(specs, names, addresses, http_addresses, strict=True):
+        unique = f"{name}#{seen[name]}" if alike[name] > 1 else name
+        placements.append(Placement(unique, spec, *own, *of_http))
         seen[name] += 1
     return tuple(placements)
 
@@ -75,14 +89,16 @@ def _expand(item: str) -> list[str]:
     return [item] if item else []
 
 
-def _addresses(listen: str, count: int) -> list[str]:
+def _addresses(option: str, text: str, count: int) -> list[tuple[str, str]]:
+    """An address for each, and its scheme."""
+    listen, mark, scheme = text.partition("?")
     match = re.fullmatch(r"(.+):(\d{1,5})(?:-(\d{1,5}))?", listen)
     if match is None or listen.startswith("unix:"):
-        raise SettingsError(f"listen is {listen!r}: use HOST:FIRST-LAST, a port for each device")
+        raise SettingsError(f"{option} is {listen!r}: use HOST:FIRST-LAST, a port for each device")
     host, first = match[1], int(match[2])
     last = int(match[3]) if match[3] else first + count - 1
     if not 1 <= first <= last <= 65535:
-        raise SettingsError(f"listen is {listen!r}: ports {first} to {last} are not between 1 and 65535")
+        raise SettingsError(f"{option} is {listen!r}: ports {first} to {last} are not between 1 and 65535")
     if last - first + 1 < count:
-        raise SettingsError(f"listen is {listen!r}: {last - first + 1} ports for {count} devices")
-    return [f"{host}:{port}" for port in range(first, first + count)]
+        raise SettingsError(f"{option} is {listen!r}: {last - first + 1} ports for {count} devices")
+    return [(f"{host}:{port}", mark + scheme) for port in range(first, first + count)]

@@ -16,6 +16,9 @@ from spanserve.contract.socket_folder import socket_folder
 from spanserve.device import read_environment
 from spanserve.doors import descriptors
 from spanserve.doors.access import Access
+from spanserve.doors.http import health
+from spanserve.doors.http.health import Health
+from spanserve.doors.http.server import pages_server
 from spanserve.doors.listener import Listener
 from spanserve.engine.waiting import Changes
 from spanserve.fleet.cores import divide
@@ -27,7 +30,6 @@ from spanserve.fleet.placements import Placement
 from spanserve.fleet.ports import reserve
 from spanserve.fleet.rollout import roll_out
 from spanserve.worker.notify import Notifier
-from spanserve.worker.pages import Pages
 from spanserve.worker.settings import Settings
 
 #: Bytes of the name of a socket: `NUMBER.metrics`.
@@ -77,8 +79,12 @@ def run_fleet(settings: FleetSettings) -> int:
     pinned = read_pinned(settings.bundle)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(socket_folder("spanserve-up-", LONGEST_SOCKET))
-        reserve((placement.address for placement in settings.placements), stack)
+        reserve((address for placement in settings.placements for address in placement.addresses), stack)
         return asyncio.run(_Supervisor(settings, pinned, folder).run())
+
+
+def _alive() -> Health:
+    return Health(good=True, details={"status": "ok"})
 
 
 class _Supervisor:
@@ -115,21 +121,23 @@ class _Supervisor:
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.notifier.close)
             if self.settings.pages:
-                pages = {
-                    "/metrics": self.fleet.metrics_page,
-                    "/livez": self.fleet.alive_page,
-                    "/healthz": self.fleet.alive_page,
-                    "/readyz": self.fleet.ready_page,
-                }
-                server = Pages(self.settings.pages, self.access, pages)
+                pages = [
+                    health.metrics(self.fleet.exposition),
+                    health.probe("/livez", _alive, "Whether the supervisor lives"),
+                    health.probe("/healthz", _alive, "The same"),
+                    health.probe("/readyz", self.fleet.ready, "What the workers do"),
+                ]
+                server = pages_server(
+                    self.settings.pages, self.access, pages, self.settings.worker.http.hosts
+                )
                 await server.start()
-                stack.callback(server.close)
-            health = FleetHealth(self.settings.health, self.access) if self.settings.health else None
-            if health is not None:
-                await health.start()
-                stack.push_async_callback(health.close)
+                stack.push_async_callback(server.close)
+            serving = FleetHealth(self.settings.health, self.access) if self.settings.health else None
+            if serving is not None:
+                await serving.start()
+                stack.push_async_callback(serving.close)
             background = [
-                asyncio.create_task(self._tell(health)),
+                asyncio.create_task(self._tell(serving)),
                 asyncio.create_task(self.notifier.keep_alive()),
                 asyncio.create_task(self.access.watch()),
             ]

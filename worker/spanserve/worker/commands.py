@@ -10,6 +10,7 @@ import typer
 from spanserve import demo
 from spanserve.device.cpus import parse_cpus
 from spanserve.doors.grpc.settings import DEFAULT_ADDRESS, GrpcSettings
+from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.options import application, grouped
 from spanserve.queue import QueueConfig
@@ -86,6 +87,11 @@ def worker(
         grpc=GrpcSettings(
             listen=tuple(let_in.listener("listen", text) for text in listening.listen or [DEFAULT_ADDRESS]),
             reflection=reflection,
+            drain_delay_s=draining.drain_delay,
+        ),
+        http=HttpSettings(
+            listen=tuple(let_in.listener("http", text) for text in listening.http or ()),
+            hosts=tuple(listening.http_host or ()),
             drain_delay_s=draining.drain_delay,
         ),
         queues=()

@@ -7,6 +7,7 @@ from typing import Any
 
 from spanserve.doors.door import Door, Inside
 from spanserve.doors.grpc.door import GrpcDoor
+from spanserve.doors.http.door import HttpDoor
 from spanserve.doors.redis.credentials import credentials
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.doors import RedisDoors
@@ -20,6 +21,11 @@ DoorMaker = Callable[[Inside, Settings], Door | None]
 def grpc_door(inside: Inside, settings: Settings) -> Door:
     """Every worker has one: health and Describe are behind it."""
     return GrpcDoor(inside, settings.grpc)
+
+
+def http_door(inside: Inside, settings: Settings) -> Door | None:
+    """Only where it has a listener."""
+    return HttpDoor(inside, settings.http) if settings.http.listen else None
 
 
 def redis_door(inside: Inside, settings: Settings) -> Door | None:
@@ -39,4 +45,4 @@ def files_of_doors(settings: Settings) -> list[Watched[Any]]:
 
 
 #: In the order in which they are opened and closed.
-DOORS: tuple[DoorMaker, ...] = (grpc_door, redis_door)
+DOORS: tuple[DoorMaker, ...] = (grpc_door, http_door, redis_door)

@@ -71,6 +71,23 @@ class ListenOptions:
             "scheme as HOST:PORT?tls&tokens: plain, tls, mtls, tokens, mode=0600. Default: 127.0.0.1:50051.",
         ),
     ] = None
+    http: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SPANSERVE_HTTP",
+            help="HOST:PORT or unix:PATH of the HTTP door: /v1/answer, a page, /metrics; repeat for several, with a "
+            "scheme as above. Default: none.",
+        ),
+    ] = None
+    http_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="SPANSERVE_HTTP_HOST",
+            metavar="NAME",
+            help="Name by which browsers may call the HTTP door, beside localhost, addresses and its own; repeat for "
+            "several.",
+        ),
+    ] = None
     metrics: Annotated[
         str,
         typer.Option(

@@ -17,10 +17,9 @@ import socket
 import time
 from collections.abc import Sequence
 from functools import partial
-from http import HTTPStatus
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import generate_latest
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.errors import SettingsError, SpanserveError
@@ -29,6 +28,9 @@ from spanserve.device.cpus import format_cpus
 from spanserve.doors import descriptors
 from spanserve.doors.access import Access
 from spanserve.doors.door import Door, Inside
+from spanserve.doors.http import health
+from spanserve.doors.http.health import Health
+from spanserve.doors.http.server import Server, pages_server
 from spanserve.engine.admission import Admission
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.engine import Engine
@@ -39,7 +41,6 @@ from spanserve.qa import Encoder, QaPipeline
 from spanserve.worker.doors import DOORS, DoorMaker, files_of_doors
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
-from spanserve.worker.pages import Page, Pages, plain
 from spanserve.worker.settings import Settings
 from spanserve.worker.start import ServingDevice
 from spanserve.worker.status import StatusSource
@@ -111,13 +112,14 @@ class Worker(Observer):
             engine=self.engine,
             admission=Admission(self.engine, time.monotonic),
             status=StatusSource(name, device, self.engine),
+            metrics=partial(generate_latest, self.metrics.registry),
             access=self.access,
         )
         made = (make(inside, settings) for make in doors)
         self.doors = [door for door in made if door is not None]
         self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
         self._background: list[asyncio.Task[None]] = []
-        self.pages: Pages | None = None
+        self.pages: Server | None = None
         self.stopping = asyncio.Event()
         #: Set by a second signal.
         self.hurry = asyncio.Event()
@@ -214,7 +216,7 @@ class Worker(Observer):
             for task in self._background:
                 stack.callback(task.cancel)
             if self.pages is not None:
-                stack.callback(self.pages.close)
+                stack.push_async_callback(self.pages.close)
             stack.push_async_callback(asyncio.to_thread, self.serving.device.close)
             stack.push_async_callback(self.engine.close)
             for door in reversed(self.doors):
@@ -240,19 +242,16 @@ class Worker(Observer):
         if self.settings.metrics_listen is None:
             return
 
-        async def metrics() -> Page:
-            return Page(generate_latest(self.metrics.registry), CONTENT_TYPE_LATEST)
+        def ready() -> Health:
+            return Health(good=self.lifecycle.state is State.READY and not self.stopping.is_set())
 
-        async def live() -> Page:
-            return plain(HTTPStatus.OK)
-
-        async def ready() -> Page:
-            serves = self.lifecycle.state is State.READY
-            return plain(HTTPStatus.OK if serves else HTTPStatus.SERVICE_UNAVAILABLE)
-
-        pages = {"/metrics": metrics, "/livez": live, "/readyz": ready}
+        pages = [
+            health.metrics(partial(generate_latest, self.metrics.registry)),
+            health.probe("/livez", health.alive, "Whether the process lives"),
+            health.probe("/readyz", ready, "Whether the worker serves"),
+        ]
         self.access.report()
-        self.pages = Pages(self.settings.metrics_listen, self.access, pages)
+        self.pages = pages_server(self.settings.metrics_listen, self.access, pages, self.settings.http.hosts)
         await self.pages.start()
 
 

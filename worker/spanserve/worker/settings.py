@@ -7,6 +7,7 @@ from pathlib import Path
 
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.settings import GrpcSettings
+from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.listener import AccessSettings, Listener
 from spanserve.doors.redis.settings import QueueSettings
 
@@ -28,6 +29,7 @@ class Settings:
     #: File of KEY=VALUE lines for the environment of the device host alone.
     device_env: Path | None = None
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
+    http: HttpSettings = field(default_factory=HttpSettings)
     #: Who is let in, on every listener.
     access: AccessSettings = field(default_factory=AccessSettings)
     #: Queues to take tasks from as well, all of different names; none for gRPC alone.

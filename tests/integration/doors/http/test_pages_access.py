@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 
 import pytest
 
 from spanserve.access import Role
 from spanserve.doors.access import Access
+from spanserve.doors.http import health
+from spanserve.doors.http.health import Health
+from spanserve.doors.http.server import Server, pages_server
 from spanserve.doors.identity import OPEN, ROLES
 from spanserve.doors.listener import AccessSettings
-from spanserve.worker.open_connections import MAX_OPEN
-from spanserve.worker.pages import Page, Pages, plain
 from tests.kit.credential_files import Files
 from tests.kit.http import get
 from tests.kit.identity import Identity, make_identity, make_signed
@@ -26,27 +27,24 @@ from tests.kit.waiting import eventually
 PATHS = ("/metrics", "/livez", "/readyz", "/nowhere")
 
 
-async def metrics() -> Page:
-    return Page(b"figures\n", "text/plain")
-
-
-async def ready() -> Page:
-    return Page(b"every detail\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE)
-
-
-async def live() -> Page:
-    return plain(HTTPStatus.OK)
+DETAILS = {"every": "detail"}
+#: Connections that are open at a time here.
+MAX_OPEN = 64
 
 
 @asynccontextmanager
-async def pages_with(access: Access, where: str) -> AsyncIterator[Pages]:
-    made = {"/metrics": metrics, "/livez": live, "/readyz": ready}
-    pages = Pages(access.settings.listener("metrics", where, plain=True), access, made)
+async def pages_with(access: Access, where: str) -> AsyncIterator[Server]:
+    made = [
+        health.metrics(lambda: b"figures\n"),
+        health.probe("/livez", health.alive, ""),
+        health.probe("/readyz", lambda: Health(good=False, details=DETAILS), ""),
+    ]
+    pages = pages_server(access.settings.listener("metrics", where, plain=True), access, made, most=MAX_OPEN)
     await pages.start()
     try:
         yield pages
     finally:
-        pages.close()
+        await pages.close()
 
 
 @pytest.fixture
@@ -66,7 +64,12 @@ def trusting(identity: Identity, mine: Identity | None = None) -> ssl.SSLContext
     return context
 
 
-ALL = {"/metrics": (200, "figures"), "/livez": (200, "OK"), "/readyz": (503, "every detail")}
+def code(answer: tuple[int, str]) -> tuple[int, str]:
+    """Status and code of an error."""
+    return answer[0], json.loads(answer[1])["code"]
+
+
+ALL = {"/metrics": (200, "figures"), "/livez": (200, "OK"), "/readyz": (503, json.dumps(DETAILS, indent=1))}
 OPEN_ONLY = {"/livez": (200, "OK"), "/readyz": (503, "Service Unavailable")}
 
 
@@ -78,8 +81,10 @@ async def test_anonymous(anonymous: str | None, all_: bool) -> None:
     roles = None if anonymous is None else frozenset(role for role in Role if role.value == anonymous)
     async with pages_with(Access(AccessSettings(anonymous=roles)), "127.0.0.1:0") as pages:
         found = {path: await get(pages.address, path) for path in PATHS}
-    expected = ALL if all_ else {**OPEN_ONLY, "/metrics": (401, "Unauthorized")}
-    assert {**expected, "/nowhere": (404, "Not Found")} == found
+    assert (404, "NOT_FOUND") == code(found.pop("/nowhere"))
+    if not all_:
+        assert (401, "UNAUTHENTICATED") == code(found.pop("/metrics"))
+    assert (ALL if all_ else OPEN_ONLY) == found
 
 
 async def test_socket_file_of_its_owner(tmp_path: Path) -> None:
@@ -120,7 +125,7 @@ async def test_silent_connections(files: Files) -> None:
         assert all(isinstance(end, ConnectionError) or end == b"" for end in ends)
         for _, writer in silent:
             writer.close()
-        await eventually(lambda: not pages._serving)
+        await eventually(lambda: not len(pages.connections))
     await eventually(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 

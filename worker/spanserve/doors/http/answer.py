@@ -1,0 +1,98 @@
+"""`POST /v1/answer`: one task and its result, or many of both, a line each."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+
+from spanserve.contract.limits import ANSWER_TIMEOUT_MS
+from spanserve.doors.calls import Calls
+from spanserve.doors.door import Inside
+from spanserve.doors.http import models
+from spanserve.doors.http.body import media_type, parse, read_whole
+from spanserve.doors.http.operation import JSON, NDJSON, Call, Operation
+from spanserve.doors.http.stream import LineStream
+
+PATH = "/v1/answer"
+_EXAMPLE = {
+    "context": "The Amazon rainforest covers 5,500,000 square kilometres.",
+    "questions": ["How large is the Amazon rainforest?"],
+}
+
+T = TypeVar("T")
+
+
+class Answers:
+    """Answers over HTTP.
+
+    Args:
+        calls: lets them in.
+    """
+
+    def __init__(self, inside: Inside, calls: Calls) -> None:
+        self._inside = inside
+        self._calls = calls
+        self._count = itertools.count(1)
+        self._streams: set[LineStream] = set()
+
+    def operations(self) -> list[Operation]:
+        return [
+            Operation(
+                path=PATH,
+                method="POST",
+                handle=self._answer,
+                summary="Answer questions about a text",
+                description="One task as JSON; or many as NDJSON, a task a line: results come as soon as there are "
+                "any, in any order, and lines are read no faster than the worker takes them.",
+                body={JSON: models.Task, NDJSON: models.Task},
+                answers={200: {JSON: models.Result, NDJSON: models.ResultLine | models.ErrorLine}},
+                errors=(400, 408, 413, 415, 422, 504),
+                examples={JSON: _EXAMPLE},
+            )
+        ]
+
+    def drain(self) -> None:
+        """Read no more lines; results of what is held still go out."""
+        for stream in tuple(self._streams):
+            stream.drain()
+
+    async def _answer(self, call: Call) -> Response:
+        kind = media_type(call.request, JSON, NDJSON)
+        with self._calls.enter(call.caller, call.connection) as account:
+            if kind == NDJSON:
+                return LineStream(self._inside, call, self._streams, lambda: f"line-{next(self._count)}")
+            model = parse(models.Task, await read_whole(call.request))
+            task = call.caller.own(model.to_task(f"call-{next(self._count)}", ANSWER_TIMEOUT_MS))
+            (result,) = await unless_gone(call.request, self._inside.admission.call(account, [task]))
+            if result.shared_error is not None:  # it is the task's
+                raise result.shared_error
+        return JSONResponse(models.result_to_json(result, task.context))
+
+
+async def unless_gone(request: Request, work: Awaitable[T]) -> T:
+    """Wait for work for a client whose body has been read; without the client it is cancelled.
+
+    Raises:
+        ClientDisconnect: the client has gone.
+    """
+    working = asyncio.ensure_future(work)
+    watching = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        watching.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,111 @@
+"""The HTTP door: it listens while the model loads, so that probes and the page answer at once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from spanserve.doors.calls import Calls
+from spanserve.doors.door import Inside
+from spanserve.doors.http import health, openapi, page
+from spanserve.doors.http.answer import Answers
+from spanserve.doors.http.figures import Figures
+from spanserve.doors.http.health import Health
+from spanserve.doors.http.hosts import Hosts
+from spanserve.doors.http.operation import Operation
+from spanserve.doors.http.server import Server
+from spanserve.doors.http.settings import HttpSettings
+from spanserve.doors.http.status import status
+from spanserve.engine.state import State
+
+log = structlog.get_logger(__name__)
+
+
+class HttpDoor:
+    """All that a worker says and does over HTTP, on every listener.
+
+    `addresses` are the real ones after `check`.
+
+    Args:
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self, inside: Inside, settings: HttpSettings, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._inside = inside
+        self._settings = settings
+        self._leaving = False
+        self._calls = Calls(inside)
+        self._answers = Answers(inside, self._calls)
+        figures = Figures(clock)
+        inside.engine.observers.add(figures)
+        operations = self._operations(figures)
+        self._servers = [
+            Server(listener, inside.access, operations, Hosts(listener, settings.hosts))
+            for listener in settings.listen
+        ]
+
+    @property
+    def addresses(self) -> list[str]:
+        return [server.address for server in self._servers]
+
+    @property
+    def address(self) -> str:
+        """The first."""
+        return self.addresses[0]
+
+    async def check(self) -> None:
+        for server in self._servers:
+            await server.start()
+            log.info("listening", address=server.address, scheme=f"http {server.listener.scheme}")
+
+    def start(self) -> None:
+        """Nothing to do: the state of the worker lets calls in."""
+
+    def give_back(self) -> None:
+        """Nothing to do: a result goes the way its task came, so tasks wait until the device is back."""
+
+    async def drain(self) -> None:
+        """Say not ready, so that balancers look elsewhere while calls are still served; then take no more."""
+        self._leaving = True
+        try:
+            await asyncio.sleep(self._settings.drain_delay_s)
+        finally:  # a drain that is cut short takes no more either
+            self._calls.drain()
+            self._answers.drain()
+
+    async def close(self, reason: str) -> None:
+        """Give open requests a moment, and listen no more."""
+        self._leaving = True
+        self._calls.drain()
+        self._answers.drain()
+        await asyncio.gather(*(server.close() for server in self._servers))
+
+    def _operations(self, figures: Figures) -> list[Operation]:
+        described = operations(self._inside, self._answers, figures, self._ready, lambda: self._leaving)
+        return [*described, openapi.served(described)]
+
+    def _ready(self) -> Health:
+        return Health(good=not self._leaving and self._inside.engine.lifecycle.state is State.READY)
+
+
+def operations(
+    inside: Inside,
+    answers: Answers,
+    figures: Figures,
+    ready: Callable[[], Health],
+    leaving: Callable[[], bool],
+) -> list[Operation]:
+    """What can be asked for, but for the document of it: a new router is a line here, and its paths in `ROLES`."""
+    return [
+        *answers.operations(),
+        status(inside, figures, leaving),
+        health.probe("/livez", health.alive, "Whether the process lives"),
+        health.probe("/readyz", ready, "Whether the worker serves"),
+        health.metrics(inside.metrics),
+        *page.operations(),
+    ]

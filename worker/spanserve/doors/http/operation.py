@@ -1,0 +1,74 @@
+"""One thing that can be asked for over HTTP: where, what goes in and out, who answers. Routers are lists of these."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from starlette.requests import Request
+from starlette.responses import Response
+
+from spanserve.doors.identity import Identity
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+
+
+class Model(BaseModel):
+    """Base of what goes over the wire: closed, and nothing is taken for something else."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Call:
+    """A request that was let in.
+
+    Attributes:
+        identity: of its caller; None: nobody known, on what is open to all.
+        observes: whether the caller may see all of what is open to all.
+        connection: unique while it is open: those who share one share what it gets.
+        readmit: looks again whether the caller is let in; raises `Denied` if not.
+    """
+
+    request: Request
+    identity: Identity | None
+    observes: bool
+    connection: str
+    readmit: Callable[[], Identity]
+
+    @property
+    def caller(self) -> Identity:
+        """Who calls what is not open to all."""
+        assert self.identity is not None
+        return self.identity
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """A method of a path. The role that it needs stands in `spanserve.doors.identity.ROLES`, by its path.
+
+    Attributes:
+        path: `{name}` stands for a part without slashes, `{name:path}` for one with.
+        body: media type -> model of what comes in, of NDJSON that of a line.
+        answers: status -> media type -> model, None for what is no JSON. Errors need no entry.
+        errors: statuses of errors beside those that every operation has.
+        documented: whether it stands in the OpenAPI document.
+    """
+
+    path: str
+    handle: Handler
+    method: str = "GET"
+    summary: str = ""
+    description: str = ""
+    body: Mapping[str, type[BaseModel]] = field(default_factory=dict)
+    answers: Mapping[int, Mapping[str, type[BaseModel] | UnionType | None]] = field(default_factory=dict)
+    errors: Sequence[int] = ()
+    examples: Mapping[str, Any] = field(default_factory=dict)
+    documented: bool = True
