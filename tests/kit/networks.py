@@ -65,3 +65,33 @@ def exported(spans: Spans, file: Path) -> Path:
             dynamo=False,
         )
     return file
+
+
+class Picture(torch.nn.Module):  # type: ignore[misc]
+    """Ten numbers for an image of three channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(2)
+            self.conv, self.linear = torch.nn.Conv2d(3, 4, 3), torch.nn.Linear(4, 10)
+
+    def forward(self, image: Any) -> Any:
+        return self.linear(torch.relu(self.conv(image)).mean((2, 3)))
+
+
+def exported_picture(module: Any, file: Path) -> Path:
+    """Write an ONNX file of a module that takes images, float32 [batch, 3, 8, 8], the batch free."""
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(),
+            (torch.zeros((2, 3, 8, 8)),),
+            str(file),
+            input_names=["image"],
+            output_names=["scores"],
+            dynamic_axes={"image": {0: "batch"}, "scores": {0: "batch"}},
+            opset_version=11,
+            dynamo=False,
+        )
+    return file

@@ -1,6 +1,7 @@
 """A stand-in for the Python package of MagicMind, Cambricon's inference SDK: strict, and computing for real.
 
-It has the calls that public code is known to make, and no others. Whatever the SDK is known or feared to
+It has the calls that public code is known to make, and no others, in every order and form in which that code makes
+them: `make programs` runs some of it unmodified. Whatever the SDK is known or feared to
 refuse it refuses: with a failing Status, with None, or with an exception, as the SDK does at that place;
 the reason of a None is printed to stderr. Put the folder above this one on the path of the interpreter.
 
@@ -15,6 +16,8 @@ Environment:
                               the UUID of card N is N in eight hexadecimal digits and -2157-0000-0000-000000000000
     MM_EMULATOR_CLUSTERS      clusters of a card (8)
     MM_EMULATOR_ARCH          architecture of the cards (mtp_372)
+    MM_EMULATOR_VERSION       of the SDK (1.7.0): parsers of 1.0 and older lack operators
+    MM_EMULATOR_REMOTE        addresses of other machines with such cards, IP:PORT separated by commas (none)
     MM_EMULATOR_VARYING_DIMS  how many dimensions of an input may vary in a mutable graph (2); public pages
                               disagree whether the SDK takes one or two
     MM_EMULATOR_OUTPUT_TYPE   what a model says that its outputs are (FLOAT32)

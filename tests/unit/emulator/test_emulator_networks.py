@@ -98,6 +98,24 @@ def test_onnx(kit: Kit) -> None:
     check(kit, model, (expected[0], expected[1]), ids, ROWS)
 
 
+class Whole(Spans):
+    """Uses LayerNorm and gelu."""
+
+    def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any]:
+        start, end = super().forward(ids, mask, types)
+        return torch.nn.functional.gelu(start), torch.nn.functional.layer_norm(end, (32,))
+
+
+class Apart(Spans):
+    """The same out of smaller operators."""
+
+    def forward(self, ids: Any, mask: Any, types: Any) -> tuple[Any, Any]:
+        start, end = super().forward(ids, mask, types)
+        middle = end - end.mean(-1, keepdim=True)
+        spread = torch.sqrt(middle.pow(2).mean(-1, keepdim=True) + 1e-5)
+        return start * 0.5 * (1.0 + torch.erf(start / 2.0**0.5)), middle / spread
+
+
 class Unknown(Spans):
     """Uses an operator that no public model was seen to bring."""
 
@@ -112,6 +130,23 @@ def test_unknown_operators(tmp_path: Path) -> None:
     assert parser.set_model_param("pytorch-input-dtypes", [mm.DataType.INT32] * 3).ok()
     status = parser.parse(mm.Network(), str(traced(Unknown(), tmp_path / "traced.pt")))
     assert "not known to parse: aten::gt, aten::where" in str(status)
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"), [("0.13.0", False), ("1.0.1", False), ("1.1.0", True), ("1.7.0", True)]
+)
+def test_operators_of_old_versions(
+    tmp_path: Path, version: str, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parsers up to 1.0 lack LayerNorm and gelu, and take what bert_qa_pytorch puts in their place."""
+    monkeypatch.setenv("MM_EMULATOR_VERSION", version)
+    parser = Parser(mm.ModelKind.kPytorch)
+    assert parser.set_model_param("pytorch-input-dtypes", [mm.DataType.INT32] * 3).ok()
+    apart = parser.parse(mm.Network(), str(traced(Apart(), tmp_path / "apart.pt")))
+    assert apart.ok(), apart
+    status = parser.parse(mm.Network(), str(traced(Whole(), tmp_path / "whole.pt")))
+    assert taken is status.ok()
+    assert ("not known to parse: aten::gelu, aten::layer_norm" in str(status)) is not taken
 
 
 def test_input_types_are_needed(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Hashable
 
 from .enums import DataType
 
@@ -28,6 +29,11 @@ def varying_dims() -> int:
 def output_type() -> DataType:
     """What a model says that its outputs are."""
     return DataType[os.environ.get("MM_EMULATOR_OUTPUT_TYPE", "FLOAT32")]
+
+
+def version() -> tuple[int, ...]:
+    """Of the SDK: what its parsers take depends on it."""
+    return tuple(int(part) for part in os.environ.get("MM_EMULATOR_VERSION", "1.7.0").split("."))
 
 
 def uuid(card: int) -> str:
@@ -55,11 +61,11 @@ def count() -> int:
     return len(visible)
 
 
-def activate(ordinal: int) -> None:
-    """Make a card the calling thread's."""
-    _local.ordinal = ordinal
+def activate(card: Hashable) -> None:
+    """Make a card the calling thread's: its place among the visible ones, or that and another machine's address."""
+    _local.card = card
 
 
-def active() -> int | None:
+def active() -> Hashable:
     """The calling thread's card; None if it has activated none."""
-    return getattr(_local, "ordinal", None)
+    return getattr(_local, "card", None)

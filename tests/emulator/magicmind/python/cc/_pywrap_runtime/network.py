@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 class ITensor:
     """An input or output of a network."""
 
-    __slots__ = ("_dims", "_dtype")
+    __slots__ = ("_dims", "_dtype", "_ranked")
 
-    def __init__(self, dtype: DataType, dims: Dims) -> None:
+    def __init__(self, dtype: DataType, sizes: list[int] | None) -> None:
         self._dtype = dtype
-        self._dims = dims
+        self._dims = Dims(sizes or [])
+        #: Whether it is known how many dimensions there are.
+        self._ranked = sizes is not None
+
+    @property
+    def _sizes(self) -> list[int] | None:
+        return list(self._dims.GetDims()) if self._ranked else None
 
     @answers
     def set_dimension(self, dims: Dims) -> Status:
@@ -31,9 +37,9 @@ class ITensor:
         if struck is not None:
             return struck
         rank, sizes = len(self._dims.GetDims()), dims.GetDims()
-        if len(sizes) != rank or min(sizes) < 1:
+        if (self._ranked and len(sizes) != rank) or any(size < 1 for size in sizes):
             return refusal(f"set_dimension: {sizes} is not {rank} dimensions from 1")
-        self._dims = dims
+        self._dims, self._ranked = dims, True
         return Status.OK()
 
     @answers
@@ -78,5 +84,7 @@ class Network:
 
     def _fill(self, computation: Computation) -> None:
         self._computation = computation
-        self._inputs = [ITensor(dtype, Dims([-1, -1])) for dtype in computation.input_dtypes]
-        self._outputs = [ITensor(DataType.FLOAT32, Dims([-1, -1])) for _ in computation.output_names]
+        self._inputs = [
+            ITensor(dtype, sizes) for dtype, sizes in zip(computation.input_dtypes, computation.input_dims)
+        ]
+        self._outputs = [ITensor(dtype, None) for dtype in computation.output_dtypes]

@@ -67,8 +67,6 @@ class Parser:
             with open(path, "rb") as file:
                 content = file.read()
             dtypes = list(self._parameters.get("pytorch-input-dtypes", ()))
-            if not set(dtypes) <= {DataType.INT32, DataType.INT64}:
-                return refusal(f"parse: an embedding takes no {[dtype.name for dtype in dtypes]}")
             network._fill(read_network(self._kind.name, content, dtypes))
         except (OSError, ValueError) as error:
             return refusal(f"parse: {error}")

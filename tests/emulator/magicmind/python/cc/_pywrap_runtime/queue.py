@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Hashable
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from .results import answers
 from .status import Status, driver_error
 
 if TYPE_CHECKING:
+    from .container import Compiled
+    from .dump import Dumper
     from .engine import Context
     from .tensor import Tensor
 
@@ -28,12 +30,14 @@ class Job:
     def __init__(
         self,
         context: Context,
-        compute: Callable[[list[Any]], list[Any]],
+        compiled: Compiled,
         inputs: list[Tensor],
         outputs: list[Tensor],
+        dumper: Dumper | None,
     ) -> None:
         self.context = context
-        self.compute = compute
+        self.compiled = compiled
+        self.dumper = dumper
         self.inputs = [tensor._data for tensor in inputs]
         self.outputs = outputs
         self._sources = [weakref.ref(tensor) for tensor in inputs]
@@ -52,13 +56,15 @@ class Job:
             return struck
         garbled = FAULTS.garbles()
         try:
-            results = self.compute(self.inputs)
+            results = self.compiled.run(self.inputs)
+            if self.dumper is not None:
+                self.dumper.write(self.compiled, self.inputs, results)
         except OutsideTable as error:
             return driver_error(100124, f"cnQueueSync ({error})")
         except Exception as error:
             return driver_error(100200, f"cnQueueSync ({error})")
         for tensor, data in zip(self.outputs, results):
-            tensor._data = np.ascontiguousarray(data[:, ::-1] if garbled else data)
+            tensor._data = np.array(data[..., ::-1] if garbled else data, tensor._dtype, order="C")
         return Status.OK()
 
 
@@ -67,7 +73,7 @@ class Queue:
 
     __slots__ = ("_contexts", "_device", "_error", "_jobs", "_todo")
 
-    def __init__(self, device: int) -> None:
+    def __init__(self, device: Hashable) -> None:
         self._device = device
         self._todo: queue.Queue[Job] = queue.Queue()
         self._jobs: list[Job] = []

@@ -1,25 +1,14 @@
-"""System and Device: the driver, and one card."""
+"""System and Device: the driver, and one card. Public code makes a System after a Device as well, or none at all."""
 
 from __future__ import annotations
 
-import threading
-from typing import Any
+from typing import Any, Hashable
 
 from . import cards
 from .faults import FAULTS
 from .queue import Queue
 from .results import answers
-from .status import Status, driver_error, refusal, say
-
-_lock = threading.Lock()
-#: Systems that are open, and whether there ever was one.
-_open = 0
-_begun = False
-
-
-def system_is_open() -> bool:
-    """Whether a System is held right now: a model is to be read before."""
-    return _open > 0
+from .status import Status, driver_error, say
 
 
 class System:
@@ -31,21 +20,13 @@ class System:
         self._held = False
 
     def initialize(self) -> Status:
-        global _open, _begun
         struck = FAULTS.strike("initialize")
-        if struck is not None:
-            return struck
-        with _lock:
-            if not self._held:
-                self._held, _open, _begun = True, _open + 1, True
-        return Status.OK()
+        self._held = self._held or struck is None
+        return struck or Status.OK()
 
     def destory(self) -> Status:
         """Spelt as in the SDK."""
-        global _open
-        with _lock:
-            if self._held:
-                self._held, _open = False, _open - 1
+        self._held = False
         return Status.OK()
 
     def device_count(self) -> int:
@@ -64,13 +45,20 @@ class System:
         self.destory()
 
 
-class Device:
-    """A card, by its place among the visible ones."""
+class Card:
+    """What devices of this machine and of others have in common."""
 
-    __slots__ = ("id",)
+    __slots__ = ("dev_id", "id")
 
-    def __init__(self) -> None:
-        self.id = 0
+    def __init__(self, number: int = 0) -> None:
+        self.id = number
+        #: A sample sets this one instead; what it does is not known, here nothing.
+        self.dev_id = 0
+
+    @property
+    def _card(self) -> Hashable:
+        """What `cards` and engines know it by."""
+        return self.id
 
     @answers
     def active(self) -> Status:
@@ -78,17 +66,24 @@ class Device:
         struck = FAULTS.strike("active")
         if struck is not None:
             return struck
-        if not _begun:
-            return refusal("no System was made before Device.active", "FAILED_PRECONDITION")
         if FAULTS.wrong_device or not 0 <= self.id < cards.count():
             return driver_error(100005, "cnSetDevice")
-        cards.activate(self.id)
+        cards.activate(self._card)
         return Status.OK()
 
     def create_queue(self) -> Queue | None:
         if FAULTS.strike("create_queue") is not None:
             return None
-        if cards.active() != self.id:
+        if cards.active() != self._card:
             say(f"create_queue: device {self.id} is not active in this thread")
             return None
-        return Queue(self.id)
+        return Queue(self._card)
+
+
+class Device(Card):
+    """A card of this machine, by its place among the visible ones."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()

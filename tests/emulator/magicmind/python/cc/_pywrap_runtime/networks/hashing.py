@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..enums import DataType, ModelKind
-from .computation import Computation, OutsideTable
+from .computation import Computation, OutsideTable, check_ids
 
 
 class Hashing(Computation):
     """`{"emulator": "hash", "vocab_size": 120}`; the rule is that of spanserve's simulated device."""
 
-    def __init__(self, kind: ModelKind, content: bytes) -> None:
+    def __init__(self, kind: ModelKind, content: bytes, dtypes: list[DataType]) -> None:
+        check_ids(dtypes, range(len(dtypes)))
         try:
             text = json.loads(content.decode("utf-8"))
             if text["emulator"] != "hash":
@@ -25,6 +26,8 @@ class Hashing(Computation):
         self.kind = kind
         self.content = content
         self.input_dtypes = [DataType.INT32] * 3
+        self.input_dims = [[-1, -1]] * 3
+        self.tables = frozenset([0, 1, 2])
         self.input_names = ["main/arg:0", "main/arg:1", "main/arg:2"]
         self.output_names = ["main/mm.squeeze:0", "main/mm.squeeze-1:0"]
 

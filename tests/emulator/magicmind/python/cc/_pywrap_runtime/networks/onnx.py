@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..enums import DataType, ModelKind
-from .computation import Computation, OutsideTable
+from .computation import INTEGERS, Computation, OutsideTable
 
 _DTYPES = {
     "tensor(int32)": DataType.INT32,
@@ -34,8 +34,12 @@ class Onnx(Computation):
         runtime = _find("onnxruntime", "openvino")
         self._engine: Any = _OnnxRuntime(content) if runtime == "onnxruntime" else _OpenVino(content)
         self.input_names, types = self._engine.inputs()
+        self.input_dims = list(self._engine.dims())
         self.output_names = self._engine.outputs()
         self.input_dtypes = [_DTYPES[text] for text in types]
+        # which of them an embedding looks up is not read out of the file
+        ids = [index for index, dtype in enumerate(self.input_dtypes) if dtype in INTEGERS]
+        self.tables = frozenset(ids if len(ids) == len(types) else ())
         self.has_int64 = DataType.INT64 in self.input_dtypes
 
     def compute(self, arrays: list[Any]) -> list[Any]:
@@ -64,6 +68,11 @@ class _OnnxRuntime:
         found = self._session.get_inputs()
         return [entry.name for entry in found], [entry.type for entry in found]
 
+    def dims(self) -> list[list[int]]:
+        """-1 for what has a name, or nothing, in place of a number."""
+        found = [entry.shape for entry in self._session.get_inputs()]
+        return [[size if isinstance(size, int) else -1 for size in shape] for shape in found]
+
     def outputs(self) -> list[str]:
         return [entry.name for entry in self._session.get_outputs()]
 
@@ -89,12 +98,19 @@ class _OpenVino:
             raise ValueError(f"OpenVINO refuses the file: {str(error)[:200]}") from None
         self._names = [entry.any_name for entry in model.inputs]
         self._types = [entry.element_type.to_string() for entry in model.inputs]
+        self._dims = [
+            [size.get_length() if size.is_static else -1 for size in entry.partial_shape]
+            for entry in model.inputs
+        ]
         self._outputs = [entry.any_name for entry in model.outputs]
         self._rows = _table_rows(model)
         self._compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def inputs(self) -> tuple[list[str], list[str]]:
         return self._names, self._types
+
+    def dims(self) -> list[list[int]]:
+        return self._dims
 
     def outputs(self) -> list[str]:
         return self._outputs

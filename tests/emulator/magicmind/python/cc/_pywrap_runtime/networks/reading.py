@@ -20,7 +20,7 @@ def read_network(kind: str, content: bytes, dtypes: list[DataType]) -> Computati
     if content.lstrip().startswith(b"{"):
         from .hashing import Hashing
 
-        return Hashing(ModelKind[kind], content)
+        return Hashing(ModelKind[kind], content, dtypes)
     if kind == ModelKind.kPytorch.name:
         from .torchscript import TorchScript
 
