@@ -24,7 +24,7 @@ from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.request import Request, Row
 from spanserve.engine.state import Event, Lifecycle, State
-from spanserve.qa import Encoder, QaPipeline
+from spanserve.qa import Encoder, Pipelines
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.status import StatusSource
@@ -131,8 +131,8 @@ async def rig(
     observers = Observers(metrics, states)
     lifecycle = Lifecycle(observers)
     manifest = bundle.manifest
-    engine = Engine(
-        pipeline=QaPipeline(encoder, worker=NAME, model_digest=manifest.digest),
+    engine = Engine[Task, TaskResult](
+        pipeline=Pipelines(encoder, manifest, worker=NAME),
         device=real,
         batcher=batcher,
         padded_length=manifest.padded_length,

@@ -4,12 +4,15 @@
                                                       |  (a device)
     Answer <--answer-- Candidates <--decode-- start and end logits [B, S]
 
+A `LogitsTask` brings tokens and gets the logits of its row; `Pipelines` are the stages of both kinds of task.
 Nothing here knows a transport, a queue or a device. B is windows in a batch, S padded tokens, K candidates.
 """
 
 from spanserve.qa.answers import Candidates, answer, decode
 from spanserve.qa.features import EncodedQuestion, EncodedTask, Encoder
+from spanserve.qa.logits import Logits, LogitsResult, LogitsTask
 from spanserve.qa.pipeline import QaPipeline
+from spanserve.qa.pipelines import Pipelines
 from spanserve.qa.windows import Window, fill
 
 __all__ = [
@@ -17,6 +20,10 @@ __all__ = [
     "EncodedQuestion",
     "EncodedTask",
     "Encoder",
+    "Logits",
+    "LogitsResult",
+    "LogitsTask",
+    "Pipelines",
     "QaPipeline",
     "Window",
     "answer",

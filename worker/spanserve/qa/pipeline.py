@@ -1,6 +1,6 @@
-"""The question answering pipeline: what a worker's engine runs around its device.
+"""The question answering pipeline: tasks to windows, logits to answers.
 
-It fits `spanserve.engine.pipeline.Pipeline` by its shape, and knows of the engine only what it is handed.
+It knows of the engine only what it is handed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from spanserve.contract import Answer, QuestionResult, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_WINDOWS_PER_QUESTION, MAX_WINDOWS_PER_TASK
 from spanserve.qa.answers import Candidates, Floats, answer, decode
 from spanserve.qa.features import EncodedTask, Encoder
-from spanserve.qa.windows import Ints, Window, fill, window_count
+from spanserve.qa.windows import Window, window_count
 
 #: Characters of a token, in text of words.
 CHARS_PER_TOKEN = 4
@@ -59,7 +59,7 @@ class _Row(Protocol):
 
 
 class QaPipeline:
-    """Tasks to windows, logits to spans.
+    """The stages of a `Task`.
 
     Args:
         encoder: of the bundle that is served.
@@ -89,11 +89,6 @@ class QaPipeline:
             Refusal: its context or its size is at fault; a question at fault carries its error.
         """
         return self._encoder.encode(task)
-
-    def fill(self, rows: Sequence[_Row], inputs: Mapping[str, Ints]) -> None:
-        """Write the windows of rows into a batch: int32 [B, S] by name."""
-        windows: list[Window] = [row.window for row in rows]
-        fill(windows, inputs, self._encoder.template)
 
     def decode(self, outputs: Mapping[str, Floats], rows: Sequence[_Row]) -> list[Candidates]:
         """The candidates of every row from the logits, float32 [B, S] by name."""

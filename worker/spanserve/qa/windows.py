@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,42 +90,56 @@ class Window:
         """Column where an answer from the first context token begins: before that token in a model that marks early."""
         return self.context_column - self.template.early
 
-
-def fill(windows: Sequence[Window], inputs: Mapping[str, Ints], template: Template) -> None:
-    """Write windows into the inputs that a model has, row by row.
-
-    Args:
-        windows: at most B of them; rows behind the last are filled as empty windows.
-        inputs: by name, int32 [B, S] each, overwritten: `input_ids`, and of `attention_mask` and `token_type_ids`
-            those that the model takes.
-        template: that of all windows.
-    """
-    ids = inputs[INPUT_IDS]
-    ids.fill(template.pad_id)
-    ids[:, 0] = template.before[0]
-    totals = np.ones(len(ids), np.int32)
-    types = inputs.get(TOKEN_TYPE_IDS)
-    if types is not None:
-        types.fill(0)
-    before, between, behind = template.before, template.between, template.behind
-    for row, window in enumerate(windows):
-        part = window.cut
+    def write(self, row: int, inputs: Mapping[str, Ints]) -> None:
+        """Write it into a row of the inputs of a batch; what is behind it, and the mask, stay."""
+        part, template = self.cut, self.template
         stretches: tuple[Ints, ...] = (
-            before,
-            window.question_ids,
-            between,
-            window.context_ids[part.start : part.start + part.length],
-            behind,
+            template.before,
+            self.question_ids,
+            template.between,
+            self.context_ids[part.start : part.start + part.length],
+            template.behind,
         )
+        ids, types = inputs[INPUT_IDS], inputs.get(TOKEN_TYPE_IDS)
         end = 0
         for values, kinds in zip(stretches, template.types, strict=True):
             begin, end = end, end + len(values)
             ids[row, begin:end] = values
             if types is not None:
                 types[row, begin:end] = kinds
-        totals[row] = end
+
+
+class Written(Protocol):
+    """One row of a batch, as far as filling it goes."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the row without padding."""
+
+    def write(self, row: int, inputs: Mapping[str, Ints], /) -> None:
+        """Write it into a row of the inputs of a batch; what is behind it stays."""
+
+
+def fill(windows: Sequence[Written], inputs: Mapping[str, Ints], template: Template) -> None:
+    """Write windows into the inputs that a model has, row by row.
+
+    Args:
+        windows: at most B of them; rows behind the last are filled as empty windows.
+        inputs: by name, int32 [B, S] each, overwritten: `input_ids`, and of `attention_mask` and `token_type_ids`
+            those that the model takes.
+        template: of the model.
+    """
+    ids = inputs[INPUT_IDS]
+    ids.fill(template.pad_id)
+    ids[:, 0] = template.before[0]
+    if TOKEN_TYPE_IDS in inputs:
+        inputs[TOKEN_TYPE_IDS].fill(0)
     if ATTENTION_MASK in inputs:
+        totals = np.ones(len(ids), np.int32)
+        totals[: len(windows)] = [window.tokens for window in windows]
         inputs[ATTENTION_MASK][:] = np.arange(ids.shape[1], dtype=np.int32) < totals[:, None]
+    for row, window in enumerate(windows):
+        window.write(row, inputs)
 
 
 def empty_inputs(tensors: Iterable[Tensor], batch: int, length: int) -> dict[str, Ints]:

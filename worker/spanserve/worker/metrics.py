@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from spanserve.contract import ErrorCode, Priority, Task, TaskResult
+from spanserve.contract import ErrorCode, Priority
 from spanserve.doors.grpc.observer import StreamObserver
 from spanserve.doors.observer import DENIALS, AccessObserver, DoorObserver
 from spanserve.doors.redis.observer import QueueObserver
@@ -180,10 +181,10 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
     def host_restarted(self) -> None:
         self.host_restarts.inc()
 
-    def request_ended(self, request: Request[Task], result: TaskResult) -> None:
+    def request_ended(self, request: Request[Any], result: Any) -> None:
         """Note the outcome of every question and where the time of the task went."""
         self.tasks.inc()
-        for question in result.questions:
+        for question in request.questions:
             self.questions.labels(
                 "answer" if question.error is None else question.error.code.name.lower()
             ).inc()

@@ -21,7 +21,7 @@ from functools import partial
 import structlog
 from prometheus_client import generate_latest
 
-from spanserve.contract import ErrorCode, Refusal
+from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.errors import SettingsError, SpanserveError
 from spanserve.device import DeviceError, DeviceSpec
 from spanserve.device.cpus import format_cpus
@@ -37,7 +37,7 @@ from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.engine.waiting import first
-from spanserve.qa import Encoder, QaPipeline
+from spanserve.qa import Encoder, Pipelines
 from spanserve.worker.doors import DOORS, DoorMaker, files_of_doors
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
@@ -97,8 +97,8 @@ class Worker(Observer):
         restarted = partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
         self.serving = ServingDevice(bundle, encoder, settings, restarted)
         device = self.serving.device
-        self.engine = Engine(
-            pipeline=QaPipeline(encoder, worker=name, model_digest=manifest.digest),
+        self.engine = Engine[Task, TaskResult](
+            pipeline=Pipelines(encoder, manifest, worker=name),
             device=device,
             batcher=Batcher(self.serving.prior, device.max_batch, manifest.max_seq_length),
             padded_length=manifest.padded_length,
