@@ -49,13 +49,18 @@ stubs: $(VENV)/.dev ## The generated stubs match the .proto files
 	@mkdir -p $(VENV)/stubs && rm -rf $(VENV)/stubs/*
 	@$(MAKE) --no-print-directory proto OUT=$(VENV)/stubs
 	@for f in proto/spanserve/v1/*_pb2*; do cmp $$f $(VENV)/stubs/spanserve/v1/$$(basename $$f) || exit 1; done
+	@for f in open_inference.binpb open_inference_pb2.pyi; do cmp $(OIP)/$$f $(VENV)/stubs/$$f || exit 1; done
 
 OUT ?= proto
+OIP := worker/spanserve/doors/grpc/oip
+OIP_OUT = $(if $(filter proto,$(OUT)),$(OIP),$(OUT))
 proto: $(VENV)/.dev ## Generate the stubs from the .proto files
 	$(BIN)/python -m grpc_tools.protoc --proto_path=proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 	    --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	    --python_out=$(OUT) --grpc_python_out=$(OUT) --mypy_out=quiet:$(OUT) --mypy_grpc_out=quiet:$(OUT) \
 	    proto/spanserve/v1/task.proto proto/spanserve/v1/worker.proto
+	$(BIN)/python -m grpc_tools.protoc --proto_path=$(OIP) --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
+	    --descriptor_set_out=$(OIP_OUT)/open_inference.binpb --mypy_out=quiet:$(OIP_OUT) $(OIP)/open_inference.proto
 
 bench: $(VENV)/.dev ## Benchmarks: ratios measured side by side in one run (needs SPANSERVE_SQUAD_DIR)
 	$(BIN)/python -m tests.benchmarks

@@ -10,10 +10,12 @@ from grpc import aio
 from grpc_reflection.v1alpha import reflection_pb2
 
 from spanserve.contract import Task
+from spanserve.doors.grpc.oip import messages as oip
 from spanserve.v1 import worker_pb2 as pb
 from tests.kit.identity import Identity
+from tests.kit.oip import infer_request, qa_tensors
 from tests.kit.processes import PATIENCE_S
-from tests.kit.wire import make_task
+from tests.kit.wire import CONTEXT, make_task
 
 _OURS, _HEALTH = "/spanserve.v1.QuestionAnswering/", "/grpc.health.v1.Health/"
 _REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -108,4 +110,15 @@ METHODS: dict[str, tuple[str, bytes, bool, bool]] = {
         True,
     ),
     "unknown": (f"{_OURS}Shutdown", b"", False, False),
+    **{
+        name: (f"/{oip.SERVICE_NAME}/{name}", request.SerializeToString(), False, False)
+        for name, request in {
+            "ServerLive": oip.ServerLiveRequest(),
+            "ServerReady": oip.ServerReadyRequest(),
+            "ServerMetadata": oip.ServerMetadataRequest(),
+            "ModelReady": oip.ModelReadyRequest(name="qa"),
+            "ModelMetadata": oip.ModelMetadataRequest(name="qa"),
+            "ModelInfer": infer_request("qa", qa_tensors(("Who said?", CONTEXT))),
+        }.items()
+    },
 }

@@ -145,6 +145,7 @@ async def rig(
         engine=engine,
         admission=Admission(engine, clock),
         status=StatusSource(NAME, real, engine),
+        manifest=manifest,
         access=access or Access(),
     )
     made = Rig(

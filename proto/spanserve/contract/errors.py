@@ -9,6 +9,7 @@ SpanserveError
 ├── DeviceError       the device host cannot compute                  (device)
 ├── SettingsError     a worker or a fleet cannot run like that        (contract)
 ├── Denied            a caller is not let in                          (doors)
+├── NotFound          there is no such model, or version of it        (doors)
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)
@@ -68,8 +69,9 @@ class Refusal(SpanserveError):
 
     def __str__(self) -> str:
         where = f"{self.field}: " if self.field else ""
-        found = f" (found {self.value}, limit {self.limit})" if self.limit else ""
-        return f"{self.code.name}: {where}{self.message}{found}"
+        found = f"found {self.value}, " if self.value else ""
+        bounds = f" ({found}limit {self.limit})" if self.limit else ""
+        return f"{self.code.name}: {where}{self.message}{bounds}"
 
     @classmethod
     def invalid(cls, field: str, message: str, *, value: str = "", limit: str = "") -> Refusal:

@@ -18,6 +18,7 @@ from spanserve.doors.listener import Listener
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, QueueConfig, RedisSettings
+from tests.integration.doors.oip_caller import OipCaller
 from tests.kit.http import LineStream, open_lines, request
 from tests.kit.json_tasks import refusal_from_json, result_from_json, task_to_json
 from tests.kit.local_door import LocalDoor
@@ -231,6 +232,20 @@ async def over_grpc(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, 
 
 
 @asynccontextmanager
+async def over_oip(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, Caller]]:
+    door = GrpcDoor(rig.inside, GrpcSettings(listen=(Listener(address="127.0.0.1:0"),), drain_delay_s=0))
+    await door.check()
+    door.start()
+    async with open_raw(door.address) as channel:
+        caller = OipCaller(channel)
+        try:
+            yield door, caller
+        finally:
+            await caller.vanish()
+            await door.close("the test ends")
+
+
+@asynccontextmanager
 async def through_redis(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, Caller]]:
     settings = QueueSettings(
         redis=RedisSettings(url=server.url), queue="doors", config=QueueConfig(lease_ms=5000)
@@ -292,6 +307,7 @@ DOORS: dict[str, Opened] = {
     "http": over_http,
     "http-lines": over_http_lines,
     "grpc": over_grpc,
+    "oip": over_oip,
     "redis": through_redis,
     "in-process": in_process,
 }

@@ -18,14 +18,25 @@ from tests.kit.identity import Identity, make_identity, make_signed
 from tests.kit.serving import serving
 from tests.kit.wire import make_task
 
-#: What each role lets a caller do. Check is open to all, there is no method `unknown`, and List is in no table.
-BY_ROLE = {"ask": {"Answer", "Work"}, "observe": {"Describe", "Watch", "reflection"}}
+#: What each role lets a caller do. Some are open to all, there is no method `unknown`, and List is in no table.
+BY_ROLE = {
+    "ask": {"Answer", "Work", "ModelInfer"},
+    "observe": {
+        "Describe",
+        "Watch",
+        "reflection",
+        "ServerMetadata",
+        "ModelMetadata",
+        "ModelReady",
+    },
+}
+OPEN = {"Check", "ServerLive", "ServerReady"}
 OUT, NOT = "UNAUTHENTICATED", "PERMISSION_DENIED"
 
 
 def outcome(roles: str, refusal: str) -> dict[str, str]:
     """What each method says to somebody with these roles; to what they do not cover, this."""
-    allowed = {"Check"}.union(*(BY_ROLE.get(role, set()) for role in roles.split(",")))
+    allowed = OPEN.union(*(BY_ROLE.get(role, set()) for role in roles.split(",")))
     said = {name: "OK" if name in allowed else refusal for name in METHODS}
     return {**said, "unknown": "UNIMPLEMENTED", "List": NOT}
 

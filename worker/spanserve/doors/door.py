@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+from spanserve.bundle import Manifest
 from spanserve.contract import Task, TaskResult, WorkerStatus
 from spanserve.doors.access import Access
 from spanserve.engine.admission import Admission
@@ -30,6 +31,8 @@ class Inside:
     admission: Admission[Task, TaskResult]
     #: What the worker says of itself now.
     status: Callable[[], WorkerStatus]
+    #: What it serves: one variant of its bundle.
+    manifest: Manifest
     #: Metrics in the text format of Prometheus.
     metrics: Callable[[], bytes] = bytes
     #: Who is let in. Without files of credentials: whoever reaches a listener.

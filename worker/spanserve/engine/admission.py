@@ -71,6 +71,10 @@ class Admission(Generic[TaskT, ResultT]):
         """Do without the credit for now: for a door that takes work when it wants, and has none to take."""
         self.capacity.forgo(account)
 
+    def estimate(self, task: TaskT) -> int:
+        """Windows that a task will be cut into, as far as a look at its sizes tells."""
+        return self._engine.estimate(task)
+
     def submit(
         self,
         account: Account,

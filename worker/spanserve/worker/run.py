@@ -113,6 +113,7 @@ class Worker(Observer):
             admission=Admission(self.engine, time.monotonic),
             status=StatusSource(name, device, self.engine),
             metrics=partial(generate_latest, self.metrics.registry),
+            manifest=manifest,
             access=self.access,
         )
         made = (make(inside, settings) for make in doors)

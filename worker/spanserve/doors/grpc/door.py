@@ -9,6 +9,8 @@ import structlog
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.health import Health
+from spanserve.doors.grpc.oip import messages as oip
+from spanserve.doors.grpc.oip.service import InferenceService
 from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import SERVICE_NAME, Service
@@ -23,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class GrpcDoor(Observer):
-    """`spanserve.v1.QuestionAnswering` and health on every listener.
+    """`spanserve.v1.QuestionAnswering`, `inference.GRPCInferenceService` and health on every listener.
 
     `addresses` are the real ones after `check`.
     """
@@ -35,13 +37,15 @@ class GrpcDoor(Observer):
         reads = Reads()
         self._calls = Calls(inside)
         self._service = Service(inside, self._calls, reads)
-        self._health = Health(SERVICE_NAME, f"model/{status.model}@{status.model_digest}")
-        reflected = (SERVICE_NAME,) if settings.reflection else ()
+        inference = InferenceService(inside, self._calls)
+        services = (SERVICE_NAME, oip.SERVICE_NAME)
+        self._health = Health(*services, f"model/{status.model}@{status.model_digest}")
+        reflected = services if settings.reflection else ()
         self._servers = [
             Server(
                 listener,
                 inside.access,
-                (self._service.handler(),),
+                (self._service.handler(), inference.handler()),
                 self._health.servicer,
                 reads,
                 inside.engine.observers,

@@ -18,6 +18,7 @@ from spanserve.doors.descriptors import room_for
 from spanserve.doors.gate import Gate
 from spanserve.doors.grpc.connections import Connections
 from spanserve.doors.grpc.guard import Guard
+from spanserve.doors.grpc.oip.messages import PoolsTogether
 from spanserve.doors.grpc.reads import BoundedReads, Reads
 from spanserve.doors.grpc.sockets import hang_up, peers
 from spanserve.doors.listener import Listener
@@ -145,7 +146,8 @@ class Server:
         if self._reflected:
             from grpc_reflection.v1alpha import reflection
 
-            reflection.enable_server_reflection((*self._reflected, reflection.SERVICE_NAME), server)
+            names = (*self._reflected, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server, PoolsTogether())
         return guard, server
 
     def _bind(self) -> int:
