@@ -212,20 +212,24 @@ async def test_logits(served: Served, channel: aio.Channel) -> None:
 
 
 async def test_batches_are_shared(served: Served, channel: aio.Channel) -> None:
-    """Rows of both models run in one batch with tasks of our own."""
+    """Rows of both models run in one batch with a task of our own, where they are as long."""
     made = served.rig
     slots = made.block()
     made.submit(make_task("own"))
+    await made.entered(1)
+    (own,) = made.engine._requests
+    length = own.encoded.questions[0].windows[0].tokens  # type: ignore[union-attr] # it has entered
+    long = [[*range(20, 20 + length)]] * 2
     calls = [
-        asyncio.ensure_future(call(channel, "ModelInfer", infer_request("qa", qa_tensors(*ROWS)))),
-        asyncio.ensure_future(call(channel, "ModelInfer", infer_request("logits", tokens(IDS)))),
+        asyncio.ensure_future(call(channel, "ModelInfer", infer_request("qa", qa_tensors(*[ROWS[0]] * 3)))),
+        asyncio.ensure_future(call(channel, "ModelInfer", infer_request("logits", tokens(long)))),
     ]
-    await made.entered(7)
+    await made.entered(5)
     for slot in slots:
         slot.release()
     await made.run(make_task("next"))
     await asyncio.gather(*calls)
-    assert (1, 8) == (made.engine.batches, made.metrics.windows._value.get())
+    assert (1, 7) == (made.engine.batches, made.metrics.windows._value.get())
 
 
 async def test_of_a_task(served: Served, channel: aio.Channel) -> None:

@@ -70,6 +70,13 @@ def test_questions_are_refused_one_by_one(make_encoder: MakeEncoder) -> None:
     assert 3 == encoded.windows
 
 
+def test_no_question_is_sound(make_encoder: MakeEncoder) -> None:
+    """A task all of whose questions are at fault has the reason of each."""
+    task = Task(id="t", context="Anna said so.", questions=(Question("a", " "), Question("b", "x" * 513)))
+    errors = [question.error for question in make_encoder().encode(task).questions]
+    assert [ErrorCode.INVALID_ARGUMENT, ErrorCode.OUT_OF_RANGE] == [error and error.code for error in errors]
+
+
 @pytest.mark.parametrize(
     ("max_seq_length", "max_query_length", "kept", "truncated"),
     [

@@ -160,6 +160,8 @@ class Encoder:
         return context
 
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
+        if not texts:
+            return []
         if self._kind.whole:
             return self._ids_by_word(texts)
         encodings = self._tokenizer.encode_batch_fast(
