@@ -62,9 +62,12 @@ async function submitted(event) {
 
 /** What can be seen to be wrong before anybody is asked, in the order of the fields; other limits are the worker's to tell. */
 function faultsOf(typed) {
-  const texts = ["context", "question"].filter((id) => !typed[id].trim());
+  const texts = ["context", "question"].flatMap((id) => {
+    if (!typed[id].trim()) return [{ field: id, key: `error.${id}.empty` }];
+    return typed[id].isWellFormed() ? [] : [{ field: id, key: `error.${id}.broken` }];
+  });
   const numbers = NUMBERS.map(element).filter((input) => !input.checkValidity() || input.value === "");
-  return [...texts.map((id) => ({ field: id, key: `error.${id}.empty` })), ...numbers.map(outOfRange)];
+  return [...texts, ...numbers.map(outOfRange)];
 }
 
 function show(text, result, trip) {

@@ -42,7 +42,6 @@ function ofText(input, failure) {
     const named = { value: () => count(Number(value)), limit: () => count(limit), unit: () => words(`unit.${unit}`) };
     return { field: input, key: `error.${input}.long`, named };
   }
-  if (failure.value.startsWith("code point")) return { field: input, key: `error.${input}.broken` };
   if (failure.value === "0 words") return { field: input, key: `error.${input}.empty` };
   if (failure.value === "0 tokens") return { field: input, key: "error.context.unknown" };
   if (input === "context" && /^\d/.test(failure.limit)) {

@@ -3,7 +3,7 @@
 const STORED = "spanserve.token";
 /** Milliseconds after which a question is given up; the worker's own limit is 30 s. */
 const ANSWER_MS = 40_000;
-const LOOK_MS = 5_000;
+const LOOK_MS = 8_000;
 
 /** Why the worker gave nothing. `code` is that of its error, or UNREACHABLE, UNAUTHENTICATED, PERMISSION_DENIED. */
 export class Failure extends Error {
@@ -33,40 +33,43 @@ export function useToken(text) {
 /** The result of a question about a context, as the contract has it; its one question's error is thrown. */
 export async function answer(context, question, options) {
   const body = JSON.stringify({ context, questions: [{ id: "1", text: question }], options });
-  const response = await call("v1/answer", ANSWER_MS, {
-    method: "POST",
-    body,
-    headers: { "Content-Type": "application/json" },
-  });
-  const result = await response.json();
+  const headers = { "Content-Type": "application/json" };
+  const result = await call("v1/answer", ANSWER_MS, { method: "POST", body, headers });
   const outcome = result.questions[0];
   if (outcome.error) throw new Failure(outcome.error);
   return { ...outcome, timing: result.timing };
 }
 
 /** What the worker says of itself. */
-export async function look() {
-  return (await call("v1/status", LOOK_MS)).json();
+export function look() {
+  return call("v1/status", LOOK_MS);
 }
 
+/** What the worker answers. */
 async function call(path, patienceMs, request = {}) {
   const headers = { ...request.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-  let response;
+  const signal = AbortSignal.timeout(patienceMs);
+  let response, text;
   try {
-    const signal = AbortSignal.timeout(patienceMs);
     response = await fetch(path, { ...request, headers, signal, cache: "no-store", credentials: "omit" });
+    text = await response.text();
   } catch (error) {
     throw new Failure({ code: error.name === "TimeoutError" ? "DEADLINE_EXCEEDED" : "UNREACHABLE" });
   }
-  if (!response.ok) throw new Failure(await reason(response));
-  return response;
+  if (response.status === 401) throw new Failure({ code: "UNAUTHENTICATED" });
+  const said = parsed(text);
+  if (response.ok && said) return said;
+  // What has no code was said by something in between.
+  throw new Failure(said?.code ? said : { code: "INTERNAL", message: `HTTP ${response.status}` });
 }
 
-async function reason(response) {
-  if (response.status === 401) return { code: "UNAUTHENTICATED" };
-  const said = await response.json().catch(() => ({}));
-  // What has no code was said by something in between.
-  return said.code ? said : { code: "INTERNAL", message: `HTTP ${response.status}` };
+/** What a text in JSON says; null if it is none. */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 function stored() {

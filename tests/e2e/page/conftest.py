@@ -1,0 +1,36 @@
+"""A browser, and a worker with the built-in model behind an HTTP port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.kit.browser import chromium, visit
+from tests.kit.processes import WorkerProcess
+
+Visit = Callable[..., AbstractContextManager[Page]]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The browser of this machine; tests skip without one."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def url(browser: Browser) -> Iterator[str]:
+    """Of a worker's page; for tests that leave the worker as it is."""
+    with WorkerProcess("--http", "127.0.0.1:0") as worker:
+        worker.wait_ready()
+        yield f"http://{worker.wait_for('listening', scheme='http plain')['address']}/"
+
+
+@pytest.fixture
+def visit_worker(browser: Browser, url: str) -> Visit:
+    """Opens that page; takes the options of a context."""
+    return partial(visit, browser, url)
