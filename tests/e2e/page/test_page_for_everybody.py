@@ -86,7 +86,7 @@ def test_focus_can_be_seen(visit_worker: Visit) -> None:
     """What has the focus has an outline."""
     with visit_worker() as page:
         expect(page.locator("#state")).to_have_text("Ready")
-        for _ in range(12):
+        for _ in range(page.locator("a, button:visible, input:visible, textarea, summary").count()):
             page.keyboard.press("Tab")
             style = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
             assert "none" != style
@@ -134,7 +134,7 @@ def _values(words: str) -> list[str]:
 
 
 def test_still_where_movement_is_unwanted(visit_worker: Visit) -> None:
-    """With less movement asked for, nothing turns fast."""
+    """With less movement asked for, what turns does so slowly."""
     with visit_worker(reduced_motion="reduce") as page:
         page.locator("#submit").evaluate("button => button.setAttribute('data-busy', '')")
         turn = page.locator("#submit").evaluate("button => getComputedStyle(button, '::before').animationDuration")
