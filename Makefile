@@ -10,7 +10,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto bench bench-peers chaos clean
+.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto screenshot bench bench-peers chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +64,10 @@ proto: $(VENV)/.dev ## Generate the stubs from the .proto files
 
 bench: $(VENV)/.dev ## Benchmarks: ratios measured side by side in one run (needs SPANSERVE_SQUAD_DIR)
 	$(BIN)/python -m tests.benchmarks
+
+PAGE ?= docs/page.png
+screenshot: $(VENV)/.dev ## Take the picture of a worker's page that is in README (needs Chromium on PATH)
+	$(BIN)/python -m tests.kit.screenshot $(PAGE)
 
 PEERS ?=
 bench-peers: $(VENV)/.dev ## Beside other servers, each in an environment of its own: PEERS="spanserve mosec triton", or all of them

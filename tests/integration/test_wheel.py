@@ -69,6 +69,7 @@ def test_wheel_holds_everything(wheel: Path) -> None:
         "spanserve/demo/questions.json",
         "spanserve/device/host/__main__.py",
         "spanserve/device/host/serve.py",
+        *(f"spanserve/doors/http/page/{name}" for name in ("icon.svg", "index.html", "main.js", "page.css")),
     }
     expected |= {f"spanserve/{package}/py.typed" for package in TYPED}
     assert set() == expected - names

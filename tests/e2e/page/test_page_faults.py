@@ -15,7 +15,11 @@ pytestmark = pytest.mark.long
 CASES = {
     "no text": ({"#context": " \n"}, "context", "Enter a text first."),
     "no question": ({"#question": ""}, "question", "Enter a question."),
-    "text": ({"#context": "word " * 20_000}, "context", "The text is too long: at most 49,152 bytes are allowed."),
+    "text": (
+        {"#context": "word " * 20_000},
+        "context",
+        "The text is too long: at most 49,152 bytes are allowed.",
+    ),
     "bytes": (
         {"#context": "水" * 20_000},
         "context",
@@ -34,7 +38,11 @@ CASES = {
 }
 #: What a worker says when it cannot -> what the reader is told.
 ANSWERS = {
-    "full": (429, {"code": "RESOURCE_EXHAUSTED", "message": "full", "retry_after_ms": 3000}, "Try again in 3 s."),
+    "full": (
+        429,
+        {"code": "RESOURCE_EXHAUSTED", "message": "full", "retry_after_ms": 3000},
+        "Try again in 3 s.",
+    ),
     "down": (503, {"code": "UNAVAILABLE", "message": "the worker is starting"}, "cannot answer now"),
     "late": (504, {"code": "DEADLINE_EXCEEDED", "message": "not computed in time"}, "no answer in time"),
     "forbidden": (403, {"code": "PERMISSION_DENIED", "message": "no"}, "You may not ask this worker"),

@@ -61,7 +61,8 @@ def test_fits(visit_worker: Visit, width: int, locale: str) -> None:
         fill_every_part(page)
         assert width == page.evaluate("document.documentElement.scrollWidth")
         cut = page.locator("button, .number, .most, .name, dt, .state").evaluate_all(
-            "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth).map(one => one.outerHTML)"
+            "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth)"
+            ".map(one => one.outerHTML)"
         )
         assert [] == cut
 
@@ -137,7 +138,9 @@ def test_still_where_movement_is_unwanted(visit_worker: Visit) -> None:
     """With less movement asked for, what turns does so slowly."""
     with visit_worker(reduced_motion="reduce") as page:
         page.locator("#submit").evaluate("button => button.setAttribute('data-busy', '')")
-        turn = page.locator("#submit").evaluate("button => getComputedStyle(button, '::before').animationDuration")
+        turn = page.locator("#submit").evaluate(
+            "button => getComputedStyle(button, '::before').animationDuration"
+        )
         assert "4s" == turn
 
 

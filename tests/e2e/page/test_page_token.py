@@ -36,7 +36,7 @@ def closed_url(files: Files, start_worker: Callable[..., WorkerProcess]) -> str:
 
 
 def test_token(browser: Browser, closed_url: str, files: Files) -> None:
-    """It is asked for, refused if wrong, shown as a header alone, kept for the tab, and opens both halves of the page."""
+    """It is asked for, refused if wrong, shown as a header alone, kept for the tab, and opens all of the page."""
     with visit(browser, closed_url, ignore_https_errors=True) as page:
         asked: list[tuple[str, str | None]] = []
         page.on("request", lambda one: asked.append((one.url, one.headers.get("authorization"))))
