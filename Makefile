@@ -10,7 +10,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 proto screenshot bench bench-peers chaos clean
+.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 openapi proto screenshot bench bench-peers chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ stubs: $(VENV)/.dev ## The generated stubs match the .proto files
 	@$(MAKE) --no-print-directory proto OUT=$(VENV)/stubs
 	@for f in proto/spanserve/v1/*_pb2*; do cmp $$f $(VENV)/stubs/spanserve/v1/$$(basename $$f) || exit 1; done
 	@for f in open_inference.binpb open_inference_pb2.pyi; do cmp $(OIP)/$$f $(VENV)/stubs/$$f || exit 1; done
+
+openapi: $(VENV)/.dev ## Write docs/openapi.json from the code
+	$(BIN)/python -m tests.kit.openapi > docs/openapi.json
 
 OUT ?= proto
 OIP := worker/spanserve/doors/grpc/oip

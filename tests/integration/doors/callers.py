@@ -12,14 +12,13 @@ from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Door
 from spanserve.doors.grpc.door import GrpcDoor
 from spanserve.doors.grpc.settings import GrpcSettings
-from spanserve.doors.http.door import HttpDoor
-from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.listener import Listener
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, QueueConfig, RedisSettings
 from tests.integration.doors.oip_caller import OipCaller
 from tests.kit.http import LineStream, open_lines, request
+from tests.kit.http_doors import http_door
 from tests.kit.json_tasks import refusal_from_json, result_from_json, task_to_json
 from tests.kit.local_door import LocalDoor
 from tests.kit.queue_rig import queue_rig
@@ -268,17 +267,6 @@ async def in_process(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door,
     door.start()
     try:
         yield door, LocalCaller(door)
-    finally:
-        await door.close("the test ends")
-
-
-@asynccontextmanager
-async def http_door(rig: Rig) -> AsyncIterator[HttpDoor]:
-    door = HttpDoor(rig.inside, HttpSettings(listen=(Listener(address="127.0.0.1:0"),), drain_delay_s=0))
-    await door.check()
-    door.start()
-    try:
-        yield door
     finally:
         await door.close("the test ends")
 

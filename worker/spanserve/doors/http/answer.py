@@ -41,6 +41,7 @@ class Answers:
         self._streams: set[LineStream] = set()
 
     def operations(self) -> list[Operation]:
+        """The operation."""
         return [
             Operation(
                 path=PATH,
@@ -69,8 +70,9 @@ class Answers:
             model = parse(models.Task, await read_whole(call.request))
             task = call.caller.own(model.to_task(f"call-{next(self._count)}", ANSWER_TIMEOUT_MS))
             (result,) = await unless_gone(call.request, self._inside.admission.call(account, [task]))
-            if result.shared_error is not None:  # it is the task's
-                raise result.shared_error
+            error = result.shared_error
+            if error is not None and not error.field.startswith("questions."):  # it is the task's
+                raise error
         return JSONResponse(models.result_to_json(result, task.context))
 
 

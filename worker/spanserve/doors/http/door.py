@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -43,7 +43,7 @@ class HttpDoor:
         self._answers = Answers(inside, self._calls)
         figures = Figures(clock)
         inside.engine.observers.add(figures)
-        operations = self._operations(figures)
+        operations = described(inside, self._calls, self._answers.operations(), figures, self._ready)
         self._servers = [
             Server(listener, inside.access, operations, Hosts(listener, settings.hosts))
             for listener in settings.listen
@@ -61,7 +61,7 @@ class HttpDoor:
     async def check(self) -> None:
         for server in self._servers:
             await server.start()
-            log.info("listening", address=server.address, scheme=f"http {server.listener.scheme}")
+            log.info("listening", door="http", address=server.address, scheme=server.listener.scheme)
 
     def start(self) -> None:
         """Nothing to do: the state of the worker lets calls in."""
@@ -85,27 +85,24 @@ class HttpDoor:
         self._answers.drain()
         await asyncio.gather(*(server.close() for server in self._servers))
 
-    def _operations(self, figures: Figures) -> list[Operation]:
-        described = operations(self._inside, self._answers, figures, self._ready, lambda: self._leaving)
-        return [*described, openapi.served(described)]
-
     def _ready(self) -> Health:
         return Health(good=not self._leaving and self._inside.engine.lifecycle.state is State.READY)
 
 
-def operations(
+def described(
     inside: Inside,
-    answers: Answers,
+    calls: Calls,
+    answers: Sequence[Operation],
     figures: Figures,
     ready: Callable[[], Health],
-    leaving: Callable[[], bool],
 ) -> list[Operation]:
-    """What can be asked for, but for the document of it: a new router is a line here, and its paths in `ROLES`."""
-    return [
-        *answers.operations(),
-        status(inside, figures, leaving),
+    """All that can be asked for: a new router is a line here, and its paths are lines in `ROLES`."""
+    found = [
+        *answers,
+        status(inside, figures, lambda: calls.state),
         health.probe("/livez", health.alive, "Whether the process lives"),
         health.probe("/readyz", ready, "Whether the worker serves"),
         health.metrics(inside.metrics),
         *page.operations(),
     ]
+    return [*found, openapi.served(found)]

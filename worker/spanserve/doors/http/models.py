@@ -9,7 +9,7 @@ from pydantic import Field
 from spanserve import contract
 from spanserve.contract import limits
 from spanserve.contract.errors import ErrorCode, Refusal
-from spanserve.doors.http.operation import Model
+from spanserve.doors.http.operation import AS_WHOLE, Model
 from spanserve.doors.http.problem import CODES, refusal_to_json
 
 _DEFAULTS = contract.Options()
@@ -29,13 +29,17 @@ class Question(Model):
 class Options(Model):
     """How windows are cut and spans picked. The defaults are those of BERT's run_squad."""
 
-    n_best: int = Field(default=_DEFAULTS.n_best, ge=1, le=limits.MAX_N_BEST)
+    n_best: Annotated[int, Field(ge=1, le=limits.MAX_N_BEST), AS_WHOLE] = _DEFAULTS.n_best
     """Candidate spans per question."""
-    max_answer_length: int = Field(default=_DEFAULTS.max_answer_length, ge=1, le=limits.MAX_ANSWER_LENGTH)
+    max_answer_length: Annotated[int, Field(ge=1, le=limits.MAX_ANSWER_LENGTH), AS_WHOLE] = (
+        _DEFAULTS.max_answer_length
+    )
     """Longest answer in tokens."""
-    doc_stride: int = Field(default=_DEFAULTS.doc_stride, ge=1, le=limits.MAX_DOC_STRIDE)
+    doc_stride: Annotated[int, Field(ge=1, le=limits.MAX_DOC_STRIDE), AS_WHOLE] = _DEFAULTS.doc_stride
     """Tokens from the start of one window to the start of the next."""
-    max_query_length: int = Field(default=_DEFAULTS.max_query_length, ge=1, le=limits.MAX_QUERY_LENGTH)
+    max_query_length: Annotated[int, Field(ge=1, le=limits.MAX_QUERY_LENGTH), AS_WHOLE] = (
+        _DEFAULTS.max_query_length
+    )
     """Tokens of the question that are kept."""
 
 
@@ -51,7 +55,7 @@ class Task(Model):
     tenant: _Id | None = None
     """Whose task it is; default: the caller's first."""
     options: Options = Field(default_factory=Options.model_construct)
-    timeout_ms: int | None = Field(default=None, ge=1, le=limits.MAX_TIMEOUT_MS)
+    timeout_ms: Annotated[int, Field(ge=1, le=limits.MAX_TIMEOUT_MS), AS_WHOLE] | None = None
     """Milliseconds from arrival. Default: 30,000 for one task, none for each of many."""
     priority: Literal["bulk", "interactive"] = "bulk"
     """interactive: goes into the next batch, full or not."""

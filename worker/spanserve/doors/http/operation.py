@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,6 +15,15 @@ from spanserve.doors.identity import Identity
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of numbers: 20.0 is 20."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+#: Beside `int` and its limits.
+AS_WHOLE = BeforeValidator(_whole)
 
 
 class Model(BaseModel):

@@ -73,17 +73,16 @@ class Status(Model):
     lately: Lately
 
 
-def status(inside: Inside, figures: Figures, draining: Callable[[], bool]) -> Operation:
+def status(inside: Inside, figures: Figures, state: Callable[[], State]) -> Operation:
     """The operation."""
 
     async def handle(call: Call) -> Response:
         found = asdict(inside.status())
-        state = State.DRAINING if draining() else inside.engine.lifecycle.state
         known = {name: found[name] for name in Status.model_fields if name in found}
         return JSONResponse(
             {
                 **known,
-                "state": state.value,
+                "state": state().value,
                 "up_s": round(figures.up_s, 3),
                 "capacity_windows": inside.engine.capacity_windows,
                 "backlog_windows": figures.backlog_windows,
