@@ -92,9 +92,12 @@ def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> Non
             arguments,
         )
     try:
-        app = _load(name)
-        ready()
-        _run(app, name, arguments[1:])
+        try:
+            app = _load(name)
+            ready()
+            _run(app, name, arguments[1:])
+        except ModuleNotFoundError as error:  # commands import what --help can do without when they need it
+            raise _missing(name, error) from None
     except SpanserveError as error:
         _fail(error, arguments)
     except Exception:
@@ -103,16 +106,22 @@ def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> Non
 
 
 def _load(name: str) -> typer.Typer:
-    command = COMMANDS[name]
-    try:
-        app: typer.Typer = importlib.import_module(command.module).app
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("spanserve"):
-            raise
-        raise SpanserveError(
-            f"`spanserve {name}` needs the package {error.name}: pip install 'spanserve[{command.extra}]'"
-        ) from None
+    app: typer.Typer = importlib.import_module(COMMANDS[name].module).app
     return app
+
+
+def _missing(name: str, error: ModuleNotFoundError) -> SpanserveError:
+    """A package that an extra would have brought.
+
+    Raises:
+        ModuleNotFoundError: it is one of ours.
+    """
+    if (error.name or "").startswith("spanserve"):
+        raise error
+    extra = COMMANDS[name].extra
+    return SpanserveError(
+        f"`spanserve {name}` needs the package {error.name}: pip install 'spanserve[{extra}]'"
+    )
 
 
 def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:

@@ -14,7 +14,6 @@ from spanserve.contract.errors import SettingsError
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.doors.http.settings import HttpSettings
 from spanserve.fleet.placements import parse_placements
-from spanserve.fleet.run import FleetSettings, run_fleet
 from spanserve.options.application import HABITS, application
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
@@ -140,6 +139,8 @@ def up(
     )
     for placement in placements:
         placement.spec.interpreter(given["magicmind_python"])
+    from spanserve.fleet.run import FleetSettings, run_fleet
+
     fleet = FleetSettings(
         bundle=worker.bundle,
         placements=placements,

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from spanserve.bundle import Bundle, BundleError, Manifest, TokenizerInfo
 from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, INPUTS, OUTPUTS, START_LOGITS
@@ -22,6 +22,9 @@ from spanserve.qa.families import KINDS
 from spanserve.qa.lexicon import Lexicon
 from spanserve.qa.template import Template
 from spanserve.qa.windows import Ints, Window, cut, window_count
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 #: Contexts whose tokens are kept for the next task about them.
 CACHED_CONTEXTS = 256
@@ -202,6 +205,8 @@ def _check(path: Path, manifest: Manifest) -> None:
 
 
 def _read(path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library has no kind of its own

@@ -24,7 +24,6 @@ from spanserve.worker.options import (
     QueueOptions,
     SupervisionOptions,
 )
-from spanserve.worker.run import run_worker
 from spanserve.worker.settings import Settings
 
 app = application()
@@ -112,4 +111,6 @@ def worker(
         notify_socket=supervision.notify_socket,
         watchdog_usec=supervision.watchdog_usec,
     )
+    from spanserve.worker.run import run_worker
+
     sys.exit(run_worker(settings))

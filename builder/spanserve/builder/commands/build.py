@@ -20,11 +20,6 @@ from spanserve.bundle import Verification
 from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal
 
-# They are imported by the build itself, `--help` is quicker without; here only their absence matters.
-for _package in ("torch", "transformers"):
-    if importlib.util.find_spec(_package) is None:
-        raise ModuleNotFoundError(f"No module named {_package!r}", name=_package)
-
 app = application()
 
 _PRECISIONS = {name: target.precisions for name, target in TARGETS.items()}

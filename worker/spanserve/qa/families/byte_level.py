@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
-from tokenizers import Tokenizer
-from tokenizers.pre_tokenizers import ByteLevel as Split
 
 from spanserve.qa.families.kind import Bools, Ints, added, ids_of
 from spanserve.qa.families.spelling import respelled
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class ByteLevel:
@@ -21,6 +22,8 @@ class ByteLevel:
     lead: ClassVar[str] = " "
 
     def __init__(self, tokenizer: Tokenizer, vocab_size: int) -> None:
+        from tokenizers.pre_tokenizers import ByteLevel as Split
+
         vocabulary = tokenizer.get_vocab()
         self._bytes = np.zeros(vocab_size, np.int32)  # of pieces without the mark, by id
         for piece, number in vocabulary.items():

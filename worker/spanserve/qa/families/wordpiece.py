@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from spanserve.qa.families.kind import Bools, Ints, added, ids_of
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 
 class WordPiece:
