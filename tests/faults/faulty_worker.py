@@ -23,7 +23,7 @@ from spanserve.contract import TaskResult
 from spanserve.device import Device
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
-from spanserve.engine import engine as engine_module
+from spanserve.engine import batch_time
 from spanserve.engine.engine import Engine
 from spanserve.engine.request import Request
 from spanserve.qa import Encoder, QaPipeline
@@ -206,7 +206,7 @@ def wrap_engine(saboteur: Saboteur) -> None:
     wrap(QaPipeline, "finish", finish)
     wrap(Encoder, "encode", encode)
     if faults.batch_timeout_s:
-        vars(engine_module)["BATCH_TIMEOUT_S"] = faults.batch_timeout_s
+        vars(batch_time)["BATCH_TIMEOUT_S"] = faults.batch_timeout_s
     if faults.wall_clock_s:
         real_time = time.time
         time.time = lambda: real_time() + faults.wall_clock_s

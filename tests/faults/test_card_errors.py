@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,14 +16,16 @@ from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher, NoWorker
 from spanserve.contract import Answer, Task, TaskResult
 from spanserve.device.host.simulated import answers
-from spanserve.engine import engine as engine_module
+from spanserve.engine import batch_time
+from spanserve.engine.state import State
 from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
 from spanserve.worker.canary import check_goldens
 from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
 from tests.kit.processes import WorkerProcess
-from tests.kit.serving import rig
+from tests.kit.serving import begin_checks, rig
+from tests.kit.sum_engine import Clock
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_tasks
 
@@ -49,6 +55,7 @@ def start_card(bundle: Bundle, tmp_path: Path, start_worker: Callable[..., Worke
         file = write_environment(tmp_path / "sdk.env", fail=fail, lives=lives)
         return start_worker(
             *("--magicmind-python", PYTHON, "--device-env", str(file)),
+            *("--doubt-dir", str(tmp_path)),
             *("--slots", "2"),  # measuring them would take batches, and the faults count batches
             bundle=bundle.path,
             device="mlu:0",
@@ -96,6 +103,53 @@ async def test_an_error_at_sync(start_card: StartCard, bundle: Bundle) -> None:
     assert worker.process.poll() is None
 
 
+def read_lines(file: str) -> list[dict[str, Any]]:
+    with open(file, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+async def test_garbage_while_serving(start_card: StartCard, bundle: Bundle, tmp_path: Path) -> None:
+    """A card that begins to give garbage in one lane is out of service soon; what it may have spoilt is listed."""
+    worker, tasks = start_card(f"garble:q1@{MIDDLE}").wait_ready(), make_tasks(TASKS)
+    found: dict[str, TaskResult] = {}
+    rounds = 0
+    while not (given_up := worker.records("device given up")):
+        rounds += 1
+        more = [replace(task, id=f"{rounds}.{task.id}") for task in tasks]
+        found |= await collect(worker, more, wait_s=1)
+    reason = given_up[0]["reason"]
+    assert "wrong answers in batches of" in reason
+    assert "in lane 1" in reason
+    assert 70 == await asyncio.to_thread(worker.wait)
+    (doubt,) = worker.records("answers in doubt")
+    assert str(tmp_path) == os.path.dirname(doubt["file"])
+    head, *lines = await asyncio.to_thread(read_lines, doubt["file"])
+    assert (reason, "mlu:0", doubt["answers"]) == (head["reason"], head["device"], head["in_doubt"])
+    right = expected(bundle, tasks)
+    spoilt = wrong(found, {name: right[name.partition(".")[2]] for name in found})
+    assert set(spoilt) <= {line["task"] for line in lines}
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [("q1", "in lane 1"), ("l64", "x 64 in lane"), ("q0l64", "x 64 in lane 0")],
+    ids=["lane", "length", "lane-and-length"],
+)
+async def test_garbage_in_one_place(bundle: Bundle, tmp_path: Path, where: str, named: str) -> None:
+    """Wherever a card begins to give garbage, the check of that very place finds it; up to then all checks pass."""
+    environment = emulator_environment(fail=f"1/garble:{where}@{WARM_UP + 20}", lives=tmp_path)
+    clock = Clock()
+    async with rig(bundle, "mlu:0", python=PYTHON, environment=environment, clock=clock) as made:
+        await begin_checks(made)
+        clock.now += 1000  # the first check is due, and as it takes no time the next one as well
+        tasks = make_tasks(12)
+        results = {result.id: result for result in await made.run(*tasks[:4])}
+        assert [] == wrong(results, expected(bundle, tasks[:4]))
+        await made.given_up.wait()
+        assert named in made.reasons[-1]
+        assert State.FAILED is made.states[-1]
+
+
 async def test_garbage_after_a_restart(start_card: StartCard, bundle: Bundle) -> None:
     """D15: a card that gives garbage once it is restarted serves nothing more: the goldens see it first."""
     worker, tasks = start_card(f"1/sync:100124@{MIDDLE},2/garble@1").wait_ready(), make_tasks(TASKS)
@@ -133,7 +187,7 @@ async def test_garbage_from_the_start(make_fleet: MakeFleet, bundle: Bundle, tmp
 
 async def test_a_hang(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """D10: a batch that never comes back is run again by another host, and its answer is right."""
-    monkeypatch.setattr(engine_module, "BATCH_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(batch_time, "BATCH_TIMEOUT_S", 2.0)
     environment = emulator_environment(fail=f"1/hang@{WARM_UP + 6}", lives=tmp_path)
     tasks = make_tasks(40)
     async with rig(bundle, "mlu:0", prove=check_goldens, python=PYTHON, environment=environment) as made:

@@ -10,13 +10,14 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.contract import ErrorCode, Task, TaskResult
-from spanserve.engine import engine as engine_module
+from spanserve.engine import batch_time
 from spanserve.engine.state import State
 from spanserve.qa import EncodedTask
 from spanserve.qa import pipeline as pipeline_module
 from spanserve.worker.cost import measured_cost
 from tests.kit.bundles import POISON_ID, make_sim_bundle
-from tests.kit.serving import Rig, rig
+from tests.kit.serving import Rig, begin_checks, rig
+from tests.kit.sum_engine import Clock
 from tests.kit.waiting import eventually
 from tests.kit.wire import CONTEXT, make_task, make_tasks
 
@@ -141,12 +142,34 @@ async def test_what_the_device_refuses_ends_alone(sim_bundle: Bundle) -> None:
 
 async def test_what_hangs_the_device_ends_alone(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that never returns is ended by the watchdog, host and all; then it is poison like any other."""
-    monkeypatch.setattr(engine_module, "BATCH_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(batch_time, "BATCH_TIMEOUT_S", 0.3)
     async with rig(sim_bundle, f"sim:fixed?hang_id={POISON_ID}") as made:
         *others, hung = await made.run(*make_tasks(8), POISON)
         assert all_answered(others)
         assert [None, None, ErrorCode.POISON, None] == codes(hung)
         assert State.READY is made.engine.lifecycle.state
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [("", "in lane"), ("&wrong_lane=1", "in lane 1"), ("&wrong_lane=0&wrong_length=176", "x 176 in lane 0")],
+    ids=["anywhere", "lane", "shape-of-lane"],
+)
+async def test_what_begins_to_give_wrong_answers_is_given_up(
+    sim_bundle: Bundle, where: str, named: str
+) -> None:
+    """A device that begins to be wrong, in one lane or at one length of it, is given up once that is checked."""
+    clock = Clock()
+    async with rig(sim_bundle, f"sim:fixed?wrong_id={POISON_ID}{where}", clock=clock) as made:
+        await begin_checks(made)
+        assert all_answered(await made.run(*make_tasks(20)))
+        clock.now += 1000  # the first check is due, and as it takes no time the next one as well
+        assert all_answered(await made.run(*make_tasks(20, "u")))
+        assert State.READY is made.states[-1]
+        await made.run(POISON)
+        await made.given_up.wait()
+        assert named in made.reasons[-1]
+        assert made.engine.idle.is_set()
 
 
 async def kill_host(made: Rig) -> None:

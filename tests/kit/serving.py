@@ -26,6 +26,7 @@ from spanserve.engine.request import Request, Row
 from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.qa import Encoder, Pipelines
 from spanserve.worker.canary import check_goldens
+from spanserve.worker.known_rows import KnownRows, shapes_of
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.status import StatusSource
 
@@ -50,9 +51,15 @@ class States(Observer):
     """Every state since the start."""
 
     seen: list[State] = field(default_factory=list)
+    #: Of each.
+    reasons: list[str] = field(default_factory=list)
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def state_changed(self, state: State, reason: str) -> None:
         self.seen.append(state)
+        self.reasons.append(reason)
+        if state is State.FAILED:
+            self.failed.set()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +77,10 @@ class Rig:
     host_died: asyncio.Event
     #: Every state the worker has been in since the start.
     states: list[State]
+    #: Why it came into each of them.
+    reasons: list[str]
+    #: Set once the device was given up.
+    given_up: asyncio.Event
 
     @property
     def host_restarts(self) -> int:
@@ -105,7 +116,7 @@ async def rig(
     *,
     clock: Callable[[], float] = time.monotonic,
     slots: int = 2,
-    prove: Callable[[Device, Encoder], None] = lambda device, encoder: None,
+    prove: Callable[[Device, Encoder], object] = lambda device, encoder: None,
     ready: bool = True,
     access: Access | None = None,
     **arguments: Any,
@@ -157,6 +168,8 @@ async def rig(
         encoder=encoder,
         host_died=died,
         states=states.seen,
+        reasons=states.reasons,
+        given_up=states.failed,
     )
     if ready:
         lifecycle.on(Event.PROVEN)
@@ -165,6 +178,15 @@ async def rig(
     finally:
         await engine.close()
         await asyncio.to_thread(real.close)
+
+
+async def begin_checks(made: Rig) -> None:
+    """Have the device checked while it serves, by what it gives to the goldens now."""
+    device, manifest = made.device, made.device.bundle.manifest
+    shapes = shapes_of(manifest, device.max_batch)
+    rows = await asyncio.to_thread(check_goldens, device, made.encoder)
+    known = await asyncio.to_thread(KnownRows, rows, manifest, device.compute, shapes[0][1])
+    made.engine.spot_checks.begin(known, shapes, made.batcher.cost)
 
 
 @dataclass(slots=True)

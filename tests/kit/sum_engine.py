@@ -115,11 +115,14 @@ async def rig(
     pipeline: SumPipeline | None = None,
     fatal: int | None = None,
     unwanted: int | None = None,
+    seconds: Callable[[Any], float] = lambda numbers: 0.0,
+    observers: tuple[Observer, ...] = (),
 ) -> AsyncIterator[Rig]:
     """An engine that is ready."""
-    device, seen, batcher = AddingDevice(fatal=fatal, unwanted=unwanted), Seen(), WatchedBatcher(max_batch)
-    observers = Observers(seen)
-    lifecycle = Lifecycle(observers)
+    device = AddingDevice(fatal=fatal, unwanted=unwanted, seconds=seconds)
+    seen, batcher = Seen(), WatchedBatcher(max_batch)
+    told = Observers(seen, *observers)
+    lifecycle = Lifecycle(told)
     engine = Engine(
         pipeline=pipeline or SumPipeline(),
         device=device,
@@ -127,7 +130,7 @@ async def rig(
         padded_length=lambda tokens: -(-tokens // 16) * 16,
         prove=prove or device.restart,
         lifecycle=lifecycle,
-        observers=observers,
+        observers=told,
         clock=clock or Clock(),
     )
     lifecycle.on(Event.PROVEN)

@@ -121,6 +121,7 @@ class AddingSlot:
     device: AddingDevice
     numbers: Any = None
     sums: Any = None
+    lane: int = 0
 
     def inputs(self, batch: int, length: int) -> Inputs:
         self.numbers = np.empty((batch, length), np.int32)
@@ -129,8 +130,9 @@ class AddingSlot:
     def outputs(self, batch: int, length: int) -> Outputs:
         return {"sums": self.sums}
 
-    def submit(self, batch: int, length: int, timeout_s: float) -> Future[float]:
+    def submit(self, batch: int, length: int, timeout_s: float, lane: int | None = None) -> Future[float]:
         assert (batch, length) == self.numbers.shape
+        self.lane = len(self.device.ran) % self.device.lanes if lane is None else lane
         return self.device.run(self)
 
     def release(self) -> None:
@@ -138,14 +140,25 @@ class AddingSlot:
 
 
 class AddingDevice:
-    """A device in this process: batches come back in the next turn of the loop.
+    """A device in this process: batches come back in the next turn of the loop, or after `seconds`.
 
     Args:
         fatal: a number that kills the device.
         unwanted: a number on which it fails the batch.
+        seconds: after which a batch of such numbers comes back.
     """
 
-    def __init__(self, fatal: int | None = None, unwanted: int | None = None) -> None:
+    def __init__(
+        self,
+        fatal: int | None = None,
+        unwanted: int | None = None,
+        *,
+        seconds: Callable[[Any], float] = lambda numbers: 0.0,
+    ) -> None:
+        self.seconds = seconds
+        #: Whether it adds wrong, by lane, batch and length.
+        self.wrong: Callable[[int, int, int], bool] = lambda lane, batch, length: False
+        self.lanes = 2
         self.fatal = fatal
         self.unwanted = unwanted
         self.on_death: Callable[[], object] = lambda: None
@@ -180,7 +193,11 @@ class AddingDevice:
             future.set_exception(HostDied("the device host is gone", ran=False))
             return future
         self._running[slot] = future
-        asyncio.get_running_loop().call_soon(self._come_back, slot)
+        loop = asyncio.get_running_loop()
+        if seconds := self.seconds(slot.numbers):
+            loop.call_later(seconds, self._come_back, slot)
+        else:
+            loop.call_soon(self._come_back, slot)
         return future
 
     def _come_back(self, slot: AddingSlot) -> None:
@@ -194,4 +211,6 @@ class AddingDevice:
             future.set_exception(BatchFailed("not with me"))
             return
         slot.sums = slot.numbers.sum(axis=1, keepdims=True).astype(np.float32)
-        future.set_result(0.001)
+        if self.wrong(slot.lane, *slot.numbers.shape):
+            slot.sums += 1
+        future.set_result(self.seconds(slot.numbers) or 0.001)

@@ -35,7 +35,8 @@ Environment:
         slow:SECONDS      every batch takes that much longer
         slow:METHOD:SECONDS   every call of the method takes that much longer
         gil:SECONDS       every sync keeps the interpreter's lock for that long
-        garble@N          from the N-th batch on the logits are those of the row read backwards
+        garble@N          from the N-th batch on the logits are those of the row read backwards; of one queue, in
+                          the order they are made, or of batches of so many tokens: garble:q1@N, garble:q1l128@N
         wrong_device      no card can be activated: the id is not one of this machine's
 
       METHOD is the name of a method of the SDK, `import`, or `batch`: a batch on the card. `@N+` means

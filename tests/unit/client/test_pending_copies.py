@@ -6,7 +6,7 @@ import pytest
 
 from spanserve.client.grpc.pending import LATE_FACTOR, LATE_S, LEAST_SHARE, VERY_LATE_S, Pending
 from spanserve.contract.limits import MAX_ATTEMPTS
-from spanserve.engine.engine import BATCH_TIMEOUT_S
+from spanserve.engine.batch_time import BATCH_TIMEOUT_S
 from tests.kit.takers import Clock, Worker, pending_of, task
 
 

@@ -47,10 +47,18 @@ def test_other_faults() -> None:
     """Slowness, a kept lock, garbled logits and a wrong device are read as well."""
     faults = Faults("slow:0.5,slow:sync:0.1,gil:0.2,wrong_device,garble@2", 1)
     assert (0.5, 0.2, True) == (faults.slow_s, faults.gil_s, faults.wrong_device)
-    assert [False, True, True] == [faults.garbles() for _ in range(3)]
+    assert [False, True, True] == [faults.garbles(0, 16) for _ in range(3)]
 
 
-@pytest.mark.parametrize("text", ["enqueue", "enqueue@", "@3", "slow", "enqueue@x", "hang"])
+def test_garbled_places() -> None:
+    """Logits may be wrong in one queue, or at one length, only."""
+    places = [(0, 16), (1, 16), (1, 32)]
+    for text, wrong in (("q1", [False, True, True]), ("l32", [False, False, True]), ("q0l32", [False] * 3)):
+        faults = Faults(f"garble:{text}@1", 1)
+        assert wrong == [faults.garbles(*place) for place in places]
+
+
+@pytest.mark.parametrize("text", ["garble:x@1", "enqueue", "enqueue@", "@3", "slow", "enqueue@x", "hang"])
 def test_not_understood(text: str) -> None:
     """A fault that is misspelt is an error, not silence."""
     with pytest.raises(ValueError, match="is not understood"):

@@ -65,17 +65,18 @@ class Slot:
         """Copies of the outputs in `arrays`, which outlive the slot."""
         return {name: area.copy() for name, area in self.arrays(batch, length).outputs.items()}
 
-    def submit(self, batch: int, length: int, timeout_s: float) -> Future[float]:
+    def submit(self, batch: int, length: int, timeout_s: float, lane: int | None = None) -> Future[float]:
         """Run the batch that was filled in.
 
         Args:
             timeout_s: longest time the batch may run, counted from its start on the device; then the
                 host is killed.
+            lane: which of the device's lanes runs it, from 0; None: the first that is free.
 
         Returns:
             The seconds it ran, once the logits are in the arrays; or BatchFailed or HostDied.
         """
-        return self._device._submit(self, batch, length, timeout_s)
+        return self._device._submit(self, batch, length, timeout_s, lane)
 
     def release(self) -> None:
         """Give the slot back."""
@@ -157,6 +158,11 @@ class Device:
     def slots(self) -> int:
         """Batches in flight."""
         return int(self._config["lanes"])
+
+    @property
+    def lanes(self) -> int:
+        """Batches that the host computes at a time, each in a lane of its own."""
+        return int(self.info.get("lanes", self.slots))
 
     def use_slots(self, count: int) -> None:
         """Have so many slots from now on, at most as many as it was made with; none may be in use.
@@ -265,10 +271,12 @@ class Device:
         with self._lock:
             self._free.append(slot)
 
-    def _submit(self, slot: Slot, batch: int, length: int, timeout_s: float) -> Future[float]:
+    def _submit(
+        self, slot: Slot, batch: int, length: int, timeout_s: float, lane: int | None
+    ) -> Future[float]:
         if self._monitor is None:
             raise DeviceError(f"{self.spec.text} was never started")
-        return self._monitor.submit(slot, batch, length, timeout_s)
+        return self._monitor.submit(slot, batch, length, timeout_s, lane)
 
     def _make_host(self, on_output: Callable[[str], None]) -> HostProcess:
         return HostProcess(

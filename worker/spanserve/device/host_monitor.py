@@ -94,7 +94,9 @@ class HostMonitor:
             host.kill()
         self._thread.join()
 
-    def submit(self, slot: RingSlot, batch: int, length: int, timeout_s: float) -> Future[float]:
+    def submit(
+        self, slot: RingSlot, batch: int, length: int, timeout_s: float, lane: int | None = None
+    ) -> Future[float]:
         """Run the batch at a slot; see `Slot.submit`."""
         run = _Run(slot, timeout_s)
         with self._lock:
@@ -106,7 +108,8 @@ class HostMonitor:
             self._runs[slot.index] = run
             # If the host has just died, the thread fails this run with the others.
             with contextlib.suppress(OSError):
-                host.send({"op": "run", "slot": slot.index, "batch": batch, "length": length})
+                where = {} if lane is None else {"lane": lane}
+                host.send({"op": "run", "slot": slot.index, "batch": batch, "length": length, **where})
         return run.future
 
     def _monitor(self) -> None:

@@ -29,7 +29,7 @@ MEMORY = ("fast", "small")
 #: Entry points that name kinds from outside.
 GROUP = "spanserve.device_kinds"
 _NO_CARD = "spanserve.doctor.mlu:not_needed"
-_FAULTS = frozenset({"fail_id", "hang_id", "abort_id"})
+_FAULTS = frozenset({"fail_id", "hang_id", "abort_id", "wrong_id", "wrong_lane", "wrong_length"})
 
 
 def _check_cpu(spec: DeviceSpec) -> None:

@@ -18,8 +18,8 @@ class Slot(Protocol):
     def outputs(self, batch: int, length: int) -> Outputs:
         """Copies of what the batch gave: float32 [batch, length] each."""
 
-    def submit(self, batch: int, length: int, timeout_s: float) -> Future[float]:
-        """Run the batch; the seconds it ran, or BatchFailed or HostDied."""
+    def submit(self, batch: int, length: int, timeout_s: float, lane: int | None = None) -> Future[float]:
+        """Run the batch, in a certain lane if one is given; the seconds it ran, or BatchFailed or HostDied."""
 
     def release(self) -> None:
         """Give the slot back."""
@@ -34,6 +34,10 @@ class Accelerator(Protocol):
     @property
     def slots(self) -> int:
         """Batches it takes at a time, at most."""
+
+    @property
+    def lanes(self) -> int:
+        """Batches it computes at a time, each in a lane of its own; counted from 0."""
 
     @property
     def starts(self) -> int:

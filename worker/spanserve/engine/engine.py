@@ -19,6 +19,7 @@ from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, Priority, Refusal
 from spanserve.engine.announcer import Announcer
 from spanserve.engine.background import Background
+from spanserve.engine.batch_time import timeout_s
 from spanserve.engine.batcher import Batch, Batcher
 from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.cost import LearnedCost
@@ -30,14 +31,12 @@ from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.pipeline import Pipeline, ResultT, TaskT
 from spanserve.engine.recovery import Recovery
 from spanserve.engine.request import Request, Row
+from spanserve.engine.spot_checks import SpotChecks
 from spanserve.engine.state import Event, Lifecycle
 from spanserve.engine.suspicion import charge
 from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded
 
-#: A batch may run this many seconds, or this many times its estimate, whichever is more.
-BATCH_TIMEOUT_S = 20.0
-BATCH_TIMEOUT_FACTOR = 5.0
 #: The backlog holds windows for this many full batches, or for so many per slot of the device, whichever is more.
 HELD_BATCHES = 8
 HELD_PER_SLOT = 2
@@ -92,9 +91,8 @@ class Engine(Generic[TaskT, ResultT]):
         self._padded_length = padded_length
         self._clock = clock
         self._requests: set[Request[TaskT]] = set()
-        self._turning = self._withdrawn = False
+        self._turning = self._withdrawn = self._exclusive = False
         self._in_flight = 0
-        self._exclusive = False
         self._cost = LearnedCost(batcher.cost)
         self._announcer = Announcer(self.resume)
         self._loop = asyncio.get_running_loop()
@@ -114,6 +112,16 @@ class Engine(Generic[TaskT, ResultT]):
             recovered=self._pump,
             given_up=self.give_up,
             spawn=self._background.spawn,
+            clock=clock,
+        )
+        #: Told to begin by whoever knows what the device has to give.
+        self.spot_checks = SpotChecks(
+            device=device,
+            observers=observers,
+            wrong=self.give_up,
+            doubtful=self._recovery.lost,
+            wake=self._pump,
+            guard=self._guarded,
             clock=clock,
         )
         device.on_death = lambda: self._loop.call_soon_threadsafe(self._recovery.lost)
@@ -184,9 +192,7 @@ class Engine(Generic[TaskT, ResultT]):
     def resume(self, requests: Iterable[Request[TaskT]]) -> None:
         """Go on with paused requests."""
         for request in requests:
-            request.paused = False
-            rows, request.parked = request.parked, []
-            for row in rows:
+            for row in request.resume():
                 self.batcher.add(row)
         self._pump()
 
@@ -205,6 +211,7 @@ class Engine(Generic[TaskT, ResultT]):
     async def close(self) -> None:
         """Stop. Whoever drains waits for `idle` first."""
         self._recovery.close()
+        self.spot_checks.close()
         await self._background.close()
         self._feeder.close()
 
@@ -247,19 +254,12 @@ class Engine(Generic[TaskT, ResultT]):
         self._pump()
 
     def _enqueue(self, request: Request[TaskT], encoded: Encoded, now: float) -> None:
-        request.encoded = encoded
         patience = 0.0 if request.task.priority is Priority.INTERACTIVE else self.batcher.patience_s
         due = now + patience
         if request.deadline is not None:
             due = min(due, request.deadline - self.batcher.reserve_s(self._in_flight))
-        for question, made in zip(request.questions, encoded.questions, strict=True):
-            if made.error is not None:
-                question.refuse(made.error)
-                continue
-            question.open(made.windows)
-            for part, window in enumerate(made.windows):
-                self.batcher.add(Row(question, part, window, self._padded_length(window.tokens), now, due))
-            request.windows += len(made.windows)
+        for row in request.open(encoded, self._padded_length, now, due):
+            self.batcher.add(row)
         self.held_windows += request.windows
         if request.on_encoded is not None and not request.ended:
             request.on_encoded(request.windows)
@@ -270,15 +270,18 @@ class Engine(Generic[TaskT, ResultT]):
             slot = self._device.acquire()
             if slot is None:
                 return
+            if self.spot_checks.overdue and self.spot_checks.take(slot):
+                continue
             batch = self._next_batch()
-            if batch is None:
+            if batch is not None:
+                self._dispatch(slot, batch)
+            elif len(self.batcher) or not self.spot_checks.take(slot):
                 slot.release()
                 return
-            self._dispatch(slot, batch)
 
     def _next_batch(self) -> Batch | None:
         """The next batch of rows that are still wanted."""
-        while (batch := self.batcher.form(self._clock(), self._in_flight)) is not None:
+        while (batch := self.batcher.form(self._clock(), self._in_flight + self.spot_checks.out)) is not None:
             now = self._clock()
             wanted = tuple(row for row in batch.rows if self._wanted(row, now))
             if batch.exclusive and wanted and not self._announcer.announced(wanted):
@@ -317,11 +320,10 @@ class Engine(Generic[TaskT, ResultT]):
             return
         now = self._clock()
         for row in rows:
-            request = row.question.request
-            request.started = True
-            request.wait_s = max(request.wait_s, now - row.since)
+            row.question.request.begin(now - row.since)
         estimate = self.batcher.cost.estimate(*shape)
-        future = slot.submit(*shape, max(BATCH_TIMEOUT_S, BATCH_TIMEOUT_FACTOR * estimate))
+        future = slot.submit(*shape, timeout_s(estimate))
+        self.spot_checks.used(*shape)
         self._in_flight += 1
         self._exclusive = batch.exclusive
         if batch.exclusive:
@@ -331,21 +333,18 @@ class Engine(Generic[TaskT, ResultT]):
         self.padded_tokens += len(rows) * batch.length
         self.observers.tell(Observer.batch_formed, batch, self.batcher.max_batch)
         self._tell_backlog()
+        back = functools.partial(self._guarded, self._returned, slot, batch, now, estimate)
+        future.add_done_callback(lambda future: self._loop.call_soon_threadsafe(back, future))
 
-        def done(future: Future[float]) -> None:
-            self._loop.call_soon_threadsafe(self._back, slot, batch, future, now, estimate)
-
-        future.add_done_callback(done)
-
-    def _back(self, *returned: Any) -> None:
-        """`_returned`, called by the loop itself: a fault in it would be logged there and leave requests open."""
+    def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
+        """A step that the loop itself calls: a fault in it would be logged there and leave requests open."""
         try:
-            self._returned(*returned)
+            step(*arguments)
         except Exception as error:
             self._fault(error)
 
     def _returned(
-        self, slot: Slot, batch: Batch, future: Future[float], dispatched: float, estimate: float
+        self, slot: Slot, batch: Batch, dispatched: float, estimate: float, future: Future[float]
     ) -> None:
         """A batch has come back, with outputs or without."""
         self._in_flight -= 1

@@ -12,6 +12,7 @@ from spanserve.contract.state import State
 if TYPE_CHECKING:
     from spanserve.engine.batcher import Batch
     from spanserve.engine.request import Request
+    from spanserve.engine.spot_checks import SpotCheck
 
 P = ParamSpec("P")
 
@@ -45,6 +46,15 @@ class Observer:
 
     def request_ended(self, request: Request[Any], result: Any) -> None:
         """Every question of a request has its outcome."""
+
+    def spot_check_sent(self, check: SpotCheck) -> None:
+        """A batch whose outputs are known goes to the device."""
+
+    def spot_check_passed(self, check: SpotCheck, seconds: float) -> None:
+        """It has come back with the right outputs; it had a slot of the device for so many seconds."""
+
+    def spot_check_wrong(self, check: SpotCheck, reason: str) -> None:
+        """It has come back with wrong ones; the device is given up."""
 
     def host_restarted(self) -> None:
         """The device host was started again, and proven."""

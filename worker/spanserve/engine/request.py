@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -71,6 +71,36 @@ class Request(Generic[T]):
     @property
     def ended(self) -> bool:
         return not self._open
+
+    def open(
+        self, encoded: Encoded, padded_length: Callable[[int], int], now: float, due: float
+    ) -> Iterator[Row]:
+        """It was encoded: the rows of all its questions; one at fault ends.
+
+        Args:
+            padded_length: tokens of a window -> tokens it is padded to on its own.
+            due: when they must be in a batch.
+        """
+        self.encoded = encoded
+        for question, made in zip(self.questions, encoded.questions, strict=True):
+            if made.error is not None:
+                question.refuse(made.error)
+                continue
+            question.open(made.windows)
+            self.windows += len(made.windows)
+            for part, window in enumerate(made.windows):
+                yield Row(question, part, window, padded_length(window.tokens), now, due)
+
+    def begin(self, waited_s: float) -> None:
+        """A row of it, which has waited for so long, goes to the device."""
+        self.started = True
+        self.wait_s = max(self.wait_s, waited_s)
+
+    def resume(self) -> list[Row]:
+        """Go on after a pause, with the rows that came up meanwhile."""
+        self.paused = False
+        rows, self.parked = self.parked, []
+        return rows
 
     def question_ended(self) -> None:
         """One more question has its outcome; the last one ends the request."""

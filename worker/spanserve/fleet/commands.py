@@ -134,6 +134,7 @@ def up(
         max_batch_size=given["max_batch_size"] or None,
         device_env=given["device_env"],
         drain_timeout_s=given["drain_timeout"],
+        doubt_dir=given["doubt_dir"],
         notify_socket=given["notify_socket"],
         watchdog_usec=given["watchdog_usec"],
     )

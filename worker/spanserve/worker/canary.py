@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 from spanserve.contract import Question, Refusal, Task
@@ -10,6 +9,7 @@ from spanserve.device import Device
 from spanserve.device.errors import CanaryFailed
 from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
+from spanserve.worker.known_rows import Inputs, KnownRow, Outputs, rows_of
 
 #: Seconds a golden may take on the device: tasks may be waiting for it to be proven.
 TIMEOUT_S = 20.0
@@ -17,16 +17,25 @@ TIMEOUT_S = 20.0
 SCORE_TOLERANCE = 0.1
 
 
-def check_goldens(device: Device, encoder: Encoder) -> None:
+def check_goldens(device: Device, encoder: Encoder) -> list[KnownRow]:
     """Ask every golden question on this device and compare span and score.
 
     A device that follows a rule of its own knows no goldens; it must give the answers that the rule implies.
+
+    Returns:
+        What it was asked, with what it gave.
 
     Raises:
         CanaryFailed: an answer differs.
         DeviceError: the device failed.
     """
-    compute = functools.partial(device.compute, timeout_s=TIMEOUT_S)
+    known: list[KnownRow] = []
+
+    def compute(inputs: Inputs) -> Outputs:
+        outputs = device.compute(inputs, timeout_s=TIMEOUT_S)
+        known.extend(rows_of(inputs, outputs, manifest.tokenizer.pad_id))
+        return outputs
+
     manifest, rule = device.bundle.manifest, device.spec.kind.rule
     for number, golden in enumerate(device.bundle.goldens()):
         task = Task(id="golden", context=golden.context, questions=(Question("golden", golden.question),))
@@ -45,3 +54,4 @@ def check_goldens(device: Device, encoder: Encoder) -> None:
                 f"{expected[0]} to {expected[1]} with score {expected[2]:.3f}, "
                 f"is {best.start} to {best.end} with {best.score:.3f}"
             )
+    return known

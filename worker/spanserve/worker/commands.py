@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,6 +52,13 @@ def worker(
     batches: BatchOptions,
     draining: DrainOptions,
     name: Annotated[str, typer.Option(envvar="SPANSERVE_NAME", help="Name in results and logs.")] = "",
+    doubt_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SPANSERVE_DOUBT_DIR",
+            help="Where answers are listed that a device may have given wrong. Default: where temporary files go.",
+        ),
+    ] = None,
     access: AccessOptions,
     reflection: Annotated[
         bool, typer.Option("--reflection", envvar="SPANSERVE_REFLECTION", help="Offer gRPC reflection.")
@@ -105,6 +113,7 @@ def worker(
         max_batch_size=batches.max_batch_size or None,
         slots=batches.slots,
         drain_timeout_s=draining.drain_timeout,
+        doubt_dir=doubt_dir,
         name=name,
         exit_with_parent=supervision.exit_with_parent,
         cpus=parse_cpus(cpus),

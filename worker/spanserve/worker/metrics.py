@@ -14,6 +14,7 @@ from spanserve.doors.redis.observer import QueueObserver
 from spanserve.engine.batcher import Batch
 from spanserve.engine.observer import Observer
 from spanserve.engine.request import Request
+from spanserve.engine.spot_checks import SpotCheck
 from spanserve.engine.state import State
 from spanserve.queue import Claimed, End, Ended, JobState
 
@@ -76,6 +77,11 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         self.batches = counter("batches_total", "Batches sent to the device.")
         self.batches_failed = counter("batches_failed_total", "Batches that did not come back with logits.")
         self.host_restarts = counter("host_restarts_total", "Times the device host was restarted.")
+        self.spot_checks = counter("spot_checks_total", "Goldens asked again while serving.", "outcome")
+        self.spot_check_seconds = counter("spot_check_seconds_total", "Seconds that they had the device.")
+        self.answers_in_doubt = gauge(
+            "answers_in_doubt", "Answers that a wrong device may have given, by the files that list them."
+        )
         self.windows = counter("windows_total", "Windows sent to the device.")
         self.useful_tokens = counter("useful_tokens_total", "Tokens of those windows.")
         self.padded_tokens = counter("padded_tokens_total", "Tokens the device computed, padding included.")
@@ -180,6 +186,13 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
 
     def host_restarted(self) -> None:
         self.host_restarts.inc()
+
+    def spot_check_passed(self, check: SpotCheck, seconds: float) -> None:
+        self.spot_checks.labels("right").inc()
+        self.spot_check_seconds.inc(seconds)
+
+    def spot_check_wrong(self, check: SpotCheck, reason: str) -> None:
+        self.spot_checks.labels("wrong").inc()
 
     def request_ended(self, request: Request[Any], result: Any) -> None:
         """Note the outcome of every question and where the time of the task went."""

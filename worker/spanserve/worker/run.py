@@ -39,6 +39,7 @@ from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.engine.waiting import first
 from spanserve.qa import Encoder, Pipelines
 from spanserve.worker.doors import DOORS, DoorMaker, files_of_doors
+from spanserve.worker.doubt import AnswersInDoubt
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
 from spanserve.worker.settings import Settings
@@ -91,7 +92,13 @@ class Worker(Observer):
         name = settings.name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self.metrics = Metrics()
         self.metrics.info.labels(name, settings.device, manifest.digest).set(1)
-        observers = Observers(self.metrics, self)
+        doubt = AnswersInDoubt(
+            settings.doubt_dir,
+            device=settings.device,
+            model_digest=manifest.digest,
+            told=self.metrics.answers_in_doubt.set,
+        )
+        observers = Observers(self.metrics, doubt, self)
         self.lifecycle = Lifecycle(observers)
         loop = asyncio.get_running_loop()
         restarted = partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
@@ -165,10 +172,13 @@ class Worker(Observer):
             await asyncio.gather(loading, return_exceptions=True)
             return
         try:
-            self.engine.use_cost(loading.result(), self.serving.max_batch)
+            cost = loading.result()
         except DeviceError as error:
             self.engine.give_up(str(error))
             return
+        assert self.serving.examiner is not None, "it was started"
+        self.engine.use_cost(cost, self.serving.max_batch)
+        self.engine.spot_checks.begin(self.serving.examiner, self.serving.shapes, cost)
         gc.collect()
         gc.freeze()  # what lives as long as the worker: looking through it again and again would hold up all callers
         self.lifecycle.on(Event.PROVEN)
@@ -180,6 +190,7 @@ class Worker(Observer):
             threads=device.info.get("threads"),
             threads_reason=device.threads_reason,
             slots=device.slots,
+            spot_check_round_s=round(self.engine.spot_checks.round_s),
             host=device.info,
         )
         for door in self.doors:

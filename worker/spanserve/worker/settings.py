@@ -42,6 +42,8 @@ class Settings:
     slots: int = 0
     #: Seconds that held tasks get to finish when draining.
     drain_timeout_s: float = 20.0
+    #: Where answers are listed that a device may have given wrong; None: the system's folder for temporary files.
+    doubt_dir: Path | None = None
     name: str = ""
     #: Processors to run on; none: those that this process is allowed.
     cpus: frozenset[int] = frozenset()
@@ -56,6 +58,8 @@ class Settings:
         for name in names:
             if names.count(name) > 1:
                 raise SettingsError(f"queue {name} is named {names.count(name)} times")
+        if self.doubt_dir is not None and not self.doubt_dir.is_dir():
+            raise SettingsError(f"doubt_dir is {self.doubt_dir}: there is no such folder")
         if self.slots < 0:
             raise SettingsError(f"slots is {self.slots}: a device needs at least 1, or 0 to have it decided")
         if self.max_batch_size is not None and self.max_batch_size < 1:

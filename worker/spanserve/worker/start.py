@@ -13,6 +13,7 @@ from spanserve.engine.deaths import DEATHS_ALLOWED
 from spanserve.qa import Encoder
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.cost import measured_cost, prior_cost
+from spanserve.worker.known_rows import KnownRow, KnownRows, shapes_of
 from spanserve.worker.settings import Settings
 from spanserve.worker.slots import enough_slots, measure_slots, slots_to_begin
 
@@ -46,6 +47,9 @@ class ServingDevice:
             environment=read_environment(settings.device_env) if settings.device_env else None,
             log=log.info,
         )
+        self._proven: list[KnownRow] = []
+        #: Knows what the device has to give, by what it gave when it was proven first; None before.
+        self.examiner: KnownRows | None = None
         self.prior = prior_cost(self.device)
 
     def prove(self) -> None:
@@ -56,7 +60,7 @@ class ServingDevice:
         """
         self.device.start()
         try:
-            check_goldens(self.device, self._encoder)
+            self._proven = check_goldens(self.device, self._encoder)
         except CanaryFailed as error:
             manifest = self.device.bundle.manifest
             others = {v.precision for v in self.device.bundle.variants if v.target == manifest.target}
@@ -81,7 +85,9 @@ class ServingDevice:
             if deaths:
                 self._restarted()
             try:
-                return self._timed()
+                cost = self._timed()
+                self.examiner = self._known_rows()
+                return cost
             except HostDied as error:
                 deaths += 1
                 if self.device.closed:
@@ -94,9 +100,18 @@ class ServingDevice:
                 self.device.use_slots(self.device.ring.slots)
 
     @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """(batch, length) of every batch that it may be sent."""
+        return shapes_of(self.device.bundle.manifest, self.max_batch)
+
+    @property
     def max_batch(self) -> int:
         """The largest batch that is worth forming: as given, else as the device found out."""
         return self._settings.max_batch_size or int(self.device.info.get("batch", self.device.max_batch))
+
+    def _known_rows(self) -> KnownRows:
+        shortest = min(length for _, length in self.shapes)
+        return KnownRows(self._proven, self.device.bundle.manifest, self.device.compute, shortest)
 
     def _timed(self) -> CostTable:
         kind = self.device.spec.kind

@@ -10,7 +10,6 @@ import ctypes
 import json
 import mmap
 import os
-import queue
 import signal
 import sys
 import threading
@@ -22,6 +21,7 @@ from typing import Any
 from .backend import Backend, DeviceLost, Refused
 from .backends import make_backend
 from .channel import Channel
+from .commands import Commands
 from .ring import BEGAN, IDLE, RUNNING, STATE, Ring
 
 #: Seconds between two signs of life.
@@ -44,11 +44,12 @@ def main(argument: str) -> int:
     try:
         backend = make_backend(config)
         info = backend.open()
-        todo: queue.Queue[dict[str, Any]] = queue.Queue()
+        todo = Commands()
         for lane in range(backend.lanes):
             opened: Future[dict[str, Any]] = Future()
             _start(_run_lane, backend, lane, opened, ring, todo, channel)
             info.update(opened.result())
+        info["lanes"] = backend.lanes
     except (Refused, DeviceLost) as error:
         channel.send("fatal", error=str(error))
         return EXIT_DEVICE_LOST
@@ -72,7 +73,7 @@ def _run_lane(
     lane: int,
     opened: Future[dict[str, Any]],
     ring: Ring,
-    todo: queue.Queue[dict[str, Any]],
+    todo: Commands,
     channel: Channel,
 ) -> None:
     try:
@@ -81,7 +82,7 @@ def _run_lane(
         opened.set_exception(error)
         return
     while True:
-        command = todo.get()
+        command = todo.take(lane)
         slot = command["slot"]
         header = ring.header(slot)
         began = time.monotonic_ns()

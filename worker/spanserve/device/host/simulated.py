@@ -7,7 +7,8 @@ A card of `cards.py` takes as long as published, times `time_scale` (1): slowed 
 host without its processor being the limit. `sim:fixed` takes `latency_ms` (0) per batch; with `holds_lock=1` it
 lets no other thread of its process run Python meanwhile, as an SDK might. On demand both have
 faults: a batch holding the token id `fail_id` fails, `hang_id` never returns, `abort_id` ends the process, as
-a poison input on a real card would.
+a poison input on a real card would. From a batch on that holds `wrong_id`, outputs are wrong: those of every batch, of
+`wrong_lane`, of batches padded to `wrong_length`, or of both.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ class SimulatedBackend(Backend):
     def open(self) -> dict[str, Any]:
         options = self.config["options"]
         self._faults = {name: int(options[name + "_id"]) for name in _FAULTS if name + "_id" in options}
+        self._wrong_id = int(options.get("wrong_id", -1))
+        #: Lane and length of batches with wrong outputs, where told.
+        self._wrong_where = (options.get("wrong_lane"), options.get("wrong_length"))
+        self._wrong = False
         self._never = threading.Event()
         self._latency_s = float(options.get("latency_ms", 0)) / 1000
         self._scale = float(options.get("time_scale", 1))
@@ -57,8 +62,10 @@ class SimulatedBackend(Backend):
         for fault, token in self._faults.items():
             if (ids == token).any():
                 self._fail(fault, token)
+        self._wrong = self._wrong or bool((ids == self._wrong_id).any())
+        here = all(told in (None, real) for told, real in zip(self._wrong_where, (lane, ids.shape[1])))
         for name, array in answers(arrays.inputs).items():
-            arrays.outputs[name][:] = array
+            arrays.outputs[name][:] = array[:, ::-1] if self._wrong and here else array
         self._sleep(max(0.0, due - time.monotonic()))
 
     def _seconds(self, batch: int, length: int) -> float:

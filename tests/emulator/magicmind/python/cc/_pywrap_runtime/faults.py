@@ -17,6 +17,7 @@ _FAULT = re.compile(
     r"|(?P<kind>hang|abort|garble)(?::(?P<where>\w+))?@(?P<at>\d+)(?P<on>\+?)"
     r"|(?:(?P<manner>raise|exit):)?(?P<method>\w+)(?::(?P<code>\d+))?@(?P<number>\d+)(?P<onward>\+?))"
 )
+_GARBLED = re.compile(r"(?:q(\d+))?(?:l(\d+))?")
 
 
 class Faults:
@@ -29,6 +30,8 @@ class Faults:
         self._slow_calls_s: dict[str, float] = {}
         self.wrong_device = False
         self._garble_from = sys.maxsize
+        #: Queue and length of batches that are garbled, where told.
+        self._garble_where: tuple[int | None, int | None] = (None, None)
         #: (method, first call, whether all after it, kind, CN code)
         self._planned: list[tuple[str, int, bool, str, int]] = []
         self._calls: dict[str, int] = {}
@@ -51,6 +54,11 @@ class Faults:
             self.slow_s = float(match["slow"])
         elif match["kind"] == "garble":
             self._garble_from = int(match["at"])
+            place = _GARBLED.fullmatch(match["where"] or "")
+            if place is None:
+                raise ValueError(f"MM_EMULATOR_FAIL: {match[0]!r} is not understood")
+            queue, length = (None if part is None else int(part) for part in place.groups())
+            self._garble_where = (queue, length)
         elif match["kind"]:
             where = match["where"] or "sync"
             self._planned.append((where, int(match["at"]), bool(match["on"]), match["kind"], 0))
@@ -84,9 +92,10 @@ class Faults:
             return status
         return None
 
-    def garbles(self) -> bool:
-        """Whether the batch that runs now gets wrong logits."""
-        return self._count(" batch") >= self._garble_from
+    def garbles(self, queue: int, length: int) -> bool:
+        """Whether the batch of this length that runs now, in this queue, gets wrong logits."""
+        here = all(told in (None, real) for told, real in zip(self._garble_where, (queue, length)))
+        return self._count(" batch") >= self._garble_from and here
 
     def _count(self, method: str) -> int:
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import queue
 import threading
 import time
@@ -47,14 +48,14 @@ class Job:
         """Whether the caller has kept its tensors: nothing else keeps their memory on the card."""
         return all(source() is not None for source in self._sources)
 
-    def run(self) -> Status:
-        """Compute; a failure becomes the Status that the next sync gives."""
+    def run(self, queue: int) -> Status:
+        """Compute, in the queue of this number; a failure becomes the Status that the next sync gives."""
         if FAULTS.slow_s:
             time.sleep(FAULTS.slow_s)
         struck = FAULTS.strike("batch")
         if struck is not None:
             return struck
-        garbled = FAULTS.garbles()
+        garbled = FAULTS.garbles(queue, self.inputs[0].shape[-1])
         try:
             results = self.compiled.run(self.inputs)
             if self.dumper is not None:
@@ -71,10 +72,12 @@ class Job:
 class Queue:
     """Made by Device.create_queue only."""
 
-    __slots__ = ("_contexts", "_device", "_error", "_jobs", "_todo")
+    __slots__ = ("_contexts", "_device", "_error", "_jobs", "_number", "_todo")
+    _numbers = itertools.count()
 
     def __init__(self, device: Hashable) -> None:
         self._device = device
+        self._number = next(self._numbers)
         self._todo: queue.Queue[Job] = queue.Queue()
         self._jobs: list[Job] = []
         self._contexts: list[Context] = []
@@ -116,5 +119,5 @@ class Queue:
         while True:
             job = self._todo.get()
             if self._error.ok():
-                self._error = job.run()
+                self._error = job.run(self._number)
             self._todo.task_done()
