@@ -21,7 +21,7 @@ CUSTOM = {"PodMonitor"}
 #: Versions whose schemas the manifests are held against: gRPC probes are there since 1.27.
 VERSIONS = ("1.27", "1.32", "1.37")
 #: Port -> the variable that has it.
-LISTENS = {"grpc": "SPANSERVE_LISTEN", "metrics": "SPANSERVE_METRICS"}
+LISTENS = {"grpc": "SPANSERVE_LISTEN", "metrics": "SPANSERVE_METRICS", "http": "SPANSERVE_HTTP"}
 
 
 @pytest.fixture(scope="module", params=(*OVERLAYS, "every component"))
@@ -38,7 +38,8 @@ def extended(folder: Path, *overlays: str) -> Path:
     for overlay in overlays:
         place = copy / "overlays" / overlay / "kustomization.yaml"
         content = yaml.safe_load(place.read_text(encoding="utf-8"))
-        content["components"] += ["../../components/autoscaling", "../../components/tls"]
+        chosen = ("autoscaling", "tls", "http")
+        content["components"] += [f"../../components/{name}" for name in chosen]
         place.write_text(yaml.safe_dump(content))
     return copy
 
@@ -117,7 +118,9 @@ def test_ports(objects: list[dict[str, Any]]) -> None:
     worker, env = worker_of(objects), environment(objects)
     ports = {port["name"]: port["containerPort"] for port in worker["ports"]}
     listens = {
-        name: int(env[variable].partition("?")[0].rpartition(":")[2]) for name, variable in LISTENS.items()
+        name: int(env[variable].partition("?")[0].rpartition(":")[2])
+        for name, variable in LISTENS.items()
+        if variable in env
     }
     assert listens == ports
     named = [port["targetPort"] for port in one(objects, "Service")["spec"]["ports"]]
@@ -144,6 +147,8 @@ def test_tokens(objects: list[dict[str, Any]]) -> None:
     settings = AccessSettings(**files, insecure=env["SPANSERVE_INSECURE"] == "true")  # type: ignore[arg-type]
     scheme = "tls&tokens" if secure else "plain"
     assert scheme == settings.listener("listen", env["SPANSERVE_LISTEN"]).scheme
+    if "SPANSERVE_HTTP" in env:
+        assert scheme == settings.listener("http", env["SPANSERVE_HTTP"]).scheme
     assert scheme == settings.listener("metrics", env["SPANSERVE_METRICS"], plain=True).scheme
     assert ("https" if secure else None) == endpoint.get("scheme")
 

@@ -13,7 +13,6 @@ from spanserve.doors.http.operation import AS_WHOLE, Model
 from spanserve.doors.http.problem import CODES, refusal_to_json
 
 _DEFAULTS = contract.Options()
-_Text = Annotated[str, Field(pattern=r"\S")]
 _Id = Annotated[str, Field(pattern=f"^{limits.ID_PATTERN}$")]
 
 
@@ -46,7 +45,7 @@ class Options(Model):
 class Task(Model):
     """One context and the questions about it."""
 
-    context: _Text = Field(max_length=limits.MAX_CONTEXT_BYTES)
+    context: str = Field(max_length=limits.MAX_CONTEXT_BYTES, json_schema_extra={"pattern": r"\S"})
     """At most 48 KiB of UTF-8, not blank."""
     questions: list[Question | str] = Field(min_length=1, max_length=limits.MAX_QUESTIONS)
     """A text alone has its place as its id: 0, 1, ..."""
