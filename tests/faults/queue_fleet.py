@@ -16,6 +16,7 @@ from spanserve.bundle import Bundle
 from spanserve.client.redis.connection import QueueConnection
 from spanserve.client.redis.dispatch import QueueDispatcher
 from spanserve.contract import Question, Refusal, Task
+from spanserve.contract.trace import TraceContext
 from spanserve.queue import (
     Producer,
     QueueError,
@@ -59,9 +60,11 @@ class CountingProducer(Producer):
         self._ledger = ledger
         self._unknown: set[str] = set()
 
-    async def submit(self, tasks: Sequence[Task]) -> list[Submitted | Refusal | QueueError]:
+    async def submit(
+        self, tasks: Sequence[Task], trace: Callable[[Task], TraceContext | None] = lambda task: None
+    ) -> list[Submitted | Refusal | QueueError]:
         try:
-            outcomes = await super().submit(tasks)
+            outcomes = await super().submit(tasks, trace)
         except QueueUnavailable:
             self._unknown.update(task.id for task in tasks)
             raise

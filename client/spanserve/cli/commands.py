@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from spanserve.cli.completion import complete, is_asked
+from spanserve.cli.tracing import traced
 from spanserve.contract.errors import SpanserveError
 from spanserve.contract.escape import escape
 from spanserve.options.terminal import Rows, Terminal, complain
@@ -95,7 +96,8 @@ def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> Non
         try:
             app = _load(name)
             ready()
-            _run(app, name, arguments[1:])
+            with traced(name):
+                _run(app, name, arguments[1:])
         except ModuleNotFoundError as error:  # commands import what --help can do without when they need it
             raise _missing(name, error) from None
     except SpanserveError as error:

@@ -5,6 +5,7 @@ SpanserveError
 ├── BundleError       a bundle cannot be trusted or does not fit      (bundle)
 ├── AccessError       a token or an access list cannot be used        (access)
 ├── QueueError        the queue in Redis cannot be used as asked      (queue)
+├── TracingError      traces cannot be exported as asked              (tracing)
 ├── SquadError        a data set cannot be read, or a shard of it      (squad)
 ├── DeviceError       the device host cannot compute                  (device)
 ├── SettingsError     a worker or a fleet cannot run like that        (contract)

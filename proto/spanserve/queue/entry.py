@@ -39,11 +39,13 @@ class Entry:
     cancelled: bool
     #: Workers other than this one that began it alone and never said that it ended: they died with it.
     ran: int
+    #: The trace it belongs to, in its text form; empty for none.
+    trace: str = ""
 
     @classmethod
     def parse(cls, reply: list[Any]) -> Entry:
         """Read one entry of a reply of claim or reclaim. Whatever a producer wrote into it, it can be read."""
-        number, id_, deliveries, remaining, version, job, data, crc, cancelled, ran = reply
+        number, id_, deliveries, remaining, version, job, data, crc, cancelled, ran, trace = reply
         return cls(
             number=number,
             id=id_.decode(),
@@ -55,6 +57,7 @@ class Entry:
             crc=crc.decode(errors="replace"),
             cancelled=bool(cancelled),
             ran=ran,
+            trace=trace.decode(errors="replace"),
         )
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_TASK_BYTES
+from spanserve.contract.trace import TraceContext
 from spanserve.queue.calls import Call, evaluate, evaluate_all
 from spanserve.queue.connection import guarded
 from spanserve.queue.entry import VERSION, crc_of
@@ -57,12 +58,17 @@ class Producer:
         self._redis: Any = redis  # its types are unions over all its modes
         self.keys = keys
 
-    async def submit(self, tasks: Sequence[Task]) -> list[Submitted | Refusal | QueueError]:
+    async def submit(
+        self, tasks: Sequence[Task], trace: Callable[[Task], TraceContext | None] = lambda task: None
+    ) -> list[Submitted | Refusal | QueueError]:
         """Queue tasks, each at most once; the outcome of each, in order.
 
         A task is itself by tenant, run and id. A Refusal is RESOURCE_EXHAUSTED with `retry_after_ms` where
         the queue or the tenant has too much, ALREADY_EXISTS where another task has the id, INVALID_ARGUMENT
         where it is too large; a QueueError is NoQueue or what Redis said.
+
+        Args:
+            trace: the trace that a task belongs to; it says nothing of what the task is.
 
         Raises:
             QueueUnavailable: the connection failed; any of them may be queued.
@@ -78,7 +84,11 @@ class Producer:
             outcomes.append(Submitted.QUEUED)
             places.append(place)
             timeout = "" if task.timeout_ms is None else task.timeout_ms
-            arguments = (CLASSES[task.priority], data, crc_of(data), len(task.questions), timeout, VERSION)
+            found = trace(task)
+            arguments = (
+                *(CLASSES[task.priority], data, crc_of(data), len(task.questions), timeout, VERSION),
+                "" if found is None else found.text,
+            )
             calls.append(Call("submit", self.keys.of_job(JobId.of(task)), arguments))
         for place, reply in zip(places, await evaluate_all(self._redis, calls), strict=True):
             outcomes[place] = self._outcome(reply)

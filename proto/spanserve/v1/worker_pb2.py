@@ -25,15 +25,15 @@ _sym_db = _symbol_database.Default()
 from spanserve.v1 import task_pb2 as spanserve_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19spanserve/v1/worker.proto\x12\x0cspanserve.v1\x1a\x17spanserve/v1/task.proto\"1\n\rAnswerRequest\x12 \n\x04task\x18\x01 \x01(\x0b\x32\x12.spanserve.v1.Task\":\n\x0e\x41nswerResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.spanserve.v1.TaskResult\"\xaf\x01\n\x0b\x43lientFrame\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.spanserve.v1.HelloH\x00\x12(\n\x05tasks\x18\x02 \x01(\x0b\x32\x17.spanserve.v1.TaskBatchH\x00\x12&\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x14.spanserve.v1.CancelH\x00\x12 \n\x03\x62ye\x18\x04 \x01(\x0b\x32\x11.spanserve.v1.ByeH\x00\x42\x06\n\x04kind\"-\n\x05Hello\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\")\n\tTaskBatch\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\r\n\x05tasks\x18\x02 \x03(\x0c\"\x15\n\x06\x43\x61ncel\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\xb1\x01\n\x0bServerFrame\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.spanserve.v1.Welcome\x12\x0f\n\x07results\x18\x02 \x03(\x0c\x12\'\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x17.spanserve.v1.ItemError\x12\x0e\n\x06\x63redit\x18\x04 \x01(\r\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\x12\x1e\n\x03\x62ye\x18\x06 \x01(\x0b\x32\x11.spanserve.v1.Bye\"m\n\x07Welcome\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x0e\n\x06worker\x18\x03 \x01(\t\x12\x16\n\x0emax_seq_length\x18\x04 \x01(\r\x12\x13\n\x0bmax_windows\x18\x05 \x01(\r\"h\n\tItemError\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\x12\n\x05index\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\n\n\x02id\x18\x03 \x01(\t\x12\"\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x13.spanserve.v1.ErrorB\x08\n\x06_index\"\x15\n\x03\x42ye\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x11\n\x0f\x44\x65scribeRequest\"\x91\x03\n\x10\x44\x65scribeResponse\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\x11\n\tprecision\x18\x06 \x01(\t\x12\x16\n\x0emax_seq_length\x18\x07 \x01(\r\x12\x16\n\x0emax_batch_size\x18\x08 \x01(\r\x12(\n\x05state\x18\t \x01(\x0e\x32\x19.spanserve.v1.WorkerState\x12\x14\n\x0cheld_windows\x18\n \x01(\r\x12\x17\n\x0f\x65nded_questions\x18\x0b \x01(\x04\x12\x15\n\rhost_restarts\x18\x0c \x01(\r\x12\x15\n\ruseful_tokens\x18\r \x01(\x04\x12\x15\n\rpadded_tokens\x18\x0e \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x0f \x01(\x04\x12\x0f\n\x07runtime\x18\x10 \x01(\t\x12\x11\n\ttokenizer\x18\x11 \x01(\t\x12\x11\n\tsimulated\x18\x12 \x01(\x08*\x92\x01\n\x0bWorkerState\x12\x1c\n\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15WORKER_STATE_STARTING\x10\x01\x12\x16\n\x12WORKER_STATE_READY\x10\x02\x12\x19\n\x15WORKER_STATE_DRAINING\x10\x03\x12\x17\n\x13WORKER_STATE_FAILED\x10\x04\x32\xe5\x01\n\x11QuestionAnswering\x12\x43\n\x06\x41nswer\x12\x1b.spanserve.v1.AnswerRequest\x1a\x1c.spanserve.v1.AnswerResponse\x12@\n\x04Work\x12\x19.spanserve.v1.ClientFrame\x1a\x19.spanserve.v1.ServerFrame(\x01\x30\x01\x12I\n\x08\x44\x65scribe\x12\x1d.spanserve.v1.DescribeRequest\x1a\x1e.spanserve.v1.DescribeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19spanserve/v1/worker.proto\x12\x0cspanserve.v1\x1a\x17spanserve/v1/task.proto\"1\n\rAnswerRequest\x12 \n\x04task\x18\x01 \x01(\x0b\x32\x12.spanserve.v1.Task\":\n\x0e\x41nswerResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.spanserve.v1.TaskResult\"\xaf\x01\n\x0b\x43lientFrame\x12$\n\x05hello\x18\x01 \x01(\x0b\x32\x13.spanserve.v1.HelloH\x00\x12(\n\x05tasks\x18\x02 \x01(\x0b\x32\x17.spanserve.v1.TaskBatchH\x00\x12&\n\x06\x63\x61ncel\x18\x03 \x01(\x0b\x32\x14.spanserve.v1.CancelH\x00\x12 \n\x03\x62ye\x18\x04 \x01(\x0b\x32\x11.spanserve.v1.ByeH\x00\x42\x06\n\x04kind\"-\n\x05Hello\x12\x0e\n\x06\x63lient\x18\x01 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\"9\n\tTaskBatch\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\r\n\x05tasks\x18\x02 \x03(\x0c\x12\x0e\n\x06traces\x18\x03 \x03(\t\"\x15\n\x06\x43\x61ncel\x12\x0b\n\x03ids\x18\x01 \x03(\t\"\xb1\x01\n\x0bServerFrame\x12&\n\x07welcome\x18\x01 \x01(\x0b\x32\x15.spanserve.v1.Welcome\x12\x0f\n\x07results\x18\x02 \x03(\x0c\x12\'\n\x06\x65rrors\x18\x03 \x03(\x0b\x32\x17.spanserve.v1.ItemError\x12\x0e\n\x06\x63redit\x18\x04 \x01(\r\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\x12\x1e\n\x03\x62ye\x18\x06 \x01(\x0b\x32\x11.spanserve.v1.Bye\"m\n\x07Welcome\x12\x0f\n\x07session\x18\x01 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12\x0e\n\x06worker\x18\x03 \x01(\t\x12\x16\n\x0emax_seq_length\x18\x04 \x01(\r\x12\x13\n\x0bmax_windows\x18\x05 \x01(\r\"h\n\tItemError\x12\r\n\x05\x66rame\x18\x01 \x01(\x04\x12\x12\n\x05index\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\n\n\x02id\x18\x03 \x01(\t\x12\"\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x13.spanserve.v1.ErrorB\x08\n\x06_index\"\x15\n\x03\x42ye\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x11\n\x0f\x44\x65scribeRequest\"\x91\x03\n\x10\x44\x65scribeResponse\x12\x0e\n\x06worker\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64\x65vice\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x05 \x01(\t\x12\x11\n\tprecision\x18\x06 \x01(\t\x12\x16\n\x0emax_seq_length\x18\x07 \x01(\r\x12\x16\n\x0emax_batch_size\x18\x08 \x01(\r\x12(\n\x05state\x18\t \x01(\x0e\x32\x19.spanserve.v1.WorkerState\x12\x14\n\x0cheld_windows\x18\n \x01(\r\x12\x17\n\x0f\x65nded_questions\x18\x0b \x01(\x04\x12\x15\n\rhost_restarts\x18\x0c \x01(\r\x12\x15\n\ruseful_tokens\x18\r \x01(\x04\x12\x15\n\rpadded_tokens\x18\x0e \x01(\x04\x12\x0f\n\x07\x62\x61tches\x18\x0f \x01(\x04\x12\x0f\n\x07runtime\x18\x10 \x01(\t\x12\x11\n\ttokenizer\x18\x11 \x01(\t\x12\x11\n\tsimulated\x18\x12 \x01(\x08*\x92\x01\n\x0bWorkerState\x12\x1c\n\x18WORKER_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15WORKER_STATE_STARTING\x10\x01\x12\x16\n\x12WORKER_STATE_READY\x10\x02\x12\x19\n\x15WORKER_STATE_DRAINING\x10\x03\x12\x17\n\x13WORKER_STATE_FAILED\x10\x04\x32\xe5\x01\n\x11QuestionAnswering\x12\x43\n\x06\x41nswer\x12\x1b.spanserve.v1.AnswerRequest\x1a\x1c.spanserve.v1.AnswerResponse\x12@\n\x04Work\x12\x19.spanserve.v1.ClientFrame\x1a\x19.spanserve.v1.ServerFrame(\x01\x30\x01\x12I\n\x08\x44\x65scribe\x12\x1d.spanserve.v1.DescribeRequest\x1a\x1e.spanserve.v1.DescribeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'spanserve.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_WORKERSTATE']._serialized_start=1314
-  _globals['_WORKERSTATE']._serialized_end=1460
+  _globals['_WORKERSTATE']._serialized_start=1330
+  _globals['_WORKERSTATE']._serialized_end=1476
   _globals['_ANSWERREQUEST']._serialized_start=68
   _globals['_ANSWERREQUEST']._serialized_end=117
   _globals['_ANSWERRESPONSE']._serialized_start=119
@@ -43,21 +43,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELLO']._serialized_start=357
   _globals['_HELLO']._serialized_end=402
   _globals['_TASKBATCH']._serialized_start=404
-  _globals['_TASKBATCH']._serialized_end=445
-  _globals['_CANCEL']._serialized_start=447
-  _globals['_CANCEL']._serialized_end=468
-  _globals['_SERVERFRAME']._serialized_start=471
-  _globals['_SERVERFRAME']._serialized_end=648
-  _globals['_WELCOME']._serialized_start=650
-  _globals['_WELCOME']._serialized_end=759
-  _globals['_ITEMERROR']._serialized_start=761
-  _globals['_ITEMERROR']._serialized_end=865
-  _globals['_BYE']._serialized_start=867
-  _globals['_BYE']._serialized_end=888
-  _globals['_DESCRIBEREQUEST']._serialized_start=890
-  _globals['_DESCRIBEREQUEST']._serialized_end=907
-  _globals['_DESCRIBERESPONSE']._serialized_start=910
-  _globals['_DESCRIBERESPONSE']._serialized_end=1311
-  _globals['_QUESTIONANSWERING']._serialized_start=1463
-  _globals['_QUESTIONANSWERING']._serialized_end=1692
+  _globals['_TASKBATCH']._serialized_end=461
+  _globals['_CANCEL']._serialized_start=463
+  _globals['_CANCEL']._serialized_end=484
+  _globals['_SERVERFRAME']._serialized_start=487
+  _globals['_SERVERFRAME']._serialized_end=664
+  _globals['_WELCOME']._serialized_start=666
+  _globals['_WELCOME']._serialized_end=775
+  _globals['_ITEMERROR']._serialized_start=777
+  _globals['_ITEMERROR']._serialized_end=881
+  _globals['_BYE']._serialized_start=883
+  _globals['_BYE']._serialized_end=904
+  _globals['_DESCRIBEREQUEST']._serialized_start=906
+  _globals['_DESCRIBEREQUEST']._serialized_end=923
+  _globals['_DESCRIBERESPONSE']._serialized_start=926
+  _globals['_DESCRIBERESPONSE']._serialized_end=1327
+  _globals['_QUESTIONANSWERING']._serialized_start=1479
+  _globals['_QUESTIONANSWERING']._serialized_end=1708
 # @@protoc_insertion_point(module_scope)

@@ -178,6 +178,7 @@ class TaskBatch(_message.Message):
 
     FRAME_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
+    TRACES_FIELD_NUMBER: _builtins.int
     frame: _builtins.int
     """Number of this frame on this stream, chosen by the client; ItemError.frame quotes it."""
     @_builtins.property
@@ -186,15 +187,23 @@ class TaskBatch(_message.Message):
         one by one so that a malformed one costs only itself.
         """
 
+    @_builtins.property
+    def traces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The W3C trace context of each task, in their order: `traceparent`, and behind a blank `tracestate`, if there is one.
+        Empty: none; shorter than `tasks`: none for the rest. What cannot be read is ignored. Beside the tasks, whose bytes
+        say what they are: the same task may come again within another trace.
+        """
+
     def __init__(
         self,
         *,
         frame: _builtins.int = ...,
         tasks: _abc.Iterable[_builtins.bytes] | None = ...,
+        traces: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "tasks", b"tasks", "traces", b"traces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -58,6 +58,7 @@ class QuestionAnsweringServicer:
 
     def Answer(self, request, context):
         """Answers one task and waits for it: for a person at a prompt.
+        The metadata `traceparent` and `tracestate` say which trace it belongs to.
 
         Status: OK with a result (single questions may still carry errors) | INVALID_ARGUMENT malformed
         task | OUT_OF_RANGE over a size limit | RESOURCE_EXHAUSTED worker full, retry later |

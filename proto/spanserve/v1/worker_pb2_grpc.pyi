@@ -35,6 +35,7 @@ class QuestionAnsweringStub:
     def __new__(cls, channel: _aio.Channel) -> QuestionAnsweringAsyncStub: ...
     Answer: _grpc.UnaryUnaryMultiCallable[_worker_pb2.AnswerRequest, _worker_pb2.AnswerResponse]
     """Answers one task and waits for it: for a person at a prompt.
+    The metadata `traceparent` and `tracestate` say which trace it belongs to.
 
     Status: OK with a result (single questions may still carry errors) | INVALID_ARGUMENT malformed
     task | OUT_OF_RANGE over a size limit | RESOURCE_EXHAUSTED worker full, retry later |
@@ -65,6 +66,7 @@ class QuestionAnsweringAsyncStub(QuestionAnsweringStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Answer: _aio.UnaryUnaryMultiCallable[_worker_pb2.AnswerRequest, _worker_pb2.AnswerResponse]  # type: ignore[assignment]
     """Answers one task and waits for it: for a person at a prompt.
+    The metadata `traceparent` and `tracestate` say which trace it belongs to.
 
     Status: OK with a result (single questions may still carry errors) | INVALID_ARGUMENT malformed
     task | OUT_OF_RANGE over a size limit | RESOURCE_EXHAUSTED worker full, retry later |
@@ -98,6 +100,7 @@ class QuestionAnsweringServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.AnswerResponse, _abc.Awaitable[_worker_pb2.AnswerResponse]]:
         """Answers one task and waits for it: for a person at a prompt.
+        The metadata `traceparent` and `tracestate` say which trace it belongs to.
 
         Status: OK with a result (single questions may still carry errors) | INVALID_ARGUMENT malformed
         task | OUT_OF_RANGE over a size limit | RESOURCE_EXHAUSTED worker full, retry later |

@@ -7,7 +7,10 @@ import dataclasses
 import pytest
 
 from spanserve.contract import ErrorCode, Priority, Refusal
-from spanserve.queue import End, JobId, JobState, NoQueue, read_config
+from spanserve.contract.trace import MAX_TEXT, TraceContext
+from spanserve.queue import End, JobId, JobState, NoQueue, Submitted, read_config
+from spanserve.queue.calls import previous_script
+from spanserve.queue.entry import VERSION, crc_of
 from tests.kit.queue_rig import QueueRig, queued_task, result_of
 
 SIZE = len(queued_task().to_bytes())
@@ -32,6 +35,40 @@ async def test_submitted_again(rig: QueueRig) -> None:
     assert (1, 1) == rig.depth()
     assert (SIZE, 1) == rig.load()
     assert ("a", 1) == rig.owner(lease)
+
+
+async def test_traces(rig: QueueRig) -> None:
+    """A task is known whatever trace it comes in, and its entry keeps the first; none at all is as good."""
+    first, other = TraceContext("1" * 32, "2" * 16, 1, "a=1"), TraceContext("3" * 32, "4" * 16)
+    task, plain = queued_task(), queued_task("plain")
+    assert [Submitted.QUEUED] == await rig.producer.submit([task], lambda task: first)
+    assert [Submitted.KNOWN] == await rig.producer.submit([task], lambda task: other)
+    assert [Submitted.KNOWN, Submitted.QUEUED] == await rig.producer.submit([task, plain])
+    claimed = (await rig.consumer().claim(8, 8)).entries
+    assert [(task, first.text), (plain, "")] == [(entry.task(), entry.trace) for entry in claimed]
+    assert (len(task.to_bytes()) + len(plain.to_bytes()), 2) == rig.load()
+
+
+async def test_a_trace_that_is_too_long(rig: QueueRig) -> None:
+    """A trace that no client of ours would send is left out, and its task is queued."""
+    endless = TraceContext("1" * 32, "2" * 16, 1, "x" * MAX_TEXT)
+    assert [Submitted.QUEUED] == await rig.producer.submit([queued_task()], lambda task: endless)
+    (entry,) = (await rig.consumer().claim(8, 8)).entries
+    assert "" == entry.trace
+
+
+async def test_a_producer_of_the_release_before(rig: QueueRig) -> None:
+    """Its script queues tasks for workers of this release, and knows one that this release has queued in a trace."""
+    traced, plain = queued_task("traced"), queued_task("plain")
+    await rig.producer.submit([traced], lambda task: TraceContext("1" * 32, "2" * 16))
+    before = rig.plain.register_script(previous_script("submit").body)
+    replies = []
+    for task in (traced, plain):
+        data = task.to_bytes()
+        replies.append(before(rig.keys.of_job(JobId.of(task)), (2, data, crc_of(data), 1, "", VERSION))[0])
+    assert [b"known", b"queued"] == replies
+    claimed = (await rig.consumer().claim(8, 8)).entries
+    assert [(traced, 55), (plain, 0)] == [(entry.task(), len(entry.trace)) for entry in claimed]
 
 
 async def test_twice_in_one_call(rig: QueueRig) -> None:

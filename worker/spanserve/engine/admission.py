@@ -21,6 +21,7 @@ from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Capacity
 from spanserve.engine.engine import Engine
 from spanserve.engine.line import Line, WaitingCall
+from spanserve.engine.origin import UNKNOWN, Origin
 from spanserve.engine.pipeline import ResultT, TaskT
 from spanserve.engine.request import Request
 from spanserve.engine.witness import Witness
@@ -83,6 +84,7 @@ class Admission(Generic[TaskT, ResultT]):
         *,
         late: bool = False,
         witness: Witness | None = None,
+        origin: Origin = UNKNOWN,
     ) -> Request[TaskT]:
         """Let a task in against credit.
 
@@ -90,6 +92,7 @@ class Admission(Generic[TaskT, ResultT]):
             finished: called once, on this loop, when the task has ended. Then `settle`.
             late: it is here already, whatever it holds: a lease.
             witness: who is to know outside this process when it runs alone.
+            origin: where it was before.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED: there was no credit, or no room for late use of it.
@@ -103,7 +106,7 @@ class Admission(Generic[TaskT, ResultT]):
             except Refusal:
                 self._watch_line()
                 raise
-        return self._start(account, task, finished, windows, witness)
+        return self._start(account, task, finished, windows, origin, witness)
 
     def check(self, account: Account) -> None:
         """Whether a single call may come in, before anything is done for it.
@@ -113,7 +116,7 @@ class Admission(Generic[TaskT, ResultT]):
         """
         self._line.check(account)
 
-    async def call(self, account: Account, tasks: Sequence[TaskT]) -> list[ResultT]:
+    async def call(self, account: Account, tasks: Sequence[TaskT], origin: Origin = UNKNOWN) -> list[ResultT]:
         """Have the tasks of a single call answered; whoever is cancelled meanwhile has gone, and needs no result.
 
         Raises:
@@ -127,7 +130,7 @@ class Admission(Generic[TaskT, ResultT]):
             if len(results) == len(tasks) and not done.done():
                 done.set_result(None)
 
-        requests = await self.enter(account, tasks, finished)
+        requests = await self.enter(account, tasks, finished, origin)
         try:
             await done
         finally:
@@ -139,12 +142,17 @@ class Admission(Generic[TaskT, ResultT]):
         return [results[place] for place in range(len(tasks))]
 
     async def enter(
-        self, account: Account, tasks: Sequence[TaskT], finished: Callable[[int, ResultT], None]
+        self,
+        account: Account,
+        tasks: Sequence[TaskT],
+        finished: Callable[[int, ResultT], None],
+        origin: Origin = UNKNOWN,
     ) -> list[Request[TaskT]]:
         """Let the tasks of a single call in, all or none, as soon as there is room; who has least is first.
 
         Args:
             finished: called once for each, with its place among them. Then `settle`.
+            origin: where they were before.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
@@ -163,7 +171,7 @@ class Admission(Generic[TaskT, ResultT]):
             self._serve()
 
         return [
-            self._start(account, task, partial(ended, place), windows[place])
+            self._start(account, task, partial(ended, place), windows[place], origin)
             for place, task in enumerate(tasks)
         ]
 
@@ -185,6 +193,7 @@ class Admission(Generic[TaskT, ResultT]):
         task: TaskT,
         finished: Callable[[ResultT], None],
         windows: int,
+        origin: Origin,
         witness: Witness | None = None,
     ) -> Request[TaskT]:
         request: Request[TaskT]
@@ -199,7 +208,13 @@ class Admission(Generic[TaskT, ResultT]):
             finished(result)
 
         request = self._engine.submit(
-            task, ended, caller=account.caller, windows=windows, encoded=encoded, witness=witness
+            task,
+            ended,
+            caller=account.caller,
+            windows=windows,
+            encoded=encoded,
+            witness=witness,
+            origin=origin,
         )
         self._running[account][request] = False
         return request

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from spanserve.bundle import CostTable
+from spanserve.contract.trace import TraceContext
 from spanserve.engine.backlog import Backlog
 from spanserve.engine.request import Row
 from spanserve.engine.shares import Shares
@@ -40,6 +41,11 @@ class Batch:
     rows: tuple[Row, ...]
     length: int
     exclusive: bool = False
+
+    @property
+    def traces(self) -> tuple[TraceContext | None, ...]:
+        """Those that its rows belong to."""
+        return tuple(row.question.request.trace for row in self.rows)
 
 
 class Batcher:

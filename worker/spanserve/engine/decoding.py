@@ -29,7 +29,7 @@ class Decoder:
         try:
             found = list(zip(batch.rows, self._pipeline.decode(outputs, batch.rows), strict=True))
         except Exception as error:  # nobody may be left waiting
-            self.spoil(batch, internal_error("decode", error))
+            self.spoil(batch, "decode", error)
             return
         complete = []
         for row, finding in found:
@@ -49,15 +49,16 @@ class Decoder:
         except Refusal as refusal:
             error = refusal
         except Exception as fault:
-            error = internal_error("decode", fault)
+            error = internal_error("decode", fault, question.request.trace)
         question.request.decode_s = max(question.request.decode_s, self._clock() - began)
         if error is None:
             question.settle(outcome)
         else:
             question.refuse(error)
 
-    def spoil(self, batch: Batch, error: Refusal) -> None:
+    def spoil(self, batch: Batch, stage: str, error: Exception) -> None:
         """End the questions of a batch that could not be filled or decoded."""
+        refusal = internal_error(stage, error, *batch.traces)
         for question in {row.question: None for row in batch.rows}:
             if not question.ended:
-                question.refuse(error)
+                question.refuse(refusal)

@@ -17,6 +17,7 @@ import structlog
 
 from spanserve.bundle import CostTable
 from spanserve.contract import ErrorCode, Priority, Refusal
+from spanserve.contract.trace import logged
 from spanserve.engine.announcer import Announcer
 from spanserve.engine.background import Background
 from spanserve.engine.batch_time import timeout_s
@@ -25,9 +26,9 @@ from spanserve.engine.caller import ANYONE, Caller
 from spanserve.engine.cost import LearnedCost
 from spanserve.engine.decoding import Decoder
 from spanserve.engine.device import Accelerator, Slot
-from spanserve.engine.faults import internal_error
 from spanserve.engine.feeder import Feeder
 from spanserve.engine.observer import Observer, Observers
+from spanserve.engine.origin import UNKNOWN, Origin
 from spanserve.engine.pipeline import Pipeline, ResultT, TaskT
 from spanserve.engine.recovery import Recovery
 from spanserve.engine.request import Request, Row
@@ -82,7 +83,7 @@ class Engine(Generic[TaskT, ResultT]):
         #: Set when the engine holds nothing.
         self.idle = asyncio.Event()
         self.idle.set()
-        self.held_windows = 0
+        self.held_windows = self._in_flight = 0
         #: Totals since the start.
         self.ended_questions = self.batches = self.useful_tokens = self.padded_tokens = 0
         self._pipeline = pipeline
@@ -92,7 +93,6 @@ class Engine(Generic[TaskT, ResultT]):
         self._clock = clock
         self._requests: set[Request[TaskT]] = set()
         self._turning = self._withdrawn = self._exclusive = False
-        self._in_flight = 0
         self._cost = LearnedCost(batcher.cost)
         self._announcer = Announcer(self.resume)
         self._loop = asyncio.get_running_loop()
@@ -146,6 +146,7 @@ class Engine(Generic[TaskT, ResultT]):
         windows: int = 1,
         encoded: Callable[[int], None] | None = None,
         witness: Witness | None = None,
+        origin: Origin = UNKNOWN,
     ) -> Request[TaskT]:
         """Take a task; `finished` is called once, on this loop, when it has ended. Doors go through `Admission`.
 
@@ -154,6 +155,7 @@ class Engine(Generic[TaskT, ResultT]):
             windows: what it was estimated at.
             encoded: called with its real windows.
             witness: one that was told of a begin is told of its end when the task is encoded, or ends before.
+            origin: where the task was before.
         """
         now = self._clock()
         request = Request(
@@ -168,11 +170,13 @@ class Engine(Generic[TaskT, ResultT]):
             windows,
             encoded,
             witness,
+            origin,
         )
         self._requests.add(request)
         self.idle.clear()
         patience = 0.0 if task.priority is Priority.INTERACTIVE else self.batcher.patience_s
         self._feeder.push(request, now + patience)
+        self.observers.tell(Observer.request_arrived, request)
         self._soon()
         return request
 
@@ -316,7 +320,7 @@ class Engine(Generic[TaskT, ResultT]):
         except Exception as error:  # nobody may be left waiting
             slot.release()
             self.held_windows -= len(rows)
-            self._decoder.spoil(batch, internal_error("fill", error))
+            self._decoder.spoil(batch, "fill", error)
             return
         now = self._clock()
         for row in rows:
@@ -343,25 +347,22 @@ class Engine(Generic[TaskT, ResultT]):
         except Exception as error:
             self._fault(error)
 
-    def _returned(
-        self, slot: Slot, batch: Batch, dispatched: float, estimate: float, future: Future[float]
-    ) -> None:
+    def _returned(self, slot: Slot, batch: Batch, sent: float, estimate: float, ran: Future[float]) -> None:
         """A batch has come back, with outputs or without."""
         self._in_flight -= 1
         self._exclusive = False
         if batch.exclusive:
             self._announcer.ended(batch.rows)
         now = self._clock()
-        error = future.exception()
-        if error is None:
+        if (error := ran.exception()) is None:
             outputs = slot.outputs(len(batch.rows), batch.length)
             slot.release()  # the device works on while we decode
             self._recovery.batch_returned()
-            self.batcher.cost = self._cost.observe(future.result(), estimate)
-            self.observers.tell(Observer.batch_returned, batch, future.result())
+            self.batcher.cost = self._cost.observe(ran.result(), estimate)
+            self.observers.tell(Observer.batch_returned, batch, ran.result())
             self._pump()
             self.held_windows -= len(batch.rows)
-            self._decoder.decode(batch, outputs, now - dispatched)
+            self._decoder.decode(batch, outputs, now - sent)
         else:
             slot.release()
             self._failed(batch, error)
@@ -382,7 +383,8 @@ class Engine(Generic[TaskT, ResultT]):
     def _failed(self, batch: Batch, error: BaseException) -> None:
         """Give the rows of a dead batch another run; those that were on the device become suspects."""
         charged, innocent = charge(batch, error, self._device.starts)
-        log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=charged)
+        facts = logged(*batch.traces)
+        log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=charged, **facts)
         self.observers.tell(Observer.batch_failed, batch, error)
         for row in batch.rows:
             self.batcher.add(row)

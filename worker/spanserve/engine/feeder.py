@@ -82,7 +82,7 @@ class Feeder(Generic[TaskT]):
         return bite
 
     async def _encode(self, bite: list[Request[TaskT]]) -> None:
-        outcomes = await self._thread.encode([request.task for request in bite])
+        outcomes = await self._thread.encode(bite)
         self._bites -= 1
         self.feed()  # the thread has one bite more: it need not wait for us
         now = self._clock()

@@ -29,6 +29,9 @@ class Observer:
     def state_changed(self, state: State, reason: str) -> None:
         """The worker is in another state; `reason` is empty but for FAILED."""
 
+    def request_arrived(self, request: Request[Any]) -> None:
+        """A task was let in. `request_ended` follows."""
+
     def backlog_changed(self, windows: int) -> None:
         """So many windows wait for a batch."""
 

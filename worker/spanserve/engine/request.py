@@ -8,7 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from spanserve.contract import ErrorCode, Refusal, Timing
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_DEATHS
+from spanserve.contract.trace import TraceContext
 from spanserve.engine.caller import ANYONE, Caller
+from spanserve.engine.origin import UNKNOWN, Origin
 from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded, Window
 
@@ -41,6 +43,8 @@ class Request(Generic[T]):
     on_encoded: Callable[[int], None] | None = None
     #: Who knows outside this process when it runs alone; None for nobody.
     witness: Witness | None = None
+    #: Where it was before.
+    origin: Origin = UNKNOWN
     #: Whether the witness knows that now.
     announced: bool = False
     #: What the pipeline made of the task.
@@ -107,6 +111,11 @@ class Request(Generic[T]):
         self._open -= 1
         if not self._open:
             self.on_end(self)
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The trace it belongs to."""
+        return self.origin.trace
 
     def refuse(self, error: Refusal) -> None:
         """Give every question that has no outcome yet the same error."""

@@ -45,6 +45,7 @@ from spanserve.worker.notify import Notifier
 from spanserve.worker.settings import Settings
 from spanserve.worker.start import ServingDevice
 from spanserve.worker.status import StatusSource
+from spanserve.worker.tracing import begin_tracing
 
 EXIT_OK = 0
 #: Told twice to stop, or held tasks did not finish in time.
@@ -99,6 +100,7 @@ class Worker(Observer):
             told=self.metrics.answers_in_doubt.set,
         )
         observers = Observers(self.metrics, doubt, self)
+        self.tracing = begin_tracing(name, observers)
         self.lifecycle = Lifecycle(observers)
         loop = asyncio.get_running_loop()
         restarted = partial(loop.call_soon_threadsafe, observers.tell, Observer.host_restarted)
@@ -225,6 +227,8 @@ class Worker(Observer):
         """Leave: the doors in their order, then what they stand on; whatever fails, all steps are taken."""
         async with contextlib.AsyncExitStack() as stack:
             stack.callback(self.notifier.close)
+            if self.tracing is not None:
+                stack.push_async_callback(asyncio.to_thread, self.tracing.close)
             for task in self._background:
                 stack.callback(task.cancel)
             if self.pages is not None:

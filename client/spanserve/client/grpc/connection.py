@@ -24,6 +24,7 @@ from spanserve.client.result_check import checked
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_TASK_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.contract.trace import TraceContext
 from spanserve.v1 import worker_pb2 as pb
 
 #: Seconds a worker gets to accept a stream.
@@ -66,6 +67,7 @@ class Connection:
         dial: opens the way to it.
         pending: where tasks come from and go back to.
         deliver: called with the first result of every task.
+        trace: the trace that a task belongs to.
         model: the one that the run is pinned to.
     """
 
@@ -79,6 +81,7 @@ class Connection:
         model: PinnedModel,
         chance: random.Random,
         client_name: str,
+        trace: Callable[[Task], TraceContext | None] = lambda task: None,
     ) -> None:
         self.endpoint = endpoint
         self.in_flight: dict[str, Task] = {}
@@ -101,6 +104,7 @@ class Connection:
         self._dial = dial
         self._pending = pending
         self._deliver = deliver
+        self._trace = trace
         self._model = model
         self._backoff = Backoff(chance=chance)
         self._client_name = client_name
@@ -213,7 +217,9 @@ class Connection:
             self._sent[self._frames] = [task.id for task, _ in batch]
             # Before the write: should it fail, the tasks are given back with all that is in flight.
             self.in_flight.update((task.id, task) for task, _ in batch)
-            tasks = pb.TaskBatch(frame=self._frames, tasks=[data for _, data in batch])
+            found = [self._trace(task) for task, _ in batch]
+            traces = [trace.text if trace else "" for trace in found] if any(found) else ()
+            tasks = pb.TaskBatch(frame=self._frames, tasks=[data for _, data in batch], traces=traces)
             await call.write(pb.ClientFrame(tasks=tasks))
         await call.write(pb.ClientFrame(bye=pb.Bye()))
 

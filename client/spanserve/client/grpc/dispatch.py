@@ -21,6 +21,7 @@ from spanserve.client.grpc.call import Dial, dial_over_grpc
 from spanserve.client.grpc.channel import PLAINTEXT, Tls
 from spanserve.client.grpc.connection import Connection, PinnedModel
 from spanserve.client.grpc.pending import Pending
+from spanserve.client.spans import TaskSpans
 from spanserve.client.transport import distinct
 from spanserve.contract import Task, TaskResult
 
@@ -61,6 +62,7 @@ class Dispatcher:
         self._wait_s = wait_s
         self._clock = clock
         self._pending = Pending(clock)
+        self._spans = TaskSpans()
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
         self._alive = clock()
@@ -90,6 +92,7 @@ class Dispatcher:
         """
         todo = distinct(tasks)
         waiting = {task.id for task in todo}
+        self._spans.begin(todo)
         self._pending.add(todo)
         self._pending.complete()
         self._alive = self._clock()
@@ -103,6 +106,7 @@ class Dispatcher:
                     yield arrived
         finally:
             # What is left unanswered is withdrawn by closing the streams at once.
+            self._spans.close()
             await self._leave(following, politely=not waiting)
 
     def shares(self) -> str:
@@ -181,6 +185,7 @@ class Dispatcher:
             dial=self._dial,
             pending=self._pending,
             deliver=self._deliver,
+            trace=self._spans.trace,
             model=self._model,
             chance=self._chance,
             client_name=f"spanserve {version('spanserve')}",
@@ -217,6 +222,7 @@ class Dispatcher:
         await asyncio.gather(*leaving, return_exceptions=True)
 
     def _deliver(self, result: TaskResult) -> None:
+        self._spans.end(result)
         self._arrived.append(result)
         self._arrival.set()
 

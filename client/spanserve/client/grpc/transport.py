@@ -18,9 +18,11 @@ from spanserve.client.grpc.channel import DENIED, Tls, open_channel, shown, stub
 from spanserve.client.grpc.dispatch import Dispatcher
 from spanserve.client.grpc.unreachable import why
 from spanserve.client.result_check import checked
+from spanserve.client.spans import TaskSpans
 from spanserve.client.transport import Described
 from spanserve.contract import Refusal, State, Task, TaskResult, WorkerStatus
 from spanserve.contract.backoff import Backoff
+from spanserve.contract.trace import TraceContext
 from spanserve.v1 import task_pb2, worker_pb2
 
 #: Seconds of waiting after which it is told what is waited for, and how often after that.
@@ -77,6 +79,18 @@ class GrpcTransport:
 
     async def answer(self, task: Task) -> TaskResult:
         """Have one task answered, by whichever worker takes it first; see `Transport`."""
+        spans = TaskSpans()
+        spans.begin([task])
+        try:
+            result = await self._answer(task, spans.trace(task))
+        except BaseException as error:
+            spans.close(error)
+            raise
+        spans.end(result)
+        return result
+
+    async def _answer(self, task: Task, trace: TraceContext | None) -> TaskResult:
+        beside = () if trace is None else tuple(trace.headers.items())
         request = worker_pb2.AnswerRequest(task=task.to_proto())
         backoff = self._backoff()
         give_up = self._clock() + self._wait_s
@@ -88,7 +102,8 @@ class GrpcTransport:
             try:
                 timeout_s = task.timeout_ms / 1000 + 1 if task.timeout_ms else None
                 answering = stub_of(channels[endpoint]).Answer
-                response = await answering(request, timeout=timeout_s, metadata=shown(self._token))
+                metadata = (*shown(self._token), *beside)
+                response = await answering(request, timeout=timeout_s, metadata=metadata)
                 return self._checked(task, TaskResult.from_proto(response.result))
             except aio.AioRpcError as error:
                 refusal = _refusal(error)

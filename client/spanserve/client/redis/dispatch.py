@@ -17,6 +17,7 @@ from spanserve.client.errors import ClientError, NoWorker
 from spanserve.client.redis.connection import BLOCK_MS, QueueConnection
 from spanserve.client.redis.fetcher import Fetcher
 from spanserve.client.redis.outbox import Outbox
+from spanserve.client.spans import TaskSpans
 from spanserve.client.transport import distinct
 from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
@@ -71,6 +72,7 @@ class QueueDispatcher:
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
         self._outbox = Outbox((), resubmit_s)
+        self._spans = TaskSpans()
         self._fetcher = Fetcher(connection.producer)
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
@@ -97,6 +99,7 @@ class QueueDispatcher:
         self._outbox = Outbox(todo, self._resubmit_s)
         if len({(task.tenant, task.run_id) for task in todo}) != 1:
             raise ClientError("tasks that go into a queue together are of one tenant and one run")
+        self._spans.begin(todo)
         self._alive = self._clock()
         loops = self._submit(), self._follow(todo[0].tenant, todo[0].run_id), self._watch()
         submitting, *others = running = [asyncio.create_task(loop) for loop in loops]
@@ -113,6 +116,7 @@ class QueueDispatcher:
             await asyncio.wait([submitting], timeout=CALL_TIMEOUT_S)
             submitting.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+            self._spans.close()
             if self._withdraw_rest:
                 await self._withdraw()
 
@@ -157,7 +161,8 @@ class QueueDispatcher:
                 await self._pause(LOOK_INTERVAL_S)
                 continue
             try:
-                busy_s = await self._sort(batch, await self._connection.producer.submit(batch))
+                submitted = await self._connection.producer.submit(batch, self._spans.trace)
+                busy_s = await self._sort(batch, submitted)
                 backoff.reset()
                 full = f", the queue is full: {self._outbox.unsent:,} tasks wait"
                 self._note("submit", full if busy_s else "")
@@ -257,6 +262,7 @@ class QueueDispatcher:
     def _deliver(self, task: Task, result: TaskResult) -> None:
         """Pass on a result, if it is the first of its task."""
         if self._outbox.end(task.id):
+            self._spans.end(result)
             if result.worker:
                 self._answered[result.worker] += len(result.questions)
             self._arrived.append(result)

@@ -13,6 +13,8 @@ local DEFAULTS = {
   max_dead_tasks = 10000, max_dead_bytes = 67108864,
 }
 local MAX_NUMBER = 1e15
+-- Bytes of a trace context; a longer one is left out.
+local MAX_TRACE = 1024
 -- Dead letters dropped at a time, at most.
 local MAX_DROPPED = 100
 -- From this delivery on a task is a suspect: whoever had it before may have died of it.
@@ -236,7 +238,7 @@ local function sorter(tag, streams, me, version, aside)
       local deadline = whole(record[3], 0, nil)
       local remaining = deadline and math.max(0, deadline - now) or -1
       table.insert(sorted[1], { class, entry, deliveries, remaining, fields.v or '', job, fields.task or '',
-        fields.crc or '', record[4] and 1 or 0, #others_in(record[5], me) })
+        fields.crc or '', record[4] and 1 or 0, #others_in(record[5], me), fields.trace or '' })
     end
   end
   return sorted, take

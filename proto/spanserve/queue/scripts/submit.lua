@@ -1,7 +1,7 @@
 -- Queue a task once, however often it is submitted.
--- KEYS: job_keys. ARGV: class task crc questions timeout_ms version
+-- KEYS: job_keys. ARGV: class task crc questions timeout_ms version trace
 local keys = job_keys()
-local class, task, crc, questions, timeout_ms, version = unpack(ARGV)
+local class, task, crc, questions, timeout_ms, version, trace = unpack(ARGV)
 local digest = redis.sha1hex(task)
 local stream = keys.streams[tonumber(class)]
 local record = record_of(keys)
@@ -22,8 +22,12 @@ local function alive()
 end
 
 local function queue()
-  return redis.call('XADD', stream, '*', 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions',
-    questions)
+  local fields = { 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions', questions }
+  if trace and trace ~= '' and #trace <= MAX_TRACE then
+    table.insert(fields, 'trace')
+    table.insert(fields, trace)
+  end
+  return redis.call('XADD', stream, '*', unpack(fields))
 end
 
 -- All is looked at before the first write, whoever calls.

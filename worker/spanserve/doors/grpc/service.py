@@ -14,6 +14,7 @@ from grpc import aio
 
 from spanserve.contract import Refusal, Task
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.crowd import Crowd
@@ -24,6 +25,7 @@ from spanserve.doors.grpc.status import abort
 from spanserve.doors.grpc.stream import WorkStream
 from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.engine.admission import Caller
+from spanserve.engine.origin import Origin
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
 
@@ -79,7 +81,8 @@ class Service:
                 if not request.task.HasField("timeout_ms"):
                     request.task.timeout_ms = ANSWER_TIMEOUT_MS
                 task = identity.own(Task.from_proto(request.task))
-                (result,) = await self._inside.admission.call(account, [task])
+                origin = Origin(trace=TraceContext.among(context.invocation_metadata() or ()))
+                (result,) = await self._inside.admission.call(account, [task], origin)
                 if result.shared_error is not None:  # it is the task's
                     raise result.shared_error
         except Refusal as refusal:

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from itertools import zip_longest
 from typing import Protocol
 
 import grpc
@@ -20,12 +21,14 @@ from google.protobuf.message import DecodeError
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.escape import MAX_SHOWN_NAME
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.observer import StreamObserver
 from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.doors.observer import DoorObserver
 from spanserve.engine.admission import Account, Caller
+from spanserve.engine.origin import UNKNOWN, Origin
 from spanserve.engine.request import Request
 from spanserve.engine.state import State
 from spanserve.v1 import worker_pb2 as pb
@@ -222,7 +225,7 @@ class WorkStream:
             return
         overrun = False
         credit, asked = account.credit, 0
-        for index, data in enumerate(batch.tasks):
+        for index, (data, trace) in enumerate(zip_longest(batch.tasks, batch.traces[: len(batch.tasks)])):
             task = None
             within = asked < credit
             try:
@@ -236,7 +239,8 @@ class WorkStream:
                         ErrorCode.UNAVAILABLE, "the worker takes no more tasks", retry_after_ms=1000
                     )
                 finished = partial(self._finished, task.id)
-                self._requests[task.id] = self._admission.submit(account, task, finished)
+                origin = Origin(trace=TraceContext.parse(trace)) if trace else UNKNOWN
+                self._requests[task.id] = self._admission.submit(account, task, finished, origin=origin)
             except Refusal as refusal:
                 # Within its credit a task may find no room, if it comes late: that is not the client's fault.
                 overrun = overrun or (refusal.code is ErrorCode.RESOURCE_EXHAUSTED and not within)

@@ -69,7 +69,8 @@ class Answers:
                 return LineStream(self._inside, call, self._streams, lambda: f"line-{next(self._count)}")
             model = parse(models.Task, await read_whole(call.request))
             task = call.caller.own(model.to_task(f"call-{next(self._count)}", ANSWER_TIMEOUT_MS))
-            (result,) = await unless_gone(call.request, self._inside.admission.call(account, [task]))
+            answering = self._inside.admission.call(account, [task], call.origin)
+            (result,) = await unless_gone(call.request, answering)
             error = result.shared_error
             if error is not None and not error.field.startswith("questions."):  # it is the task's
                 raise error

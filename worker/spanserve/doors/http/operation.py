@@ -11,7 +11,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.identity import Identity
+from spanserve.engine.origin import Origin
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -54,6 +56,11 @@ class Call:
         """Who calls what is not open to all."""
         assert self.identity is not None
         return self.identity
+
+    @property
+    def origin(self) -> Origin:
+        """Where what it brings was before: the trace in its headers."""
+        return Origin(trace=TraceContext.among(self.request.headers.items()))
 
 
 Handler = Callable[[Call], Awaitable[Response]]

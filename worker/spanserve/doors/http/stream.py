@@ -54,6 +54,7 @@ class LineStream(Response):
         self.raw_headers = [entry for entry in self.raw_headers if entry[0] != b"content-length"]
         self._inside = inside
         self._call = call
+        self._origin = call.origin
         self._streams = streams
         self._task_id = task_id
         self._requests: dict[Request[Task], None] = {}
@@ -155,9 +156,8 @@ class LineStream(Response):
     def _start(self, number: int, task: Task) -> None:
         box: list[Request[Task]] = []
         try:
-            box.append(
-                self._inside.admission.submit(self._account, task, partial(self._finished, number, task, box))
-            )
+            finished = partial(self._finished, number, task, box)
+            box.append(self._inside.admission.submit(self._account, task, finished, origin=self._origin))
         except Refusal as refusal:
             if refusal.code is ErrorCode.RESOURCE_EXHAUSTED:
                 raise _Full from None

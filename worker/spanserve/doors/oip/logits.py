@@ -68,7 +68,7 @@ class LogitsModel:
             )
             for row in range(shape[0])
         ]
-        results = await results_of(self._admission, account, rows)
+        results = await results_of(self._admission, account, rows, request.trace)
         errors = [named(result if isinstance(result, Refusal) else result.error) for result in results]
         if (error := shared(errors)) is not None:
             raise error

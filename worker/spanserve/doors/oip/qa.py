@@ -84,7 +84,7 @@ class QaModel:
             _row(make, identity, question, context)
             for question, context in zip(given[QUESTION].decode(), given[CONTEXT].decode(), strict=True)
         ]
-        results = await results_of(self._admission, account, rows)
+        results = await results_of(self._admission, account, rows, request.trace)
         errors = [_error(result) for result in results]
         if (error := shared(errors)) is not None:
             raise error

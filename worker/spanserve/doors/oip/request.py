@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from spanserve.contract import Refusal
 from spanserve.contract.escape import MAX_SHOWN_NAME, escape
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.oip.tensor import Tensor, Values
 
 #: A value of a parameter.
@@ -36,6 +37,7 @@ class InferRequest:
         version: of the model; empty: the one there is.
         id: of the caller's choice, returned with the response.
         outputs: names of those that are wanted, in this order; empty: all.
+        trace: that it belongs to; beside the request.
     """
 
     model: str
@@ -44,6 +46,7 @@ class InferRequest:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     inputs: tuple[InputTensor, ...] = ()
     outputs: tuple[str, ...] = ()
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from spanserve.contract import Refusal
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.oip.limits import MAX_WINDOWS
 from spanserve.engine.admission import Account, Admission
+from spanserve.engine.origin import Origin
 from spanserve.engine.pipeline import ResultT, TaskT
 
 #: Fields of a task -> what they came from.
@@ -15,7 +17,10 @@ _FIELDS = {"questions.text": "question", "timeout_ms": "parameters.timeout"}
 
 
 async def results_of(
-    admission: Admission[TaskT, ResultT], account: Account, rows: Sequence[TaskT | Refusal]
+    admission: Admission[TaskT, ResultT],
+    account: Account,
+    rows: Sequence[TaskT | Refusal],
+    trace: TraceContext | None,
 ) -> list[ResultT | Refusal]:
     """Have rows answered, all in one go; those that are refused already stay so.
 
@@ -26,7 +31,7 @@ async def results_of(
     windows = sum(map(admission.estimate, tasks))
     if windows > MAX_WINDOWS:
         raise Refusal.too_large("inputs", windows, MAX_WINDOWS, "windows, as estimated")
-    results = iter(await admission.call(account, tasks) if tasks else ())
+    results = iter(await admission.call(account, tasks, Origin(trace=trace)) if tasks else ())
     return [row if isinstance(row, Refusal) else next(results) for row in rows]
 
 

@@ -14,6 +14,7 @@ import structlog
 
 from spanserve.contract.backoff import Backoff
 from spanserve.contract.errors import SpanserveError
+from spanserve.contract.trace import logged
 from spanserve.doors.door import Inside
 from spanserve.doors.redis.breaker import Breaker
 from spanserve.doors.redis.finisher import Finisher
@@ -93,11 +94,17 @@ class RedisDoor(Observer):
         self._writer = Consumer(self._control, self.keys, self.consumer)
         self._finisher = Finisher(self._writer, ended=self._ended, released=self._released)
         self._wake = asyncio.Event()
+        self._queue_clock = QueueClock(clock)
         self._intake = Intake(
-            inside, settings.queue, settings.weight, self.held, self._finisher, self._wake.set
+            inside,
+            settings.queue,
+            settings.weight,
+            self.held,
+            self._finisher,
+            wake=self._wake.set,
+            age_s=self._queue_clock.age_s,
         )
         self._share = Share()
-        self._queue_clock = QueueClock(clock)
         self._keeper: LeaseKeeper | None = None
         self._reading = False
         self._provisioned = False
@@ -308,7 +315,12 @@ class RedisDoor(Observer):
                 self._tell(QueueObserver.lease_lost)
                 held.lost = True
                 self._engine.cancel(held.request)  # of no effect on what is on the device
-                log.warning("lease lost", job=str(held.lease.job), started=held.request.started)
+                log.warning(
+                    "lease lost",
+                    job=str(held.lease.job),
+                    started=held.request.started,
+                    **logged(held.request.trace),
+                )
         for held in cancelled:
             if held in self.held and held.request is not None:
                 self._engine.cancel(held.request)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from spanserve.contract.backoff import Backoff
+from spanserve.contract.trace import logged
 from spanserve.doors.redis.leased import LeasedTask
 from spanserve.queue import (
     LONGEST_PAUSE_S,
@@ -152,7 +153,14 @@ class Finisher:
                 later.append((held, end))
                 continue
             if isinstance(outcome, QueueError):
-                log.error("end refused", job=str(end.lease.job), state=end.state, error=str(outcome))
+                trace = None if held.request is None else held.request.trace
+                log.error(
+                    "end refused",
+                    job=str(end.lease.job),
+                    state=end.state,
+                    error=str(outcome),
+                    **logged(trace),
+                )
             self._ended(held, end, None if isinstance(outcome, QueueError) else outcome)
         self._ends[: len(ends)] = later
         return failed

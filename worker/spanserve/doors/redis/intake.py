@@ -10,6 +10,7 @@ import structlog
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_DEATHS, MAX_TIMEOUT_MS
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.door import Inside
 from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
@@ -17,6 +18,7 @@ from spanserve.doors.redis.mark import Mark
 from spanserve.doors.redis.outcome import faulted, state_of
 from spanserve.engine.admission import Caller
 from spanserve.engine.average import MovingAverage
+from spanserve.engine.origin import Origin
 from spanserve.queue import SUSPECT, End, Entry, JobState, Lease
 
 #: Weight of a new task in the moving average of questions per task.
@@ -36,6 +38,7 @@ class Intake:
 
     Args:
         wake: called when there is room again after there was none.
+        age_s: seconds since an entry was queued; None where that is not known.
     """
 
     def __init__(
@@ -46,11 +49,14 @@ class Intake:
         held: LeasedTasks,
         finisher: Finisher,
         wake: Callable[[], None],
+        age_s: Callable[[str], float | None],
     ) -> None:
         status = inside.status()
         self._worker, self._model_digest = status.worker, status.model_digest
         self._engine = inside.engine
         self._admission = inside.admission
+        self._queue = queue
+        self._age_s = age_s
         self._held = held
         self._finisher = finisher
         self._account = self._admission.open(Caller(f"queue:{queue}", weight), wake)
@@ -96,8 +102,17 @@ class Intake:
         task = self._checked(held, entry)
         if task is not None:
             held.request = self._admission.submit(
-                self._account, task, partial(self._finished, held), late=True, witness=held.witness
+                self._account,
+                task,
+                partial(self._finished, held),
+                late=True,
+                witness=held.witness,
+                origin=self._origin(entry),
             )
+
+    def _origin(self, entry: Entry) -> Origin:
+        trace = TraceContext.parse(entry.trace) if entry.trace else None
+        return Origin(trace=trace, queue=self._queue, waited_s=self._age_s(entry.id) or 0.0)
 
     def give_back(self, entries: list[Entry]) -> None:
         """Release entries at once, not charged."""

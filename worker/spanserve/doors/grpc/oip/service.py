@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -10,6 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from grpc import aio
 
 from spanserve.contract import Refusal
+from spanserve.contract.trace import TraceContext
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.grpc.guard import identity_of
@@ -87,7 +89,8 @@ class InferenceService:
         identity = identity_of(context)
         with self._calls.enter(identity, context.peer()) as account:
             request, raw = parse_request(data)
-            response = await self._inference.infer(account, identity, request)
+            trace = TraceContext.among(context.invocation_metadata() or ())
+            response = await self._inference.infer(account, identity, replace(request, trace=trace))
             return write_response(response, raw=raw)
 
 

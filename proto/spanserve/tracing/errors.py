@@ -1,0 +1,9 @@
+"""What stands in the way of spans that somebody wants."""
+
+from __future__ import annotations
+
+from spanserve.contract.errors import SpanserveError
+
+
+class TracingError(SpanserveError):
+    """Traces are asked for and cannot be exported. Nothing else depends on that."""
