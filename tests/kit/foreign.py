@@ -37,7 +37,15 @@ class Environment:
                 stamp.write_text(wanted, encoding="utf-8")
 
     def run(self, program: Path, *arguments: str) -> Any:
-        """Run a program; what it prints, as JSON.
+        """Run a program; what it prints, read as JSON.
+
+        Raises:
+            AssertionError: it failed, with what it said.
+        """
+        return json.loads(self.run_plain(program, *arguments))
+
+    def run_plain(self, program: Path, *arguments: str) -> str:
+        """Run a program; what it prints.
 
         Raises:
             AssertionError: it failed, with what it said.
@@ -53,7 +61,7 @@ class Environment:
             check=False,
         )
         assert 0 == done.returncode, done.stderr
-        return json.loads(done.stdout)
+        return done.stdout
 
     def _install(self, packages: tuple[str, ...]) -> None:
         pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

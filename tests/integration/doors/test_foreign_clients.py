@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from spanserve.client import Client, QuestionResult, Refusal
+from spanserve.demo import BUNDLE
 from spanserve.device.host.simulated import answers
 from tests.conftest import kept_folder
 from tests.kit.foreign import Environment
@@ -19,6 +21,7 @@ from tests.kit.processes import WorkerProcess
 from tests.kit.wire import CONTEXT, make_task
 
 PROGRAMS = Path(__file__).parent / "foreign"
+PAGE = Path(__file__).parents[3] / "docs" / "open-inference.md"
 ROWS = [
     ("Who said?", CONTEXT),
     (" ", CONTEXT),
@@ -109,6 +112,30 @@ def test_in_one_process(environment: Make, worker: WorkerProcess) -> None:
     assert found["own"] == found["theirs"]
     assert found["apart"]
     assert found["alike"]
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "package"),
+    [
+        (0, "tritonclient", "tritonclient[grpc]"),
+        pytest.param(1, "kserve", "kserve", marks=pytest.mark.long),
+    ],
+    ids=["triton", "kserve"],
+)
+def test_documented(
+    environment: Make,
+    start_worker: Callable[..., WorkerProcess],
+    tmp_path: Path,
+    number: int,
+    name: str,
+    package: str,
+) -> None:
+    """The programs in docs/open-inference.md print what they say, asking the built-in model."""
+    program = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S)[number]
+    worker = start_worker(bundle=BUNDLE, device="cpu").wait_ready()
+    (tmp_path / "program.py").write_text(program.replace("localhost:50051", worker.address), encoding="utf-8")
+    printed = environment(name, package).run_plain(tmp_path / "program.py")
+    assert re.findall(r"print\(.*\)  # (.*)$", program, re.M) == printed.splitlines()
 
 
 @pytest.mark.long
