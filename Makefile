@@ -10,7 +10,7 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 openapi proto screenshot bench bench-peers chaos clean
+.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 openapi proto screenshot bench bench-peers programs chaos clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ arrows: $(VENV)/.dev ## Imports point one way
 
 py37: $(VENV)/.dev ## Device host, compile step and emulated SDK stay valid on Python 3.7
 	$(BIN)/vermin --quiet --target=3.7- --violations --no-tips --backport typing worker/spanserve/device/host \
-	    worker/spanserve/device/compile worker/spanserve/device/sdk tests/emulator
+	    worker/spanserve/device/compile worker/spanserve/device/sdk tests/emulator tests/programs/pinned
 
 stubs: $(VENV)/.dev ## The generated stubs match the .proto files
 	@mkdir -p $(VENV)/stubs && rm -rf $(VENV)/stubs/*
@@ -75,6 +75,9 @@ screenshot: $(VENV)/.dev ## Take the picture of a worker's page that is in READM
 PEERS ?=
 bench-peers: $(VENV)/.dev ## Beside other servers, each in an environment of its own: PEERS="spanserve mosec triton", or all of them
 	$(BIN)/python -m tests.benchmarks.peers $(PEERS)
+
+programs: $(VENV)/.dev ## Public programs, unmodified, on the emulated SDK (needs SPANSERVE_PROGRAMS_DIR, see tests/programs)
+	$(BIN)/python -m pytest tests/programs
 
 MINUTES ?= 10
 chaos: $(VENV)/.dev ## Faults of every kind on a Redis queue, for MINUTES (10); prints classes and seed

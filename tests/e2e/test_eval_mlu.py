@@ -16,6 +16,7 @@ from spanserve.cli.main import main
 from tests.e2e.test_eval import predictions, scores_of, spanserve
 from tests.kit.checkpoints import make_checkpoint
 from tests.kit.emulated import write_environment
+from tests.kit.families import make_family
 from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -137,3 +138,28 @@ def test_two_interpreters(
     bundle = build(checkpoint, tmp_path / "mlu", "--target", "magicmind", "--parser", "onnx", *sdk)
     worker = start_worker(*sdk, bundle=bundle, device="mlu:0").wait_ready()
     check_same(evaluate(dataset, tmp_path / "out", worker), tmp_path / "out", on_cpu)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "roberta",
+        *(
+            pytest.param(name, marks=pytest.mark.long)
+            for name in ("xlm-roberta", "camembert", "distilbert", "electra")
+        ),
+    ],
+)
+def test_families(name: str, start_worker: StartWorker, dataset: Path, tmp_path: Path) -> None:
+    """Every family that goes to cards answers there as on the CPU, from the inputs that it has."""
+    found = []
+    checkpoint = make_family(tmp_path / "checkpoint", name)
+    sdk = sdk_of(tmp_path / "sdk.env")
+    for device, target in (("cpu", ("--precision", "float32")), ("mlu:0", ("--target", "magicmind"))):
+        options = sdk if device == "mlu:0" else ()
+        bundle = build(checkpoint, tmp_path / f"{device}.bundle", *target, *options)
+        worker = start_worker(*options, bundle=bundle, device=device).wait_ready()
+        output = tmp_path / f"{device}.out"
+        found.append((evaluate(dataset, output, worker), predictions(output)))
+        worker.signal(signal.SIGTERM)
+    check_same(found[1][0], tmp_path / "mlu:0.out", found[0])

@@ -80,13 +80,13 @@ class Picture(torch.nn.Module):  # type: ignore[misc]
         return self.linear(torch.relu(self.conv(image)).mean((2, 3)))
 
 
-def exported_picture(module: Any, file: Path) -> Path:
-    """Write an ONNX file of a module that takes images, float32 [batch, 3, 8, 8], the batch free."""
+def exported_picture(module: Any, file: Path, size: int = 8) -> Path:
+    """Write an ONNX file of a module that takes images, float32 [batch, 3, size, size], the batch free."""
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module.eval(),
-            (torch.zeros((2, 3, 8, 8)),),
+            (torch.zeros((2, 3, size, size)),),
             str(file),
             input_names=["image"],
             output_names=["scores"],

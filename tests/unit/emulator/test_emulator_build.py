@@ -326,12 +326,14 @@ def test_calibration_refused(
     assert message in str(status)
 
 
-def test_calibration_needs_a_card(kit: Kit) -> None:
-    """Calibration runs on a card of this thread, or on a remote one that has an address."""
-    network = kit.network()
+def test_calibration_needs_a_card(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calibration runs on a card, activated or not (mm_convert), or on a remote one that has an address."""
     samples: list[mm.CalibDataInterface] = [Samples(1) for _ in range(3)]
-    status = kit.elsewhere(lambda: calibrate(network, samples)[0])
-    assert "no device is active" in str(status)
+    network = kit.network()
+    assert kit.elsewhere(lambda: calibrate(network, samples)[0]).ok()
+    monkeypatch.setenv("MM_EMULATOR_CARDS", "0")
+    network = kit.network()
+    assert "there is no card here" in str(kit.elsewhere(lambda: calibrate(network, samples)[0]))
     remote = mm.RemoteConfig()
     assert not mm.Calibrator(samples).set_remote(remote).ok()
     remote.address = "10.0.0.7:9009"

@@ -105,8 +105,9 @@ class Calibrator:
 
     def _wrong(self, network: Network, config: BuilderConfig) -> str:
         precision = config._get("precision_config", "precision_mode") or ""
-        if cards.active() is None and not self._remote:
-            return "no device is active and no remote one is set"
+        if cards.active() is None and not self._remote and not cards.count():
+            # without a card that was activated it takes the first one: mm_convert calibrates so
+            return "there is no card here, and no remote one is set"
         if self._algorithm is None:
             return "no quantization algorithm is set"
         symmetric = config._get("precision_config", "activation_quant_algo") in (None, "symmetric")
