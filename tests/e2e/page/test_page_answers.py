@@ -134,6 +134,7 @@ def test_text_can_be_edited_again(visit_worker: Visit) -> None:
         page.keyboard.type(" It thawed in 1872.")
         page.keyboard.press("Control+Enter")
         expect(page.locator("#reader")).to_contain_text("thawed in 1872")
+        expect(page.locator("#reader")).to_be_focused()
         page.locator("#edit").press("Enter")
         expect(page.locator("#context")).to_be_focused()
 
@@ -150,14 +151,15 @@ def test_examples(visit_worker: Visit) -> None:
 
 
 def test_last_question_counts(browser: Browser, start_worker: Callable[..., WorkerProcess]) -> None:
-    """Asked again before the first answer came, the page shows the second; and says that it is busy till then."""
+    """Asked again before there is an answer, the page withdraws the first question; it says that it is busy till then."""
     worker = start_worker("--http", "127.0.0.1:0", device="sim:fixed?latency_ms=700").wait_ready()
     with visit(browser, f"http://{worker.wait_for('listening', scheme='http plain')['address']}/") as page:
         page.locator("#context").fill("One two three four")
         page.locator("#submit").click()
         expect(page.locator("#submit")).to_have_text("Asking…")
-        with page.expect_response(lambda response: "second" in (response.request.post_data or "")):
-            page.locator("#question").fill("And the second?")
+        page.locator("#question").fill("And the second?")
+        with page.expect_event("requestfailed"), page.expect_response("**/v1/answer") as answered:
             page.locator("#submit").click()
+        assert "second" in (answered.value.request.post_data or "")
         expect(page.locator("#submit")).to_have_text("Ask")
         expect(page.locator("#reader mark")).to_have_count(1)

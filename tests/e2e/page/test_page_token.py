@@ -49,6 +49,7 @@ def test_token(browser: Browser, closed_url: str, files: Files) -> None:
         page.locator("#token").fill("not-a-token")
         page.keyboard.press("Enter")
         expect(page.locator("#token-error")).to_have_text("The worker does not accept this token.")
+        expect(page.locator("#token")).to_be_focused()
         token = files.tokens["reader"]
         page.locator("#token").fill(token)
         page.keyboard.press("Enter")

@@ -13,9 +13,10 @@ const reader = element("reader");
 const question = element("question");
 const INPUTS = ["context", "question", "n_best", "max_answer_length", "token"];
 const NUMBERS = ["n_best", "max_answer_length"];
-let asking = 0;
-/** Called when a token was given, or one is wanted. */
-let tokenGiven = () => {};
+/** Of the question that waits for its answer: to withdraw it. */
+let asking = new AbortController();
+/** Tries a token that was given; if it is refused, `wantToken` is called before that is over. */
+let tokenGiven = async () => {};
 
 /** Take questions. */
 export function begin(onToken) {
@@ -45,12 +46,12 @@ async function submitted(event) {
   const typed = { context: context.value, question: question.value };
   const faults = faultsOf(typed);
   if (faults.length) return faults.reverse().forEach(blame);
-  const turn = (asking += 1);
+  const turn = next();
   busy(true);
   const began = performance.now();
   try {
     const options = Object.fromEntries(NUMBERS.map((id) => [id, element(id).valueAsNumber]));
-    const result = await answer(typed.context, typed.question, options);
+    const result = await answer(typed.context, typed.question, options, turn.signal);
     if (turn === asking) show(typed.context, result, (performance.now() - began) / 1000);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
@@ -58,6 +59,13 @@ async function submitted(event) {
   } finally {
     if (turn === asking) busy(false);
   }
+}
+
+/** Withdraw what was asked last, and ask something else. */
+function next() {
+  asking.abort();
+  asking = new AbortController();
+  return asking;
 }
 
 /** What can be seen to be wrong before anybody is asked, in the order of the fields; other limits are the worker's to tell. */
@@ -71,9 +79,10 @@ function faultsOf(typed) {
 }
 
 function show(text, result, trip) {
-  clear("token");
+  const wasTyping = document.activeElement === context;
   context.hidden = true;
   reader.hidden = element("edit").hidden = false;
+  if (wasTyping) reader.focus({ preventScroll: true });
   reveal(text, result, trip);
 }
 
@@ -122,25 +131,24 @@ function busy(is) {
 /** Back to the text as it is typed. */
 function edit({ focus = true } = {}) {
   if (context.hidden) {
-    const height = reader.offsetHeight;
     context.hidden = false;
     reader.hidden = element("edit").hidden = true;
-    if (!context.style.height) context.style.height = `${height}px`;
     conceal();
   }
   if (focus) context.focus();
 }
 
-function useTyped(event) {
+async function useTyped(event) {
   event.preventDefault();
   const typed = element("token").value.trim();
   if (!typed) return blame({ field: "token", key: "token.empty" });
   clear("token");
   useToken(typed);
+  await tokenGiven();
+  if (!element("token-error").hidden) return element("token").focus();
   element("token").value = "";
   element("token-form").hidden = true;
-  question.focus();
-  return tokenGiven();
+  return question.focus();
 }
 
 function offerExamples() {
@@ -164,7 +172,7 @@ function offerExamples() {
 }
 
 function take(example) {
-  asking += 1;
+  next();
   busy(false);
   edit({ focus: false });
   INPUTS.forEach(clear);

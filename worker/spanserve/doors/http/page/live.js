@@ -32,9 +32,9 @@ export function begin(onToken) {
 }
 
 /** Look now; not at all while nobody sees the page. */
-export function again() {
+export async function again() {
   clearTimeout(timer);
-  if (!document.hidden && !looking) once();
+  if (!document.hidden && !looking) await once();
 }
 
 async function once() {
@@ -69,6 +69,7 @@ function become(next) {
   const line = element("lost");
   if (["lost", "closed", "denied"].includes(known)) {
     line.hidden = false;
+    line.classList.toggle("calm", known !== "lost");
     say(line, `live.${known}`);
     say(element("announcement"), `live.${known}`);
   } else {
@@ -148,6 +149,7 @@ function drawFigures() {
 }
 
 function drawFacts() {
+  document.title = `${status.model} · spanserve`;
   const facts = {
     model: `${status.model} ${status.model_digest.slice(0, 12)}`,
     precision: status.precision,

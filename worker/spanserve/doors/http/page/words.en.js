@@ -86,6 +86,14 @@ export const en = {
   "figure.latency": "Latency, median",
   "figure.none": "–",
 
+  "meaning.title": "What these mean",
+  "meaning.windows":
+    "A question with its text is read in windows: one, or several of a long text. Those that wait for a batch are the backlog.",
+  "meaning.batches":
+    "Batch fill is how many windows a batch has of those it may have. Padding is the part of what the device computes that only makes windows equally long.",
+  "meaning.latency":
+    "Latency is the time from a question's arrival at the worker to its answer; half of them took less. All figures are of the 10 seconds before.",
+
   "fact.model": "Model",
   "fact.precision": "Precision",
   "fact.device": "Device",

@@ -30,11 +30,11 @@ export function useToken(text) {
   }
 }
 
-/** The result of a question about a context, as the contract has it; its one question's error is thrown. */
-export async function answer(context, question, options) {
+/** The outcome of a question about a context, with the times of its task; an error is thrown. `signal` withdraws it. */
+export async function answer(context, question, options, signal) {
   const body = JSON.stringify({ context, questions: [{ id: "1", text: question }], options });
   const headers = { "Content-Type": "application/json" };
-  const result = await call("v1/answer", ANSWER_MS, { method: "POST", body, headers });
+  const result = await call("v1/answer", ANSWER_MS, { method: "POST", body, headers, signal });
   const outcome = result.questions[0];
   if (outcome.error) throw new Failure(outcome.error);
   return { ...outcome, timing: result.timing };
@@ -48,7 +48,7 @@ export function look() {
 /** What the worker answers. */
 async function call(path, patienceMs, request = {}) {
   const headers = { ...request.headers, ...(token && { Authorization: `Bearer ${token}` }) };
-  const signal = AbortSignal.timeout(patienceMs);
+  const signal = AbortSignal.any([AbortSignal.timeout(patienceMs), ...(request.signal ? [request.signal] : [])]);
   let response, text;
   try {
     response = await fetch(path, { ...request, headers, signal, cache: "no-store", credentials: "omit" });
