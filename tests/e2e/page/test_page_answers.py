@@ -68,8 +68,13 @@ def test_marks_are_code_points(visit_worker: Visit, context: str) -> None:
 def test_markup_is_text(visit_worker: Visit) -> None:
     """Text that looks like a document is shown as it is: nothing of it becomes an element or runs."""
     with visit_worker() as page:
-        alarms: list[Dialog] = []
-        page.on("dialog", alarms.append)
+        alarms: list[str] = []
+
+        def alarmed(dialog: Dialog) -> None:
+            alarms.append(dialog.message)
+            dialog.dismiss()
+
+        page.on("dialog", alarmed)
         ask(page, CONTEXTS["markup"], "Who said <i>it</i>?")
         expect(page.locator("#reader")).to_have_text(CONTEXTS["markup"])
         assert 0 == page.locator("#reader :not(mark), #answer :is(b, img, script), .said *").count()
@@ -116,7 +121,7 @@ def test_not_in_the_text(visit_worker: Visit) -> None:
 def test_options_are_asked_for(visit_worker: Visit) -> None:
     """The number of candidates goes to the worker; with one there is nothing to choose."""
     with visit_worker() as page:
-        page.locator("summary").click()
+        page.locator("#options summary").click()
         page.get_by_label("Candidates").fill("1")
         assert 1 == len(ask(page, "The harbour froze in 1871.", "When?")["n_best"])
         expect(page.locator("#sure")).to_contain_text("The only candidate")
@@ -151,7 +156,7 @@ def test_examples(visit_worker: Visit) -> None:
 
 
 def test_last_question_counts(browser: Browser, start_worker: Callable[..., WorkerProcess]) -> None:
-    """Asked again before there is an answer, the page withdraws the first question; it says that it is busy till then."""
+    """Asked again before there is an answer, the page withdraws the first question; till then it says it is busy."""
     worker = start_worker("--http", "127.0.0.1:0", device="sim:fixed?latency_ms=700").wait_ready()
     with visit(browser, f"http://{worker.wait_for('listening', scheme='http plain')['address']}/") as page:
         page.locator("#context").fill("One two three four")

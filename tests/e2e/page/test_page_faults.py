@@ -55,7 +55,7 @@ ANSWERS = {
 def test_beside_the_field(visit_worker: Visit, typed: dict[str, str], field: str, said: str) -> None:
     """The words stand beside the field, which is marked and gets the focus; typing takes them away."""
     with visit_worker() as page:
-        page.locator("summary").click()
+        page.locator("#options summary").click()
         for selector, text in typed.items():
             page.locator(selector).fill(text)
         page.locator("#submit").click()
