@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from tests.kit.processes import WorkerProcess
+
 #: What Debian, Ubuntu and others call it. Playwright's own are not downloaded: they come from one vendor's host.
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 #: Chromium tells the console of every answer that is no success; whether that was expected a test asserts.
@@ -18,6 +20,12 @@ _EXPECTED = "Failed to load resource:"
 _PATIENCE_MS = 30_000
 
 expect.set_options(timeout=_PATIENCE_MS)
+
+
+def page_of(worker: WorkerProcess) -> str:
+    """Where a worker has its page; waits until it listens there."""
+    record = worker.wait_for("listening", door="http")
+    return f"{'https' if 'tls' in record['scheme'] else 'http'}://{record['address']}/"
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.kit.browser import chromium, visit
+from tests.kit.browser import chromium, page_of, visit
 from tests.kit.processes import WorkerProcess
 
 Visit = Callable[..., AbstractContextManager[Page]]
@@ -26,8 +26,7 @@ def browser() -> Iterator[Browser]:
 def url(browser: Browser) -> Iterator[str]:
     """Of a worker's page; for tests that leave the worker as it is."""
     with WorkerProcess("--http", "127.0.0.1:0") as worker:
-        worker.wait_ready()
-        yield f"http://{worker.wait_for('listening', scheme='http plain')['address']}/"
+        yield page_of(worker.wait_ready())
 
 
 @pytest.fixture

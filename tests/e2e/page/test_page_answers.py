@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Dialog, Page, expect
 
 from tests.e2e.page.conftest import Visit
-from tests.kit.browser import visit
+from tests.kit.browser import page_of, visit
 from tests.kit.processes import WorkerProcess
 
 pytestmark = pytest.mark.long
@@ -158,7 +158,7 @@ def test_examples(visit_worker: Visit) -> None:
 def test_last_question_counts(browser: Browser, start_worker: Callable[..., WorkerProcess]) -> None:
     """Asked again before there is an answer, the page withdraws the first question; till then it says it is busy."""
     worker = start_worker("--http", "127.0.0.1:0", device="sim:fixed?latency_ms=700").wait_ready()
-    with visit(browser, f"http://{worker.wait_for('listening', scheme='http plain')['address']}/") as page:
+    with visit(browser, page_of(worker)) as page:
         page.locator("#context").fill("One two three four")
         page.locator("#submit").click()
         expect(page.locator("#submit")).to_have_text("Asking…")

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from spanserve.client import Client
 from tests.e2e.page.conftest import Visit
-from tests.kit.browser import visit
+from tests.kit.browser import page_of, visit
 from tests.kit.ports import free_port
 from tests.kit.processes import WorkerProcess
 
@@ -18,10 +18,6 @@ pytestmark = pytest.mark.long
 
 StartWorker = Callable[..., WorkerProcess]
 FIGURES = ("rate", "backlog", "fill", "padding", "latency")
-
-
-def page_of(worker: WorkerProcess) -> str:
-    return f"http://{worker.wait_for('listening', scheme='http plain')['address']}/"
 
 
 def figure(page: Page, name: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.kit.browser import visit
+from tests.kit.browser import page_of, visit
 from tests.kit.credential_files import Files
 from tests.kit.identity import make_identity
 from tests.kit.processes import WorkerProcess
@@ -32,7 +32,7 @@ def closed_url(files: Files, start_worker: Callable[..., WorkerProcess]) -> str:
         *("--http", "127.0.0.1:0", "--tls-cert", str(made.tls_cert), "--tls-key", str(made.tls_key)),
         *("--tokens", str(made.tokens), "--anonymous", "none"),
     ).wait_ready()
-    return f"https://{worker.wait_for('listening', scheme='http tls&tokens')['address']}/"
+    return page_of(worker)
 
 
 def test_token(browser: Browser, closed_url: str, files: Files) -> None:
@@ -46,6 +46,9 @@ def test_token(browser: Browser, closed_url: str, files: Files) -> None:
         expect(page.locator("#token")).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.locator("#token-error")).to_have_text("Enter a token.")
+        page.locator("#token").fill("令牌")
+        page.keyboard.press("Enter")
+        expect(page.locator("#token-error")).to_have_text("The worker does not accept this token.")
         page.locator("#token").fill("not-a-token")
         page.keyboard.press("Enter")
         expect(page.locator("#token-error")).to_have_text("The worker does not accept this token.")

@@ -2,7 +2,7 @@
 
 import { cut, firstOf, lastOf } from "./codepoints.js";
 import { duration, percent } from "./numbers.js";
-import { onChange, say, words } from "./words.js";
+import { hush, onChange, say, words } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const STAGES = ["queue", "tokenise", "wait", "device", "decode"];
@@ -29,7 +29,7 @@ export function conceal() {
   shown = null;
   show(false);
   element("reader").replaceChildren();
-  element("announcement").textContent = "";
+  hush(element("announcement"));
 }
 
 function show(is) {

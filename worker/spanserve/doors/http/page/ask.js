@@ -3,7 +3,7 @@
 import { conceal, reveal } from "./answer.js";
 import { EXAMPLES } from "./examples.js";
 import { explain, outOfRange } from "./faults.js";
-import { current, onChange, say } from "./words.js";
+import { current, hush, onChange, say } from "./words.js";
 import { answer, Failure, hasToken, useToken } from "./worker.js";
 
 const element = (id) => document.getElementById(id);
@@ -115,8 +115,7 @@ function complain(field, key, named) {
 function clear(field) {
   for (const line of [element(`${field}-error`), element("form-error")]) {
     line.hidden = true;
-    line.textContent = "";
-    delete line.dataset.t;
+    hush(line);
   }
   element(field).removeAttribute("aria-invalid");
 }
@@ -142,6 +141,7 @@ async function useTyped(event) {
   event.preventDefault();
   const typed = element("token").value.trim();
   if (!typed) return blame({ field: "token", key: "token.empty" });
+  if (!/^[\x21-\x7e]+$/.test(typed)) return blame({ field: "token", key: "token.refused" }); // no header has others
   clear("token");
   useToken(typed);
   await tokenGiven();

@@ -98,8 +98,7 @@ function figure(name) {
   card.id = `figure-${name}`;
   const label = document.createElement("p");
   label.className = "name";
-  label.id = `figure-${name}-name`;
-  label.dataset.t = `figure.${name}`;
+  say(label, `figure.${name}`);
   const value = document.createElement("span");
   value.className = "number";
   const drawing = chart();
@@ -119,7 +118,7 @@ function figure(name) {
   line.className = "above";
   line.append(value, most);
   card.append(label, line, drawing);
-  figures.set(name, { value, drawing, most, label });
+  figures.set(name, { value, drawing, most });
   return card;
 }
 
@@ -130,7 +129,7 @@ function drawFigures() {
   const span = history.spanAt(now);
   const minutes = { minutes: span / 60 };
   const spanKey = span === 60 ? "live.minute" : "live.minutes";
-  for (const [name, { value, drawing, most, label }] of figures) {
+  for (const [name, { value, drawing, most }] of figures) {
     const show = SHOWN_AS[name];
     const points = history.points.map((point) => ({ age: now - point.at, value: point[name] }));
     const highest = Math.max(0, ...points.map((point) => point.value ?? 0));
@@ -140,8 +139,7 @@ function drawFigures() {
     const shown = fresh === null || fresh[name] === null ? words("figure.none") : show(fresh[name]);
     value.textContent = shown;
     most.textContent = points.length ? show(top) : "";
-    label.textContent = words(`figure.${name}`);
-    const named = { name: label.textContent, span: words(spanKey, minutes), now: shown, most: show(highest) };
+    const named = { name: words(`figure.${name}`), span: words(spanKey, minutes), now: shown, most: show(highest) };
     drawing.setAttribute("aria-label", words("live.chart", named));
   }
   const age = pointed !== null && fresh ? `${count(Math.round(now - fresh.at))} s` : null;

@@ -36,6 +36,12 @@ export function say(element, key, named = {}) {
   element.textContent = words(key, named);
 }
 
+/** Let an element say nothing. */
+export function hush(element) {
+  delete element.dataset.t;
+  element.textContent = "";
+}
+
 /** Call after each change of language; for what is drawn and not said. */
 export function onChange(listener) {
   listeners.push(listener);
