@@ -48,6 +48,15 @@ def test_scheme() -> None:
     assert ["h:5?tls&tokens", "h:6?tls&tokens"] == [placement.listen for placement in placements]
 
 
+def test_http() -> None:
+    """Every worker has an HTTP door of its own where there are any, with a scheme of their own."""
+    placements = parse_placements("cpu,sim:fixed", "h:5-6?tls", "i:8-9?plain")
+    assert ["i:8?plain", "i:9?plain"] == [placement.http for placement in placements]
+    assert [["h:5", "i:8"], ["h:6", "i:9"]] == [placement.addresses for placement in placements]
+    (placement,) = parse_placements("cpu", "h:5")
+    assert ("", ["h:5"]) == (placement.http, placement.addresses)
+
+
 REFUSED = {
     "nothing": ("", "h:1", "0 devices"),
     "range-backwards": ("mlu:3-2", "h:1", "0 devices"),
@@ -70,3 +79,6 @@ def test_refused(devices: str, listen: str, message: str) -> None:
     """What cannot work is refused with what was found."""
     with pytest.raises(SpanserveError, match=re.escape(message)):
         parse_placements(devices, listen)
+    if "HOST" in message or "ports" in message:
+        with pytest.raises(SpanserveError, match=re.escape(f"http is {listen!r}")):
+            parse_placements(devices, "h:1", listen)

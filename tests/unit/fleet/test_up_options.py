@@ -20,6 +20,7 @@ REFUSED = {
     "slots": (["--slots", "-1"], "slots is -1"),
     "ours": (["--device", "cpu"], "--device is not for `spanserve up`"),
     "plaintext": (["--listen", "0.0.0.0:50051"], "it would speak plaintext"),
+    "plaintext-http": (["--http", "0.0.0.0:8080"], "http is 0.0.0.0:8080: other machines reach it"),
     "plaintext-health": (
         ["--health", "0.0.0.0:50051"],
         "health is 0.0.0.0:50051: other machines reach it, and it would speak plaintext",

@@ -20,7 +20,7 @@ from spanserve.doors.http.server import Server, pages_server
 from spanserve.doors.identity import OPEN, ROLES
 from spanserve.doors.listener import AccessSettings
 from tests.kit.credential_files import Files
-from tests.kit.http import get
+from tests.kit.http import connected, get
 from tests.kit.identity import Identity, make_identity, make_signed
 from tests.kit.waiting import eventually
 
@@ -158,6 +158,28 @@ async def test_certificates(files: Files) -> None:
         await eventually(serves_anew)
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await get(pages.address, "/metrics", trusting(files.server, viewer))
+
+
+async def test_withdrawn_authority(files: Files) -> None:
+    """A connection that is kept open ends when the authority that let it in is taken out of the client CA."""
+    authority = Identity(files.folder / "authority.crt", files.folder / "authority.key")
+    files.let_in_by_name("viewer")
+    path = files.folder / "tokens"
+    path.write_text(path.read_text().replace(" ask ", " observe "))
+    access = Access(files.settings)
+    shown = trusting(files.server, make_signed(files.folder, "viewer", authority, "DNS:viewer"))
+    async with (
+        pages_with(access, "127.0.0.1:0?mtls") as pages,
+        connected(pages.address, shown) as (reader, writer),
+    ):
+        for _ in range(2):
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b"figures\n")
+            await access.look()
+        files.believe(make_identity(files.folder, "new-authority"))
+        await access.look()
+        ended = await asyncio.wait_for(asyncio.gather(reader.read(), return_exceptions=True), 30)
+        assert ended[0] == b"" or isinstance(ended[0], OSError)
 
 
 async def test_rate() -> None:

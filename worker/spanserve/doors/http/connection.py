@@ -60,7 +60,7 @@ class Connection(H11Protocol):
         self._accepted: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
         self._early = bytearray()
-        self._begun = False
+        self._begun = self._unwanted = False
         self._in_head = True
         self._cut_later: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
@@ -100,13 +100,17 @@ class Connection(H11Protocol):
             self.shutdown()
 
     def abort(self) -> None:
-        """End it at once, whatever is on its way."""
+        """End it at once, whatever is on its way; or as soon as it has begun."""
+        self._unwanted = True
         if self._accepted is not None:
             self._accepted.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """It was accepted. TLS comes after: who is silent in the handshake is counted, and cut, like all."""
         self._accepted = transport
+        if self._unwanted:
+            transport.abort()
+            return
         self._within(self._patience.head_s)
         if self._tls is None:
             self._begin(transport)
