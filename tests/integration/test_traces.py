@@ -187,7 +187,7 @@ async def test_headers_and_frames(collector: Collector, start_worker: StartWorke
 async def test_over_http_and_the_open_protocol(collector: Collector, start_worker: StartWorker) -> None:
     """The headers of HTTP, for one task and for lines, and the metadata of ModelInfer carry the context as well."""
     worker = start_worker("--http", "127.0.0.1:0", env=collector.environment).wait_ready()
-    address = worker.wait_for("listening", scheme="http plain")["address"]
+    address = worker.wait_for("listening", door="http")["address"]
     task = {"context": TEXT, "questions": ["Who said so?"]}
     for kind, bodies in (("application/json", [task]), ("application/x-ndjson", [task, task])):
         body = b"\n".join(json.dumps(entry).encode() for entry in bodies)
