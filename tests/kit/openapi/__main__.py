@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 from spanserve.doors.http import openapi
 from spanserve.doors.http.answer import Answers
@@ -13,7 +13,7 @@ from spanserve.doors.http.operation import Operation
 
 def served() -> list[Operation]:
     """What a worker serves over HTTP."""
-    return described(Mock(), Mock(), Answers(Mock(), Mock()).operations(), Mock(), Mock())
+    return described(MagicMock(), Mock(), Answers(Mock(), Mock()).operations(), Mock(), Mock())
 
 
 def text() -> str:

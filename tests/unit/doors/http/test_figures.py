@@ -28,8 +28,8 @@ def figures(clock: Clock) -> Figures:
 
 
 def ended(figures: Figures, questions: int, seconds: float, *, cancelled: bool = False) -> None:
-    request = SimpleNamespace(cancelled=cancelled, total_s=seconds)
-    figures.request_ended(cast(Any, request), cast(Any, SimpleNamespace(questions=[None] * questions)))
+    request = SimpleNamespace(cancelled=cancelled, total_s=seconds, questions=[None] * questions)
+    figures.request_ended(cast(Any, request), None)
 
 
 def sent(figures: Figures, tokens: list[int], length: int, max_batch: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
@@ -122,6 +123,15 @@ class App:
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         """Have an operation answer, for whoever may ask it."""
+        try:
+            await self._serve(operation, scope, receive, send)
+        except (Problem, Refusal) as error:
+            if operation.words is None:
+                raise
+            problem = _said(error, scope["path"])
+            raise replace(problem, content=operation.words(problem.content)) from None
+
+    async def _serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["connection"]
         call = self._admit(operation, Request(scope, receive), connection)
         self._calls[call] = connection

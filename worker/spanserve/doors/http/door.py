@@ -15,6 +15,7 @@ from spanserve.doors.http.answer import Answers
 from spanserve.doors.http.figures import Figures
 from spanserve.doors.http.health import Health
 from spanserve.doors.http.hosts import Hosts
+from spanserve.doors.http.oip.operations import InferenceOperations
 from spanserve.doors.http.operation import Operation
 from spanserve.doors.http.server import Server
 from spanserve.doors.http.settings import HttpSettings
@@ -99,6 +100,7 @@ def described(
     """All that can be asked for: a new router is a line here, and its paths are lines in `ROLES`."""
     found = [
         *answers,
+        *InferenceOperations(inside, calls).operations(),
         status(inside, figures, lambda: calls.state),
         health.probe("/livez", health.alive, "Whether the process lives"),
         health.probe("/readyz", ready, "Whether the worker serves"),

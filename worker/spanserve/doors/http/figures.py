@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from spanserve.contract import Task, TaskResult
 from spanserve.engine.batcher import Batch
 from spanserve.engine.observer import Observer
 from spanserve.engine.request import Request
@@ -75,9 +75,9 @@ class Figures(Observer):
         useful = sum(row.window.tokens for row in batch.rows)
         self._sent.append(_Sent(self._clock(), rows / max_batch, useful, rows * batch.length))
 
-    def request_ended(self, request: Request[Task], result: TaskResult) -> None:
+    def request_ended(self, request: Request[Any], result: Any) -> None:
         if not request.cancelled:
-            self._ended.append(_Ended(self._clock(), len(result.questions), request.total_s))
+            self._ended.append(_Ended(self._clock(), len(request.questions), request.total_s))
 
     @property
     def up_s(self) -> float:

@@ -22,6 +22,8 @@ _PART = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: Errors that every operation may have; those that need a credential also those of `_GUARDED`.
 _COMMON = (400, 421, 429, 500)
 _GUARDED = (401, 403)
+#: Errors that are said before it is known what is asked for, or by nobody: in the same words everywhere.
+_BEFORE = (421, 500)
 
 
 def served(operations: Sequence[Operation]) -> Operation:
@@ -41,7 +43,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
     models: dict[type[BaseModel], None] = dict.fromkeys(
         model for operation in shown for model in _models(operation)
     )
-    named: list[type[BaseModel]] = [*models, Error]
+    named: list[type[BaseModel]] = [*models, *dict.fromkeys(one.error for one in shown if one.error), Error]
     inputs: list[tuple[type[BaseModel], Literal["validation"]]] = [(model, "validation") for model in named]
     _, schemas = models_json_schema(inputs, ref_template=_REF)
     paths: dict[str, dict[str, Any]] = {}
@@ -83,7 +85,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     if operation.body:
         errors.add(503)
     for status in sorted(errors):
-        answers.setdefault(str(status), _error(status))
+        answers.setdefault(str(status), _error(status, operation))
     found: dict[str, Any] = {
         "operationId": f"{operation.method.lower()}{re.sub(r'[^a-zA-Z0-9]+', '_', operation.path).rstrip('_')}",
         "summary": operation.summary,
@@ -91,7 +93,7 @@ def _described(operation: Operation) -> dict[str, Any]:
     if operation.description:
         found["description"] = operation.description
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        {"name": name, "in": "path", "required": True, "schema": _part(operation, name)}
         for name in _PART.findall(operation.path)
     ]
     if parameters:
@@ -108,10 +110,17 @@ def _described(operation: Operation) -> dict[str, Any]:
     return found
 
 
-def _error(status: int) -> dict[str, Any]:
+def _part(operation: Operation, name: str) -> dict[str, Any]:
+    if name in operation.parts:
+        return {"type": "string", "enum": list(operation.parts[name])}
+    return {"type": "string", "minLength": 1}
+
+
+def _error(status: int, operation: Operation) -> dict[str, Any]:
+    model = Error if operation.error is None or status in _BEFORE else operation.error
     found: dict[str, Any] = {
         "description": HTTPStatus(status).phrase,
-        "content": {JSON: {"schema": _ref(Error)}},
+        "content": {JSON: {"schema": _ref(model)}},
     }
     if status in (429, 503):
         found["headers"] = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}}

@@ -76,6 +76,9 @@ class Operation:
         answers: status -> media type -> model, None for what is no JSON. Errors need no entry.
         errors: statuses of errors beside those that every operation has.
         documented: whether it stands in the OpenAPI document.
+        parts: of the path, that can only have some values, and which.
+        error: model of errors, of an operation that has words of its own for them.
+        words: says in these what a `Problem` says.
     """
 
     path: str
@@ -88,3 +91,6 @@ class Operation:
     errors: Sequence[int] = ()
     examples: Mapping[str, Any] = field(default_factory=dict)
     documented: bool = True
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    error: type[BaseModel] | None = None
+    words: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None

@@ -20,6 +20,8 @@ from spanserve.engine.admission import Account
 from spanserve.engine.state import State
 
 SERVER = "spanserve"
+#: Names of the models that every worker has.
+MODELS = (QaModel.name, LogitsModel.name)
 #: What the models run on, as `project_format`.
 PLATFORM = "spanserve_bundle"
 

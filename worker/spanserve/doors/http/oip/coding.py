@@ -1,0 +1,185 @@
+"""Bodies to requests, responses to bodies; with the extension for binary data, contents stand behind the JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+import numpy as np
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from spanserve.contract import Refusal
+from spanserve.doors.http.body import parse, read_whole
+from spanserve.doors.http.oip.models import InferenceRequest, RequestInput
+from spanserve.doors.http.operation import JSON
+from spanserve.doors.http.problem import Problem
+from spanserve.doors.oip import BYTES, InferRequest, InferResponse, InputTensor, Tensor
+from spanserve.doors.oip.tensor import Values, from_list, from_raw
+
+#: Media type of a body with binary data, and the header that says how long the JSON in it is.
+OCTETS = "application/octet-stream"
+JSON_LENGTH = "Inference-Header-Content-Length"
+#: Parameters of a request that concern its form alone.
+_FORM = {"binary_data_output"}
+
+
+async def read_request(request: Request, **of: Any) -> tuple[InferRequest, frozenset[str] | None]:
+    """The request in a body, and the names of outputs that are wanted in binary form; None: all of them.
+
+    Args:
+        of: what the path and the headers say of it: `model`, `version`.
+
+    Raises:
+        Problem: there is no body of a known type, or not in time.
+        Refusal: it is no such request.
+    """
+    length = _json_length(request)
+    data = await read_whole(request)
+    if length is not None and length > len(data):
+        raise Refusal.invalid(
+            JSON_LENGTH, "is more than the body", value=str(length), limit=f"{len(data)} bytes"
+        )
+    body = parse(InferenceRequest, data[:length])
+    rest = _Rest(b"" if length is None else data[length:])
+    inputs = tuple(_input(tensor, rest) for tensor in body.inputs)
+    rest.ended()
+    parameters = body.parameters.model_dump(exclude_none=True, exclude=_FORM)
+    made = InferRequest(
+        id=body.id,
+        parameters=parameters,
+        inputs=inputs,
+        outputs=tuple(one.name for one in body.outputs),
+        **of,
+    )
+    if not body.outputs:
+        return made, None if body.parameters.binary_data_output else frozenset()
+    default = body.parameters.binary_data_output
+    binary = (
+        one.name
+        for one in body.outputs
+        if (default if one.parameters is None else one.parameters.binary_data)
+    )
+    return made, frozenset(binary)
+
+
+def write_response(response: InferResponse, binary: frozenset[str] | None) -> Response:
+    """The body of a response."""
+    outputs: list[dict[str, Any]] = []
+    behind: list[bytes] = []
+    for tensor in response.outputs:
+        output: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
+        if binary is None or tensor.name in binary:
+            behind.append(tensor.to_raw())
+            output["parameters"] = {"binary_data_size": len(behind[-1])}
+        else:
+            output["data"] = _plain(tensor)
+        outputs.append(output)
+    content = {
+        "model_name": response.model,
+        "model_version": response.version,
+        "id": response.id,
+        "outputs": outputs,
+    }
+    if not behind:
+        return JSONResponse(content)
+    head = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(b"".join((head, *behind)), headers={JSON_LENGTH: str(len(head))}, media_type=OCTETS)
+
+
+class _Rest:
+    """What is behind the JSON of a body, taken from its front."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        data = self._data[self._at : self._at + size]
+        if len(data) < size:
+            self._raise(self._at + size)
+        self._at += size
+        return data
+
+    def ended(self) -> None:
+        if self._at < len(self._data):
+            self._raise(self._at)
+
+    def _raise(self, wanted: int) -> None:
+        raise Refusal.invalid(
+            "body",
+            "holds other binary data than its inputs say",
+            value=f"{len(self._data)} bytes behind the JSON",
+            limit=f"{wanted} bytes",
+        )
+
+
+def _json_length(request: Request) -> int | None:
+    """Bytes of JSON in a body that goes on behind them; None: it is JSON.
+
+    The header alone suffices: tritonclient names no type. A page of another site cannot send it, nor one of the types,
+    without being asked first.
+
+    Raises:
+        Problem: neither says what the body is.
+        Refusal: the header is no number.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    given = request.headers.get(JSON_LENGTH)
+    if given is not None and kind in ("", OCTETS, JSON):
+        if not (given.isascii() and given.isdecimal()) or len(given) > 9:
+            raise Refusal.invalid(JSON_LENGTH, "is no number of bytes", limit="a whole number")
+        return int(given)
+    if given is None and kind == JSON:
+        return None
+    raise Problem.at(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "the body is of a type that is not taken here",
+        field="Content-Type",
+        value=f"{len(kind)} characters" if kind else "none",
+        limit=f"{JSON}, or {OCTETS} with the header {JSON_LENGTH}",
+    )
+
+
+def _input(tensor: RequestInput, rest: _Rest) -> InputTensor:
+    field, shape = f"inputs.{tensor.name}", tuple(tensor.shape)
+    if (tensor.data is None) == (tensor.parameters is None):
+        raise Refusal.invalid(field, "needs contents, in `data` or behind the JSON, and in one place")
+    if tensor.parameters is not None:
+        raw = rest.take(tensor.parameters.binary_data_size)
+        decode = partial(from_raw, field, tensor.datatype, shape, raw)
+    else:
+        decode = partial(_typed, field, tensor, shape)
+    return InputTensor(name=tensor.name, datatype=tensor.datatype, shape=shape, decode=decode)
+
+
+def _typed(field: str, tensor: RequestInput, shape: tuple[int, ...]) -> Values:
+    kind = str if tensor.datatype == BYTES else int
+    elements = list(_flat(tensor.data or []))
+    if not all(isinstance(element, kind) for element in elements):
+        raise Refusal.invalid(
+            f"{field}.data", "has an element of another type", limit=f"{kind.__name__} for {tensor.datatype}"
+        )
+    if tensor.datatype == BYTES:  # half of a surrogate pair is no UTF-8, and the row's own fault
+        elements = [element.encode(errors="surrogatepass") for element in elements]
+    return from_list(field, tensor.datatype, shape, elements)
+
+
+def _flat(data: Sequence[Any]) -> Iterator[Any]:
+    for element in data:
+        if isinstance(element, list):
+            yield from element
+        else:
+            yield element
+
+
+def _plain(tensor: Tensor) -> list[Any]:
+    """Values as JSON has them."""
+    if tensor.datatype == BYTES:
+        return [value.decode(errors="replace") for value in tensor.values]
+    values: list[Any] = np.asarray(tensor.values).tolist()
+    return [None if isinstance(value, float) and math.isnan(value) else value for value in values]
