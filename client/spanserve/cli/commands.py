@@ -50,6 +50,11 @@ COMMANDS = {
     "bench": Command(
         "spanserve.cli.bench", "cpu", "Measure a bare device, or what workers serve (`bench serve`)."
     ),
+    "join": Command(
+        "spanserve.bundle.join",
+        "worker",
+        "Put bundles of one checkpoint together, for several kinds of cards.",
+    ),
     "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -199,6 +200,20 @@ def test_none(
         monkeypatch.setenv("MM_EMULATOR_" + name, value)
     assert call(kit) is None
     assert message in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("arch", ["mtp_592", "mtp_613", "mtp_617"])
+def test_newer_cards(arch: str, kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An SDK for newer cards builds for their architecture and runs that; what was built for others it does not."""
+    monkeypatch.setenv("MM_EMULATOR_ARCH", arch)
+    monkeypatch.setenv("MM_EMULATOR_CLUSTERS", "1")
+    config = mm.BuilderConfig()
+    assert config.parse_from_string(json.dumps({"archs": [{arch: [1]}]})).ok()
+    model = mm.Builder().build_model("model", kit.network(), config)
+    assert model is not None
+    kit.activate()
+    assert model.create_i_engine() is not None
+    assert kit.model().create_i_engine() is None
 
 
 def set_unknown(thing: Any) -> None:

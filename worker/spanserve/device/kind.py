@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from spanserve.bundle import Bundle, CostTable
+from spanserve.bundle import Bundle, CostTable, Manifest
 
 if TYPE_CHECKING:
     from spanserve.device.host.cards import Card
@@ -37,6 +37,7 @@ class DeviceKind:
         check: refuses values of options by a DeviceError.
         lacks: what this machine lacks for a precision, in words; empty if nothing. Of the variants of a bundle that are
             for the device, the first is served that nothing is lacking for.
+        misfit: why no device of this kind in this machine runs a variant, in words; empty if one may. As `lacks`.
         sdk_python: whether its host runs under the Python of an SDK.
         compiled_batch: whether its graphs take no more windows than they were compiled for.
         whole_grid: whether a worker times every shape of the grid; if not, the largest one scales the bundle's table.
@@ -65,6 +66,7 @@ class DeviceKind:
     words: frozenset[str] = frozenset()
     check: Callable[[DeviceSpec], None] = lambda spec: None
     lacks: Callable[[str], str] = lambda precision: ""
+    misfit: Callable[[Manifest], str] = lambda variant: ""
     sdk_python: bool = False
     compiled_batch: bool = False
     whole_grid: bool = False
@@ -96,5 +98,9 @@ class DeviceKind:
             path,
             targets=self.targets,
             precision=precision,
-            able=lambda found: not self.lacks(found.precision),
+            able=lambda found: not self.objection(found),
         )
+
+    def objection(self, variant: Manifest) -> str:
+        """Why a variant is not served on this machine, in words; empty if it may be."""
+        return self.lacks(variant.precision) or self.misfit(variant)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from spanserve.bundle import CostTable
 from spanserve.device import processor
+from spanserve.device.architectures import misfit
 from spanserve.device.card_cost import card_cost
 from spanserve.device.errors import DeviceError
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION, Card
@@ -82,6 +83,7 @@ MLU = DeviceKind(
     backend="magicmind:MagicMindBackend",
     targets=frozenset({"magicmind"}),
     standard="mlu:0",
+    misfit=misfit,
     sdk_python=True,
     compiled_batch=True,
     whole_grid=True,  # its bundle may have the proportions of published figures only

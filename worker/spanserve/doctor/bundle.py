@@ -39,9 +39,9 @@ def open_bundle(path: Path, kind: DeviceKind | None = None) -> tuple[Manifest | 
 def _why(bundle: Bundle, kind: DeviceKind) -> str:
     """Why a worker serves this one of the variants."""
     passed = [
-        f"{variant.precision}: {kind.lacks(variant.precision)}"
+        f"{variant.precision}: {objection}"
         for variant in bundle.variants
-        if kind.runs(variant.target) and kind.lacks(variant.precision)
+        if kind.runs(variant.target) and (objection := kind.objection(variant))
     ]
     others = ", ".join(passed)
     return f"the first of {len(bundle.variants)} variants that the device computes" + (

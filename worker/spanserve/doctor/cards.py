@@ -1,8 +1,4 @@
-"""MLU cards as the driver and the system show them: visible ones, the driver, the nodes in /dev.
-
-What stands in /proc/driver/cambricon/mlus is known from the driver's public source: a folder per card, named by its
-PCI address, with a file `information` of `Key: value` lines.
-"""
+"""MLU cards as the driver and the system show them: visible ones, the driver, the nodes in /dev."""
 
 from __future__ import annotations
 
@@ -11,12 +7,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from spanserve.device.driver import MLUS, card_facts, card_folders
 from spanserve.device.host.visible import VARIABLES, visible_devices
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
 #: Of the release notes of Cambricon's magicmind_cloud.
 OLDEST_DRIVER = (4, 20, 6)
-_MLUS = "proc/driver/cambricon/mlus"
 _CONTROL = "cambricon_ctl"
 
 
@@ -27,12 +23,12 @@ def usable(path: Path) -> bool:
 
 def cards_here(root: Path) -> int:
     """How many cards the driver or /dev shows."""
-    return max(len(_known(root)), len(_nodes(root)))
+    return max(len(card_folders(root)), len(_nodes(root)))
 
 
 def card_models(root: Path, card: int | None) -> set[str]:
     """Names of the card with this number, as in `MLU370-X4`; of all where the driver does not tell which it is."""
-    known = [_facts(folder / "information") for folder in _known(root)]
+    known = [card_facts(folder) for folder in card_folders(root)]
     own = [facts for facts in known if facts.get("Device inode path") == f"/dev/cambricon_dev{card}"]
     return {facts.get("Device name", "an unknown card") for facts in own or known}
 
@@ -74,15 +70,15 @@ def check_driver(root: Path) -> Finding:
     Args:
         root: of the file system that holds `proc`.
     """
-    name, cards = "driver", _known(root)
-    if not (root / _MLUS).is_dir():
+    name, cards = "driver", card_folders(root)
+    if not (root / MLUS).is_dir():
         advice = "install the driver, 4.20.6 or newer, and load it; cnmon then lists the cards"
-        return failed(name, f"/{_MLUS} is not there", advice)
+        return failed(name, f"/{MLUS} is not there", advice)
     if not cards:
         return failed(
             name, "it is loaded, and has no card", "lspci -d cabc: shows cards; dmesg says what is wrong"
         )
-    facts = [_facts(card / "information") for card in cards]
+    facts = [card_facts(card) for card in cards]
     models = ", ".join(fact.get("Device name", "unknown") for fact in facts)
     version = next((fact["Driver Version"] for fact in facts if "Driver Version" in fact), "")
     found = f"version {version.lstrip('v') or 'unknown'}, {len(cards)} cards: {models}"
@@ -123,12 +119,6 @@ def check_nodes(root: Path, index: int, may_use: Callable[[Path], bool] = usable
     return ok(name, found)
 
 
-def _known(root: Path) -> list[Path]:
-    """Folders of the cards that the driver has."""
-    folder = root / _MLUS
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
 def _nodes(root: Path) -> list[Path]:
     """/dev/cambricon_dev0 and so on, in the order of their numbers."""
     found = {
@@ -137,12 +127,3 @@ def _nodes(root: Path) -> list[Path]:
         if (match := re.fullmatch(r"cambricon_dev(\d+)", path.name))
     }
     return [found[number] for number in sorted(found)]
-
-
-def _facts(file: Path) -> dict[str, str]:
-    try:
-        lines = file.read_text(errors="replace").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines)
-    return {key.strip(): value.strip() for key, colon, value in pairs if colon}
