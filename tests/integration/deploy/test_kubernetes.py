@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -13,6 +15,7 @@ import yaml
 from spanserve.doors.grpc.health import LIVE
 from spanserve.doors.grpc.service import SERVICE_NAME
 from spanserve.doors.listener import AccessSettings
+from spanserve.tracing import asked_by
 from tests.kit.deployed import DEPLOY, OVERLAYS, ROOT, UNFORESEEN_S, kustomized, one, probe_place, variables
 
 FOLDER = DEPLOY / "kubernetes"
@@ -32,13 +35,12 @@ def objects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return kustomized(extended(tmp_path_factory.mktemp("kubernetes"), "mlu370") / "overlays/mlu370")
 
 
-def extended(folder: Path, *overlays: str) -> Path:
+def extended(folder: Path, *overlays: str, chosen: Sequence[str] = ("autoscaling", "tls", "http")) -> Path:
     """A copy of the manifests whose overlays have every component in their own list, as docs/deploy.md says."""
     copy = shutil.copytree(FOLDER, folder / "kubernetes")
     for overlay in overlays:
         place = copy / "overlays" / overlay / "kustomization.yaml"
         content = yaml.safe_load(place.read_text(encoding="utf-8"))
-        chosen = ("autoscaling", "tls", "http")
         content["components"] += [f"../../components/{name}" for name in chosen]
         place.write_text(yaml.safe_dump(content))
     return copy
@@ -239,6 +241,26 @@ def test_side_by_side(tmp_path: Path) -> None:
     deployments = [item for item in objects if item["kind"] == "Deployment"]
     assert set(scaled) == {item["metadata"]["name"] for item in deployments}
     assert all("SPANSERVE_TLS_CERT" in environment([item]) for item in deployments)
+
+
+def test_traces(tmp_path: Path) -> None:
+    """Workers may speak to the collector that their traces go to; nothing else of the policy is wider."""
+    plain = kustomized(FOLDER / "overlays/cpu")
+    found = kustomized(extended(tmp_path, "cpu", chosen=("traces",)) / "overlays/cpu")
+    endpoint = urlsplit(environment(found)["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    assert asked_by(environment(found))
+    *known, collector = one(found, "NetworkPolicy")["spec"]["egress"]
+    assert one(plain, "NetworkPolicy")["spec"]["egress"] == known
+    (peer,) = collector["to"]
+    namespace = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+    assert (endpoint.hostname, [{"port": endpoint.port}]) == (
+        f"otel-collector.{namespace}",
+        collector["ports"],
+    )
+    assert (
+        environment(plain).keys() | {"OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
+        < environment(found).keys()
+    )
 
 
 def test_every_folder_is_used() -> None:
