@@ -46,6 +46,7 @@ COMMANDS = {
     "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
     "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
     "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),
+    "run": Command("spanserve.cli.run.command", "builder", "Build, serve and score, in one command."),
     "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
     "bench": Command(
         "spanserve.cli.bench", "cpu", "Measure a bare device, or what workers serve (`bench serve`)."

@@ -14,6 +14,7 @@ SpanserveError
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
 ├── ClientError       the client cannot go on                         (client)
+├── RunError          a step of `spanserve run` failed                (cli)
 └── UsageError        options that a command does not take            (cli)
 """
 

@@ -1,4 +1,4 @@
-"""A private worker: started for one command on the built-in model, for this user only, gone after it."""
+"""A private worker: started for one command, for this user only, gone after it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from spanserve.client.errors import ClientError
@@ -52,8 +52,11 @@ class PrivateWorker:
 
 
 @contextlib.contextmanager
-def private_worker() -> Iterator[PrivateWorker]:
-    """Start a worker on the built-in bundle. It may still be loading when this yields.
+def private_worker(arguments: Sequence[str] = ()) -> Iterator[PrivateWorker]:
+    """Start a worker, on the built-in bundle unless told otherwise. It may still be loading when this yields.
+
+    Args:
+        arguments: of `spanserve worker`.
 
     Raises:
         ClientError: at the end, if it ended early; with the last lines of its log.
@@ -62,7 +65,7 @@ def private_worker() -> Iterator[PrivateWorker]:
         address = f"unix:{folder / _SOCKET}"
         log = folder / "worker.log"
         command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", "--listen", address]
-        command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid())]
+        command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid()), *arguments]
         # Settings of the user's own workers are not for this one.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPANSERVE_")}
         with log.open("wb") as output:
