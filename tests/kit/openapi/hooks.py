@@ -28,7 +28,9 @@ def from_line(ctx: schemathesis.DeserializationContext, response: schemathesis.R
 
 @schemathesis.hook
 def filter_body(ctx: schemathesis.HookContext, body: Any) -> bool:
-    """Leave out what a schema cannot refuse: texts that are too long in bytes alone, and two questions of one id."""
+    """Leave out what a schema cannot refuse: texts that are too long in bytes alone, two questions of one id, and a
+    context of which a tokenizer keeps nothing.
+    """
     questions = body.get("questions") if isinstance(body, dict) else None
     if not isinstance(questions, list) or not questions:
         return True
@@ -39,8 +41,10 @@ def filter_body(ctx: schemathesis.HookContext, body: Any) -> bool:
     if not all(isinstance(one, dict) and _texts(one, "id", "text") for one in asked):
         return True  # refused anyway
     ids = [one["id"] for one in asked]
+    context = body.get("context")
     return (
-        _size(body.get("context")) <= MAX_CONTEXT_BYTES
+        _size(context) <= MAX_CONTEXT_BYTES
+        and not (isinstance(context, str) and context.strip() and not any(map(_is_kept, context)))
         and max(map(_size, ids)) <= MAX_QUESTION_ID_BYTES
         and len(set(ids)) == len(ids)
     )
@@ -48,6 +52,10 @@ def filter_body(ctx: schemathesis.HookContext, body: Any) -> bool:
 
 def _texts(content: dict[str, Any], *names: str) -> bool:
     return all(isinstance(content.get(name), str) for name in names)
+
+
+def _is_kept(character: str) -> bool:
+    return character.isprintable() and not character.isspace()
 
 
 def _size(text: object) -> int:

@@ -43,7 +43,7 @@ def address() -> Iterator[str]:
     """Where a worker with the built-in model listens."""
     with WorkerProcess("--http", "127.0.0.1:0") as worker:
         worker.wait_ready()
-        yield str(worker.wait_for("listening", scheme="http plain")["address"])
+        yield str(worker.wait_for("listening", door="http")["address"])
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")

@@ -25,7 +25,7 @@ MANY = pytest.param(2000, id="many", marks=[pytest.mark.long, pytest.mark.timeou
 def test_nothing_is_found(start_worker: Callable[..., WorkerProcess], tmp_path: Path, examples: int) -> None:
     """No request breaks the worker, and every answer is one that the document describes."""
     worker = start_worker("--http", "127.0.0.1:0").wait_ready()
-    address = worker.wait_for("listening", scheme="http plain")["address"]
+    address = worker.wait_for("listening", door="http")["address"]
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
         *("run", f"http://{address}/openapi.json", "--checks", "all"),

@@ -62,7 +62,7 @@ class HttpDoor:
     async def check(self) -> None:
         for server in self._servers:
             await server.start()
-            log.info("listening", address=server.address, scheme=f"http {server.listener.scheme}")
+            log.info("listening", door="http", address=server.address, scheme=server.listener.scheme)
 
     def start(self) -> None:
         """Nothing to do: the state of the worker lets calls in."""
