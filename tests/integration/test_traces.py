@@ -187,19 +187,27 @@ async def test_headers_and_frames(collector: Collector, start_worker: StartWorke
 async def test_over_http_and_the_open_protocol(collector: Collector, start_worker: StartWorker) -> None:
     """The headers of HTTP, for one task and for lines, and the metadata of ModelInfer carry the context as well."""
     worker = start_worker("--http", "127.0.0.1:0", env=collector.environment).wait_ready()
-    address = worker.wait_for("listening", door="http")["address"]
+    address = worker.wait_for("listening", 2)["address"]
     task = {"context": TEXT, "questions": ["Who said so?"]}
-    for kind, bodies in (("application/json", [task]), ("application/x-ndjson", [task, task])):
+    inputs = [
+        {"name": name, "datatype": "BYTES", "shape": [1], "data": [text]}
+        for name, text in (("question", "Who said so?"), ("context", TEXT))
+    ]
+    for path, kind, bodies in (
+        ("v1/answer", "application/json", [task]),
+        ("v1/answer", "application/x-ndjson", [task, task]),
+        ("v2/models/qa/infer", "application/json", [{"inputs": inputs}]),
+    ):
         body = b"\n".join(json.dumps(entry).encode() for entry in bodies)
         headers = {"Content-Type": kind, "Traceparent": PARENT}
-        request = urllib.request.Request(f"http://{address}/v1/answer", body, headers)
+        request = urllib.request.Request(f"http://{address}/{path}", body, headers)
         with await asyncio.to_thread(urllib.request.urlopen, request) as response:
             assert len(bodies) == len(response.read().strip().splitlines())
     async with open_raw(worker.address) as channel:
         infer: Any = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         asked = infer_request("qa", qa_tensors(("Who said so?", TEXT)))
         await infer(asked.SerializeToString(), metadata=(("traceparent", PARENT),))
-    spans = collector.wait_for(lambda spans: 4 == sum(span.name == "spanserve.task" for span in spans))
+    spans = collector.wait_for(lambda spans: 5 == sum(span.name == "spanserve.task" for span in spans))
     assert {(TRACE, PARENT[36:52])} == {
         (span.trace_id, span.parent_id) for span in spans if span.name == "spanserve.task"
     }

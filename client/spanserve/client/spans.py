@@ -21,7 +21,7 @@ class TaskSpans:
     """The spans of the tasks of one call, under the span that is current when they are handed over."""
 
     def __init__(self) -> None:
-        # Who has not imported it has no span that is current, and 30 ms to lose.
+        # Looked for and not imported: who has not imported it has no span that is current.
         self._api: Any = sys.modules.get("opentelemetry.trace")
         self._open: dict[str, Span] = {}
 
