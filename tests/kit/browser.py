@@ -24,7 +24,7 @@ expect.set_options(timeout=_PATIENCE_MS)
 
 def page_of(worker: WorkerProcess) -> str:
     """Where a worker has its page; waits until it listens there."""
-    record = worker.wait_for("listening", door="http")
+    record = worker.wait_for("listening", 2)  # over gRPC it listened before
     return f"{'https' if 'tls' in record['scheme'] else 'http'}://{record['address']}/"
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 
-from spanserve.doors import http
 from tests.e2e.page.conftest import Visit
 from tests.kit.accessibility import violations
 
 pytestmark = pytest.mark.long
-
-FILES = Path(http.__path__[0]) / "page"
 
 
 def fill_every_part(page: Page) -> None:
@@ -115,25 +110,6 @@ def test_other_languages_get_english(visit_worker: Visit) -> None:
         expect(page.locator("#submit")).to_have_text("Ask")
 
 
-def test_tables_have_the_same_words(visit_worker: Visit) -> None:
-    """Both languages have words, and the same values in them, for every key; every key of the page is there."""
-    with visit_worker() as page:
-        tables = page.evaluate(
-            "async () => { const [{ en }, { zh }] = await Promise.all("
-            "[import('/page/words.en.js'), import('/page/words.zh.js')]); return { en, zh }; }"
-        )
-        english, chinese = tables["en"], tables["zh"]
-        assert list(english) == list(chinese)
-        for key in english:
-            assert set(_values(english[key])) == set(_values(chinese[key])), key
-        used = page.locator("[data-t]").evaluate_all("all => all.map(one => one.dataset.t)")
-        assert set() == set(used) - set(english)
-
-
-def _values(words: str) -> list[str]:
-    return [part.partition("}")[0] for part in words.split("{")[1:]]
-
-
 def test_still_where_movement_is_unwanted(visit_worker: Visit) -> None:
     """With less movement asked for, what turns does so slowly."""
     with visit_worker(reduced_motion="reduce") as page:
@@ -142,12 +118,3 @@ def test_still_where_movement_is_unwanted(visit_worker: Visit) -> None:
             "button => getComputedStyle(button, '::before').animationDuration"
         )
         assert "4s" == turn
-
-
-def test_files_are_short() -> None:
-    """No part of the page has more than 400 lines, and none names another place than its own."""
-    for path in FILES.iterdir():
-        text = path.read_text(encoding="utf-8")
-        assert len(text.splitlines()) < 400, path.name
-        places = text.replace("http://www.w3.org/2000/svg", "")
-        assert "//" not in places.replace("// ", "").replace("//\n", ""), path.name
