@@ -59,7 +59,7 @@ def test_metrics_that_cannot_be_served_end_the_worker(start_worker: StartWorker)
         worker = start_worker("--metrics", address)
         assert 2 == worker.wait()
     (said,) = worker.lines
-    assert f"cannot serve pages on {address}" in said
+    assert f"cannot serve HTTP on {address}" in said
 
 
 def test_systemd_hears_of_start_life_and_end(start_worker: StartWorker, tmp_path: Path) -> None:

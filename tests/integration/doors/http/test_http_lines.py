@@ -134,3 +134,18 @@ async def test_withdrawn_token(sim_bundle: Bundle, tmp_path: Any) -> None:
         await access.look()
         with pytest.raises(ConnectionError):
             await anext(lines)
+
+
+async def test_fault_of_ours(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that nobody foresaw cuts the stream, so that nobody takes what has come for all there is."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setattr("spanserve.doors.http.stream.parse", broken)
+    async with rig(sim_bundle) as made, http_door(made) as door, open_lines(door.address) as stream:
+        await stream.send(task_to_json(make_tasks(1)[0]))
+        with pytest.raises(ConnectionError):
+            await anext(stream.lines())
+        monkeypatch.undo()
+        assert 200 == (await request(door.address, "GET", "/livez"))[0]

@@ -101,7 +101,7 @@ class Server:
                 self._server = await loop.create_server(self._accept, host.strip("[]"), int(port))
                 self.address = f"{host}:{self._server.sockets[0].getsockname()[1]}"
         except (OSError, ValueError, OverflowError) as error:
-            raise SettingsError(f"cannot serve pages on {self.address}: {error}") from None
+            raise SettingsError(f"cannot serve HTTP on {self.address}: {error}") from None
         self._unsubscribe = self._access.subscribe(self._look_again)
 
     async def close(self) -> None:

@@ -191,6 +191,7 @@ class LineStream(Response):
                 while self._results:
                     await self._write_some(send)
                 if reading.done() and not self._requests and not self._results:
+                    reading.result()  # raises what the reader met
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
                     return
                 something = asyncio.ensure_future(self._something.wait())
