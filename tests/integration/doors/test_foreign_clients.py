@@ -29,6 +29,9 @@ ROWS = [
     ("Who said?", "北京 Anna Holm 🙂 said so."),
 ]
 IDS = [[5, 6, 7, 8], [9, 10, 11, 12]]
+#: Of a model that there is not, and of a malformed request.
+STATUS = {"grpc": ("StatusCode.NOT_FOUND", "StatusCode.INVALID_ARGUMENT"), "http": ("404", "422")}
+TRITON = "tritonclient[grpc,http]"
 Make = Callable[..., Environment]
 
 
@@ -44,7 +47,7 @@ def environment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture
 def worker(start_worker: Callable[..., WorkerProcess]) -> WorkerProcess:
-    return start_worker().wait_ready()
+    return start_worker("--http", "127.0.0.1:0").wait_ready()
 
 
 def own(worker: WorkerProcess) -> list[QuestionResult]:
@@ -84,13 +87,15 @@ def same_logits(found: dict[str, Any]) -> None:
     assert ["", ""] == found["error"]
 
 
-def run(environment: Environment, program: str, worker: WorkerProcess) -> Any:
-    return environment.run(PROGRAMS / f"{program}.py", worker.address, json.dumps(ROWS), json.dumps(IDS))
+def run(environment: Environment, program: str, kind: str, worker: WorkerProcess) -> Any:
+    address = worker.address if kind == "grpc" else worker.wait_for("listening", door="http")["address"]
+    return environment.run(PROGRAMS / f"{program}.py", kind, address, json.dumps(ROWS), json.dumps(IDS))
 
 
-def test_triton(environment: Make, worker: WorkerProcess) -> None:
-    """tritonclient over gRPC: states, metadata, both models, and errors as its own exception."""
-    found = run(environment("tritonclient", "tritonclient[grpc]"), "triton_grpc", worker)
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_triton(environment: Make, worker: WorkerProcess, kind: str) -> None:
+    """tritonclient over both: states, metadata, both models, and errors as its own exception."""
+    found = run(environment("tritonclient", TRITON), "triton_client", kind, worker)
     assert [True] * 3 == found["states"]
     assert "spanserve" == found["server"]
     assert ["input_ids", "attention_mask", "token_type_ids"] == found["inputs"]
@@ -99,8 +104,9 @@ def test_triton(environment: Make, worker: WorkerProcess) -> None:
     assert {"start", "error"} == found["batched"].keys()
     assert (8, 4) == (len(found["batched"]["start"]), len(found["batched"]["error"]))
     same_logits(found["logits"])
-    assert "StatusCode.NOT_FOUND" == found["model"][0]
-    assert "StatusCode.INVALID_ARGUMENT" == found["shape"][0]
+    unknown, invalid = STATUS[kind]
+    assert unknown == found["model"][0]
+    assert invalid == found["shape"][0]
     assert "parameters.priority" in found["priority"][1]
 
 
@@ -117,7 +123,7 @@ def test_in_one_process(environment: Make, worker: WorkerProcess) -> None:
 @pytest.mark.parametrize(
     ("number", "name", "package"),
     [
-        (0, "tritonclient", "tritonclient[grpc]"),
+        (0, "tritonclient", TRITON),
         pytest.param(1, "kserve", "kserve", marks=pytest.mark.long),
     ],
     ids=["triton", "kserve"],
@@ -139,12 +145,14 @@ def test_documented(
 
 
 @pytest.mark.long
-def test_kserve(environment: Make, worker: WorkerProcess) -> None:
-    """KServe's own client over gRPC, with typed and raw contents."""
-    found = run(environment("kserve", "kserve"), "kserve_grpc", worker)
+@pytest.mark.parametrize("kind", ["grpc", "http"])
+def test_kserve(environment: Make, worker: WorkerProcess, kind: str) -> None:
+    """KServe's own client over both, with typed and raw contents."""
+    found = run(environment("kserve", "kserve"), "kserve_client", kind, worker)
     assert [True] * 3 == found["states"]
     expected = own(worker)
     same(found["typed"], expected)
     same(found["raw"], expected)
     same_logits(found["logits"])
-    assert "StatusCode.NOT_FOUND" == found["model"][0]
+    assert STATUS[kind][0] == found["model"][0]
+    assert "there is no model 'bert' here" in found["model"][1]

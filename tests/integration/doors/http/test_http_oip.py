@@ -150,6 +150,7 @@ async def test_logits(door: HttpDoor) -> None:
         ({"inputs": texts(ROWS), "parameters": {"n_best": 101}}, {}, 422, "parameters.n_best"),
         ({"inputs": [{**texts(ROWS)[0], "data": None}]}, {}, 422, "needs contents"),
         ({"inputs": [{**texts(ROWS)[0], "data": [1, 2, 3]}, texts(ROWS)[1]]}, {}, 422, "limit str for BYTES"),
+        ({"inputs": texts(ROWS), "model_name": "bert"}, {}, 422, "model_name: is not that of the path"),
         (b"{", {}, 400, "BAD_REQUEST"),
         (b"{}", {"kind": "text/plain"}, 415, "Content-Type"),
         (b"{}", {"kind": OCTETS}, 415, JSON_LENGTH),

@@ -28,11 +28,12 @@ JSON_LENGTH = "Inference-Header-Content-Length"
 _FORM = {"binary_data_output"}
 
 
-async def read_request(request: Request, **of: Any) -> tuple[InferRequest, frozenset[str] | None]:
+async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRequest, frozenset[str] | None]:
     """The request in a body, and the names of outputs that are wanted in binary form; None: all of them.
 
     Args:
-        of: what the path and the headers say of it: `model`, `version`.
+        model: that the path names.
+        of: what else is known beside the body: `version`, `trace`.
 
     Raises:
         Problem: there is no body of a known type, or not in time.
@@ -45,11 +46,14 @@ async def read_request(request: Request, **of: Any) -> tuple[InferRequest, froze
             JSON_LENGTH, "is more than the body", value=str(length), limit=f"{len(data)} bytes"
         )
     body = parse(InferenceRequest, data[:length])
+    if body.model_name not in (None, model):
+        raise Refusal.invalid("model_name", "is not that of the path", limit=model)
     rest = _Rest(b"" if length is None else data[length:])
     inputs = tuple(_input(tensor, rest) for tensor in body.inputs)
     rest.ended()
     parameters = body.parameters.model_dump(exclude_none=True, exclude=_FORM)
     made = InferRequest(
+        model=model,
         id=body.id,
         parameters=parameters,
         inputs=inputs,

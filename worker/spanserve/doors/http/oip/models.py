@@ -69,6 +69,8 @@ class InferenceRequest(Model):
 
     id: str = ""
     """Comes back with the response."""
+    model_name: str | None = None
+    """That of the path, which is enough: KServe's client says it in both places."""
     parameters: RequestParameters = Field(default_factory=RequestParameters.model_construct)
     inputs: list[RequestInput] = Field(min_length=1, max_length=8)
     outputs: list[RequestedOutput] = Field(default_factory=list, max_length=8)

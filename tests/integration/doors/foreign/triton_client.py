@@ -1,16 +1,17 @@
-"""tritonclient over gRPC: `triton_grpc.py HOST:PORT`, rows as JSON on stdin; what it was told as JSON on stdout."""
+"""tritonclient: `triton_client.py grpc|http HOST:PORT ROWS IDS`; what it was told as JSON on stdout."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from typing import Any
 
 import numpy as np
-import tritonclient.grpc as triton
 from tritonclient.utils import InferenceServerException
 
-address, rows, ids = sys.argv[1], json.loads(sys.argv[2]), np.array(json.loads(sys.argv[3]), np.int32)
+triton = importlib.import_module(f"tritonclient.{sys.argv[1]}")
+address, rows, ids = sys.argv[2], json.loads(sys.argv[3]), np.array(json.loads(sys.argv[4]), np.int32)
 
 
 def tensor(name: str, array: Any, datatype: str) -> Any:
@@ -28,7 +29,9 @@ def texts(shape: list[int]) -> list[Any]:
 
 
 def shown(result: Any) -> dict[str, list[Any]]:
-    names = [output.name for output in result.get_response().outputs]
+    response = result.get_response()
+    outputs = response["outputs"] if isinstance(response, dict) else response.outputs
+    names = [output["name"] if isinstance(output, dict) else output.name for output in outputs]
     return {name: plain(result.as_numpy(name)) for name in names}
 
 
@@ -47,14 +50,15 @@ def refused(*arguments: Any, **given: Any) -> list[str] | None:
 
 
 client = triton.InferenceServerClient(address)
+as_json = {"as_json": True} if sys.argv[1] == "grpc" else {}  # over HTTP it is
 masks = [np.ones_like(ids), np.zeros_like(ids)]
 inputs = zip(("input_ids", "attention_mask", "token_type_ids"), (ids, *masks), strict=True)
 print(
     json.dumps(
         {
             "states": [client.is_server_live(), client.is_server_ready(), client.is_model_ready("qa")],
-            "server": client.get_server_metadata(as_json=True)["name"],
-            "inputs": [one["name"] for one in client.get_model_metadata("logits", as_json=True)["inputs"]],
+            "server": client.get_server_metadata(**as_json)["name"],
+            "inputs": [one["name"] for one in client.get_model_metadata("logits", **as_json)["inputs"]],
             "flat": shown(client.infer("qa", texts([-1]), request_id="a", priority=1, timeout=30_000_000)),
             "batched": shown(
                 client.infer(

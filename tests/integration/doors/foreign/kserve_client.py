@@ -1,4 +1,4 @@
-"""KServe's client over gRPC: `kserve_grpc.py HOST:PORT ROWS IDS`; what it was told as JSON on stdout."""
+"""KServe's client: `kserve_client.py grpc|http HOST:PORT ROWS IDS`; what it was told as JSON on stdout."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ import sys
 from typing import Any
 
 import grpc
+import httpx
 import numpy as np
-from kserve import InferenceGRPCClient, InferInput, InferRequest
+from kserve import InferenceGRPCClient, InferenceRESTClient, InferInput, InferRequest
+from kserve.inference_client import RESTConfig
 
-address, rows, ids = sys.argv[1], json.loads(sys.argv[2]), np.array(json.loads(sys.argv[3]), np.int32)
+kind, address, rows = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+ids = np.array(json.loads(sys.argv[4]), np.int32)
 
 
 def texts(raw: bool) -> list[Any]:
@@ -44,8 +47,31 @@ def plain(array: Any) -> list[Any]:
     return [float(number) for number in array.ravel()]
 
 
+class OverHttp:
+    """The client for HTTP, called like the one for gRPC."""
+
+    def __init__(self) -> None:
+        self._client = InferenceRESTClient(RESTConfig(protocol="v2"))
+        self._url = f"http://{address}"
+
+    async def infer(self, request: Any) -> Any:
+        return await self._client.infer(self._url, request, model_name=request.model_name)
+
+    async def is_server_live(self) -> Any:
+        return await self._client.is_server_live(self._url)
+
+    async def is_server_ready(self) -> Any:
+        return await self._client.is_server_ready(self._url)
+
+    async def is_model_ready(self, name: str) -> Any:
+        return await self._client.is_model_ready(self._url, name)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
 async def main() -> None:
-    client = InferenceGRPCClient(address)
+    client = InferenceGRPCClient(address) if kind == "grpc" else OverHttp()
 
     async def infer(model: str, inputs: list[Any], **given: Any) -> dict[str, list[Any]]:
         return shown(await client.infer(InferRequest(model_name=model, infer_inputs=inputs, **given)))
@@ -55,6 +81,8 @@ async def main() -> None:
             await infer(model, inputs)
         except grpc.RpcError as error:
             return [str(error.code()), error.details()]
+        except httpx.HTTPStatusError as error:
+            return [str(error.response.status_code), str(error)]
         return None
 
     found = {
