@@ -47,6 +47,7 @@ ANSWERS = {
     "late": (504, {"code": "DEADLINE_EXCEEDED", "message": "not computed in time"}, "no answer in time"),
     "forbidden": (403, {"code": "PERMISSION_DENIED", "message": "no"}, "You may not ask this worker"),
     "fault": (500, {"code": "INTERNAL", "message": "reference 3f"}, "could not answer: reference 3f"),
+    "markup": (500, {"code": "INTERNAL", "message": "<b>x</b><img src=/y>"}, "answer: <b>x</b><img src=/y>"),
     "proxy": (502, "<h1>Bad gateway</h1>", "could not answer: HTTP 502"),
 }
 

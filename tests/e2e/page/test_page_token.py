@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def files(tmp_path: Path) -> Files:
     made = Files(tmp_path)
     made.serve_with(make_identity(tmp_path, "server"))
     made.let_in("reader")
+    made.let_in("asker")
+    tokens = tmp_path / "tokens"
+    tokens.write_text(re.sub("^(asker .*) ask,observe ", r"\1 ask ", tokens.read_text(), flags=re.MULTILINE))
     return made
 
 
@@ -66,6 +70,18 @@ def test_token(browser: Browser, closed_url: str, files: Files) -> None:
         assert [] == [url for url, _ in asked if token in url]
         kept = page.evaluate("[JSON.stringify(localStorage), document.cookie, location.href]")
         assert [] == [place for place in kept if token in place]
+
+
+def test_who_may_only_ask(browser: Browser, closed_url: str, files: Files) -> None:
+    """A token that may ask and not watch does that: the page says what it cannot show."""
+    with visit(browser, closed_url, ignore_https_errors=True) as page:
+        page.locator("#token").fill(files.tokens["asker"])
+        page.keyboard.press("Enter")
+        expect(page.locator("#state")).to_have_text("Not to be watched")
+        expect(page.locator("#lost")).to_have_text("Your token may ask, not watch.")
+        expect(page.locator("#token-form")).to_be_hidden()
+        page.locator("#submit").click()
+        expect(page.locator("#reader mark")).to_have_count(1)
 
 
 def test_other_tabs_have_no_token(browser: Browser, closed_url: str, files: Files) -> None:

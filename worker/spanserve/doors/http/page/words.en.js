@@ -92,7 +92,7 @@ export const en = {
   "meaning.batches":
     "Batch fill is how many windows a batch has of those it may have. Padding is the part of what the device computes that only makes windows equally long.",
   "meaning.latency":
-    "Latency is the time from a question's arrival at the worker to its answer; half of them took less. All figures are of the 10 seconds before.",
+    "Latency is the time from a question's arrival at the worker to its answer; half of them took less. The backlog is that of now, the other figures are of the 10 seconds before.",
 
   "fact.model": "Model",
   "fact.precision": "Precision",

@@ -89,7 +89,7 @@ export const zh = {
   "meaning.title": "这些数字的含义",
   "meaning.windows": "一个问题连同文字按窗口读取：通常一个，长文字有多个。等待组批的窗口就是积压。",
   "meaning.batches": "批次占用率是批次中的窗口数与上限之比。填充占比是设备的计算中只为使窗口等长的部分。",
-  "meaning.latency": "延迟是从问题到达 worker 到得出答案的时间，一半的问题比它快。所有数字都是最近 10 秒的。",
+  "meaning.latency": "延迟是从问题到达 worker 到得出答案的时间，一半的问题比它快。积压是当前的，其他数字都是最近 10 秒的。",
 
   "fact.model": "模型",
   "fact.precision": "精度",
