@@ -55,7 +55,8 @@ class Job:
         struck = FAULTS.strike("batch")
         if struck is not None:
             return struck
-        garbled = FAULTS.garbles(queue, self.inputs[0].shape[-1])
+        shape = self.inputs[0].shape or (0,)  # a number has none
+        garbled = FAULTS.garbles(queue, shape[-1])
         try:
             results = self.compiled.run(self.inputs)
             if self.dumper is not None:
