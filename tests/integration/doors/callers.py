@@ -6,7 +6,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Door
@@ -16,7 +17,7 @@ from spanserve.doors.listener import Listener
 from spanserve.doors.redis.door import RedisDoor
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.queue import JobId, QueueConfig, RedisSettings
-from tests.integration.doors.oip_caller import OipCaller
+from tests.integration.doors.oip_caller import OipCaller, infer_json, json_columns, result_of
 from tests.kit.http import LineStream, open_lines, request
 from tests.kit.http_doors import http_door
 from tests.kit.json_tasks import refusal_from_json, result_from_json, task_to_json
@@ -156,12 +157,20 @@ class HttpCaller:
 
     async def _call(self, task: Task) -> Outcome:
         try:
-            status, _, body = await request(self._address, "POST", "/v1/answer", task_to_json(task))
+            path, content = self.asked(task)
+            status, _, body = await request(self._address, "POST", path, content)
         except asyncio.CancelledError:
             return Refusal(ErrorCode.CANCELLED, "hung up")
         finally:
             self._free.release()
-        found = json.loads(body)
+        return self.said(task, status, json.loads(body))
+
+    def asked(self, task: Task) -> tuple[str, object]:
+        """The path that a task goes to, and the body."""
+        return "/v1/answer", task_to_json(task)
+
+    def said(self, task: Task, status: int, found: Any) -> Outcome:
+        """What an answer says of a task."""
         return result_from_json(found) if status == 200 else refusal_from_json(found)
 
     async def outcome(self, task_id: str) -> Outcome:
@@ -173,6 +182,19 @@ class HttpCaller:
     async def vanish(self) -> None:
         for call in self._calls.values():
             call.cancel()
+
+
+class OipHttpCaller(HttpCaller):
+    """The Open Inference Protocol over HTTP: its questions are the rows of a request."""
+
+    def asked(self, task: Task) -> tuple[str, object]:
+        return "/v2/models/qa/infer", infer_json(task)
+
+    def said(self, task: Task, status: int, found: Any) -> Outcome:
+        if status == 200:
+            return result_of(task, json_columns(found))
+        code, _, message = found["error"].partition(": ")
+        return Refusal(ErrorCode[code], message)
 
 
 class LinesCaller:
@@ -272,9 +294,11 @@ async def in_process(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door,
 
 
 @asynccontextmanager
-async def over_http(rig: Rig, server: RedisServer) -> AsyncIterator[tuple[Door, Caller]]:
+async def over_http(
+    rig: Rig, server: RedisServer, kind: type[HttpCaller] = HttpCaller
+) -> AsyncIterator[tuple[Door, Caller]]:
     async with http_door(rig) as door:
-        caller = HttpCaller(door.address)
+        caller = kind(door.address)
         try:
             yield door, caller
         finally:
@@ -296,6 +320,7 @@ DOORS: dict[str, Opened] = {
     "http-lines": over_http_lines,
     "grpc": over_grpc,
     "oip": over_oip,
+    "oip-http": partial(over_http, kind=OipHttpCaller),
     "redis": through_redis,
     "in-process": in_process,
 }

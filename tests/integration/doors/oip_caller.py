@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
 from grpc import aio
 
 from spanserve.contract import Answer, ErrorCode, NBest, QuestionResult, Refusal, Span, Task, TaskResult
@@ -48,7 +49,7 @@ class OipCaller:
             return Refusal.from_proto(task_pb2.Error.FromString(details))
         except asyncio.CancelledError:
             return Refusal(ErrorCode.CANCELLED, "this caller withdrew it")
-        return _result(self._tasks[task_id], columns(response))
+        return result_of(self._tasks[task_id], columns(response))
 
     async def withdraw(self, task_id: str) -> None:
         self._calls[task_id].cancel()
@@ -58,7 +59,35 @@ class OipCaller:
             one.cancel()
 
 
-def _result(task: Task, found: dict[str, Any]) -> TaskResult:
+def infer_json(task: Task) -> dict[str, Any]:
+    """A task as a body of the protocol over HTTP."""
+    columns = {
+        "question": [question.text for question in task.questions],
+        "context": [task.context] * len(task.questions),
+    }
+    return {
+        "id": task.id,
+        "parameters": {"n_best": task.options.n_best},
+        "inputs": [
+            {"name": name, "datatype": "BYTES", "shape": [len(column)], "data": column}
+            for name, column in columns.items()
+        ],
+    }
+
+
+def json_columns(response: dict[str, Any]) -> dict[str, Any]:
+    """The outputs of a response in JSON by name, as arrays of their shape."""
+    found = {}
+    for output in response["outputs"]:
+        texts = output["datatype"] == "BYTES"
+        values = [value.encode() if texts else value for value in output["data"]]
+        kind = {"BYTES": object, "INT32": int, "FP32": float}[output["datatype"]]
+        found[output["name"]] = np.array(values, kind).reshape(output["shape"])
+    return found
+
+
+def result_of(task: Task, found: dict[str, Any]) -> TaskResult:
+    """What the outputs say of a task."""
     outcomes = []
     for row, question in enumerate(task.questions):
         if error := found["error"][row].decode():
