@@ -87,6 +87,19 @@ async def test_state(sim_bundle: Bundle) -> None:
         assert (STATUS.UNAVAILABLE, "UNAVAILABLE: the worker is draining") == said
 
 
+async def test_leaving(served: Served, channel: aio.Channel) -> None:
+    """A worker that is told to stop says not ready at once; calls that still come are let in for a moment."""
+    draining = asyncio.create_task(served.door.drain())
+
+    async def not_ready() -> bool:
+        return not (await call(channel, "ServerReady")).ready
+
+    await eventually(not_ready)
+    assert not draining.done()
+    await call(channel, "ModelInfer", infer_request("qa", qa_tensors(*ROWS)))
+    draining.cancel()
+
+
 async def test_metadata(served: Served, channel: aio.Channel) -> None:
     """What models take and give can be asked; their version is the digest of what the worker serves."""
     manifest = served.rig.inside.manifest

@@ -25,16 +25,25 @@ class Calls:
         self._inside = inside
         #: By identity and connection, with the number of calls that are open.
         self._accounts: dict[tuple[str, str], tuple[Account, int]] = {}
-        self._draining = False
+        self._leaving = self._draining = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether balancers should send calls here."""
+        return not self._leaving and self.state is State.READY
 
     @property
     def state(self) -> State:
         """The worker as this door shows it."""
         return State.DRAINING if self._draining else self._inside.engine.lifecycle.state
 
+    def leave(self) -> None:
+        """Say not ready, for balancers to look elsewhere; whoever still comes is let in."""
+        self._leaving = True
+
     def drain(self) -> None:
         """Let nobody in any more; calls that are in go on."""
-        self._draining = True
+        self._leaving = self._draining = True
 
     @contextlib.contextmanager
     def enter(self, identity: Identity, connection: str) -> Iterator[Account]:

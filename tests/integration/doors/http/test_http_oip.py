@@ -188,3 +188,10 @@ async def test_unknown_model(door: HttpDoor) -> None:
         status,
         said["error"],
     )
+
+
+async def test_too_large_a_response(door: HttpDoor) -> None:
+    """A response that is larger than a message on any door may be is refused with its size."""
+    rows = [("Who?", " ".join(["x" * 101] * 30))] * 80
+    status, _, said = await ask(door, {"inputs": texts(rows), "parameters": {"n_best": 100}})
+    assert (422, True) == (status, "outputs: too many bytes" in said["error"])

@@ -93,6 +93,7 @@ class GrpcDoor(Observer):
 
     async def drain(self) -> None:
         """Say NOT_SERVING, so that balancers look elsewhere while calls are still served; then take no more."""
+        self._calls.leave()
         try:
             await self._health.servicer.enter_graceful_shutdown()
             await asyncio.sleep(self._settings.drain_delay_s)

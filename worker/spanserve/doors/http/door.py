@@ -20,7 +20,6 @@ from spanserve.doors.http.operation import Operation
 from spanserve.doors.http.server import Server
 from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.http.status import status
-from spanserve.engine.state import State
 
 log = structlog.get_logger(__name__)
 
@@ -37,9 +36,7 @@ class HttpDoor:
     def __init__(
         self, inside: Inside, settings: HttpSettings, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._inside = inside
         self._settings = settings
-        self._leaving = False
         self._calls = Calls(inside)
         self._answers = Answers(inside, self._calls)
         figures = Figures(clock)
@@ -72,7 +69,7 @@ class HttpDoor:
 
     async def drain(self) -> None:
         """Say not ready, so that balancers look elsewhere while calls are still served; then take no more."""
-        self._leaving = True
+        self._calls.leave()
         try:
             await asyncio.sleep(self._settings.drain_delay_s)
         finally:  # a drain that is cut short takes no more either
@@ -81,13 +78,12 @@ class HttpDoor:
 
     async def close(self, reason: str) -> None:
         """Give open requests a moment, and listen no more."""
-        self._leaving = True
         self._calls.drain()
         self._answers.drain()
         await asyncio.gather(*(server.close() for server in self._servers))
 
     def _ready(self) -> Health:
-        return Health(good=not self._leaving and self._inside.engine.lifecycle.state is State.READY)
+        return Health(good=self._calls.ready)
 
 
 def described(

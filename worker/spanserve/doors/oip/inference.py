@@ -17,7 +17,6 @@ from spanserve.doors.oip.qa import QaModel
 from spanserve.doors.oip.request import InferRequest, InferResponse
 from spanserve.doors.oip.tensor import TensorSpec
 from spanserve.engine.admission import Account
-from spanserve.engine.state import State
 
 SERVER = "spanserve"
 #: Names of the models that every worker has.
@@ -61,8 +60,8 @@ class Inference:
         self._models = {model.name: model for model in models}
 
     def is_ready(self) -> bool:
-        """Whether calls are let in."""
-        return self._calls.state is State.READY
+        """Whether calls should come here."""
+        return self._calls.ready
 
     def is_model_ready(self, name: str, version: str) -> bool:
         """The same for one model.

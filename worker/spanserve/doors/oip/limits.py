@@ -10,5 +10,3 @@ from spanserve.contract.limits import MAX_TASKS_PER_FRAME, MAX_WINDOWS_PER_TASK
 MAX_ROWS: Final = MAX_TASKS_PER_FRAME
 #: Windows that the rows of a request are estimated at: no more than one task may have.
 MAX_WINDOWS: Final = MAX_WINDOWS_PER_TASK
-#: Values of the parameter `priority`: Triton's first level is the most urgent, and 0 stands for the default.
-INTERACTIVE, BULK = 1, 2

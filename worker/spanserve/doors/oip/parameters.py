@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from spanserve.contract import Options, Priority, Refusal
 from spanserve.contract.escape import MAX_SHOWN_NAME, escape
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS, MAX_TIMEOUT_MS
-from spanserve.doors.oip.limits import BULK, INTERACTIVE
 from spanserve.doors.oip.request import Parameter, unknown
 
 N_BEST, MAX_ANSWER_LENGTH, TIMEOUT, PRIORITY = "n_best", "max_answer_length", "timeout", "priority"
 #: Of every model: microseconds from arrival, as tritonclient sends them, and a traffic class.
 OF_ALL = (TIMEOUT, PRIORITY)
+#: Values of `priority`: Triton's first level is the most urgent, and 0 stands for the default.
+INTERACTIVE, BULK = 1, 2
 
 _PRIORITIES: Mapping[Parameter, Priority] = {
     0: Priority.BULK,

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from spanserve.contract import Refusal
+from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.doors.http.body import parse, read_whole
 from spanserve.doors.http.oip.models import InferenceRequest, RequestInput
 from spanserve.doors.http.operation import JSON
@@ -72,7 +73,11 @@ async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRe
 
 
 def write_response(response: InferResponse, binary: frozenset[str] | None) -> Response:
-    """The body of a response."""
+    """The body of a response.
+
+    Raises:
+        Refusal: it is larger than a message may be on any door.
+    """
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for tensor in response.outputs:
@@ -89,10 +94,13 @@ def write_response(response: InferResponse, binary: frozenset[str] | None) -> Re
         "id": response.id,
         "outputs": outputs,
     }
+    head = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    body = b"".join((head, *behind))
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise Refusal.too_large("outputs", len(body), MAX_MESSAGE_BYTES, "bytes")
     if not behind:
-        return JSONResponse(content)
-    head = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(b"".join((head, *behind)), headers={JSON_LENGTH: str(len(head))}, media_type=OCTETS)
+        return Response(body, media_type=JSON)
+    return Response(body, headers={JSON_LENGTH: str(len(head))}, media_type=OCTETS)
 
 
 class _Rest:
