@@ -149,3 +149,20 @@ async def test_fault_of_ours(sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
             await anext(stream.lines())
         monkeypatch.undo()
         assert 200 == (await request(door.address, "GET", "/livez"))[0]
+
+
+async def test_gone_while_a_line_waits(sim_bundle: Bundle) -> None:
+    """A client that goes while its next line waits for room takes back what it has with the worker at once."""
+    async with rig(sim_bundle) as made, http_door(made) as door:
+        slots = made.block()
+        async with open_lines(door.address) as stream:
+            for task in make_tasks(3 * made.engine.capacity_windows):
+                await stream.send(task_to_json(task))
+            await eventually(lambda: len(made.engine._requests) >= made.engine.capacity_windows // 4)
+            stream.abort()
+            await eventually(lambda: all(request.cancelled for request in made.engine._requests))
+        for slot in slots:
+            slot.release()
+        await made.run(make_tasks(1, "next")[0])
+        await eventually(made.engine.idle.is_set)
+        assert 1 == made.metrics.windows._value.get()

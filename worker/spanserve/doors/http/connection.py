@@ -54,6 +54,8 @@ class Connection(H11Protocol):
     ) -> None:
         super().__init__(config, state, {})
         self.name = f"http:{next(_numbers)}"
+        #: Set when it has ended.
+        self.lost = asyncio.Event()
         self._patience = patience
         self._tls = tls
         self._ended = ended
@@ -186,6 +188,7 @@ class Connection(H11Protocol):
             self._unread = None
 
     def _forget(self) -> None:
+        self.lost.set()
         self._calm()
         self._read_on()
         self._ended(self)

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -215,10 +214,13 @@ class LineStream(Response):
         self._woken.set()
 
     async def _gone(self, reading: asyncio.Future[None]) -> None:
-        """Wait until the client has gone; the body tells as long as it is read."""
+        """Wait until the client has gone: while a line waits for room nobody looks at the body."""
+        lost = asyncio.ensure_future(self._call.request.scope["connection"].lost.wait())
         try:
-            await asyncio.shield(reading)
-        except ClientDisconnect:
+            await asyncio.wait((reading, lost), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+        if not reading.done():
             return
         while (await self._call.request.receive())["type"] != "http.disconnect":
             pass
