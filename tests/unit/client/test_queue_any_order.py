@@ -62,7 +62,7 @@ class ScriptedQueue:
         self._known = known
         self._faults = faults
 
-    async def submit(self, tasks: Sequence[Task]) -> list[Submitted]:
+    async def submit(self, tasks: Sequence[Task], trace: object) -> list[Submitted]:
         self._fail()
         return [Submitted.ENDED if task.id in self._known else Submitted.QUEUED for task in tasks]
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry.context import Context
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
@@ -82,7 +83,7 @@ class Traces(Observer):
         offset_ns = self._wall_ns() - round(self._clock() * 1e9)
         span = self._tracer.start_span(
             "spanserve.task",
-            None if origin.trace is None else _remote(origin.trace),
+            _remote(origin.trace),
             SpanKind.CONSUMER if origin.queue else SpanKind.SERVER,
             start_time=offset_ns + round(began * 1e9),
         )
@@ -166,8 +167,10 @@ class Traces(Observer):
         span.end(live.ns(ended))
 
 
-def _remote(trace: TraceContext) -> Any:
-    """The context of a span that is somebody else's."""
+def _remote(trace: TraceContext | None) -> Context:
+    """The context of a span that is somebody else's; an empty one where there is none: the task begins a trace."""
+    if trace is None:
+        return Context()
     parent = SpanContext(
         int(trace.trace_id, 16),
         int(trace.span_id, 16),
