@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +253,39 @@ async def test_status_of_forged_workers(rig: QueueRig, queue: Command) -> None:
     assert "\\xff" in shown
     assert 3 == len((await queue.json("status"))["workers"])
     rig.plain.delete(rig.keys.workers, *keys)
+
+
+async def test_watch(rig: QueueRig) -> None:
+    """`--watch` shows the queue again and again, also after Redis was away for a while."""
+    await rig.submit(queued_task("a", questions=2))
+    command = [
+        sys.executable,
+        "-m",
+        "spanserve",
+        "queue",
+        "status",
+        "--redis",
+        rig.server.url,
+        "--queue",
+        "q",
+    ]
+    watching = await asyncio.create_subprocess_exec(
+        *command, "--watch", "0.1", "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+    first = json.loads(await watching.stdout.readline())
+    await rig.submit(queued_task("b", questions=3))
+    while json.loads(await watching.stdout.readline())["questions"] != 5:
+        pass
+    rig.server.kill()
+    said = (await watching.stderr.readline()).decode()
+    rig.server.start()
+    await rig.provision()  # it kept nothing
+    while json.loads(await watching.stdout.readline())["questions"] != 0:
+        pass
+    watching.send_signal(signal.SIGINT)
+    await watching.communicate()
+    assert 2 == first["questions"]
+    assert said.startswith("spanserve: Redis")
+    assert 130 == watching.returncode

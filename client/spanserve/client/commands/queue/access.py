@@ -74,10 +74,16 @@ class QueueAccess:
         """Print what was found: for programs `content`, for people the rest."""
         if self.json_output:
             sys.stdout.write(json.dumps(content) + "\n")
+            sys.stdout.flush()
             return
         console = Terminal()
         for table in tables:
             console.print(table)
+
+    def clear(self) -> None:
+        """Make room on a terminal for what is shown next."""
+        if not self.json_output:
+            Terminal().clear()  # without effect on what is not a terminal
 
 
 def command(name: str, epilog: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.filesize import decimal
 
 from spanserve.client.commands.queue.access import EXIT_NOT_ALL, QueueAccess, command
 from spanserve.client.duration import duration
-from spanserve.options.terminal import Rows
-from spanserve.queue import Overview, WorkerSeen, overview
+from spanserve.options.terminal import Rows, complain
+from spanserve.queue import Overview, QueueUnavailable, WorkerSeen, overview
+
+Watch = Annotated[
+    float | None,
+    typer.Option("--watch", "-w", min=0.1, help="Look again every so many seconds, until interrupted."),
+]
 
 
 @command(
@@ -19,17 +26,35 @@ from spanserve.queue import Overview, WorkerSeen, overview
     """Examples:
   spanserve queue status --redis redis://queue.internal:6379
   SPANSERVE_REDIS=redis://localhost spanserve queue status --queue squad --json
+  spanserve queue status --redis redis://localhost --watch 2
 \b
 Exit status: 0 fine, 1 tasks are there and no worker is alive, 2 no such queue or no Redis.""",
 )
-def status(*, access: QueueAccess) -> None:
+def status(*, access: QueueAccess, watch: Watch = None) -> None:
     """Show how a queue stands: backlog, workers and their rates, dead letters, limits, memory."""
-    found = access.visit(overview)
-    alive = [worker for worker in found.workers if worker.live]
+    if watch is None:
+        found = access.visit(overview)
+        _show(access, found)
+        alive = [worker for worker in found.workers if worker.live]
+        if not alive and found.waiting + found.leased:
+            raise typer.Exit(EXIT_NOT_ALL)
+        return
+    for number in itertools.count():
+        try:
+            found = access.visit(overview)
+        except QueueUnavailable as error:
+            if not number:
+                raise
+            complain(f"spanserve: {error}")
+        else:
+            access.clear()
+            _show(access, found)
+        time.sleep(watch)
+
+
+def _show(access: QueueAccess, found: Overview) -> None:
     title = f"queue {access.keys.name} at {access.settings.safe_url}\n"
     access.show(_to_json(access, found), title, _depths(found), "", _facts(found), "", _workers(found))
-    if not alive and found.waiting + found.leased:
-        raise typer.Exit(EXIT_NOT_ALL)
 
 
 def rate_of(found: Overview) -> float:
