@@ -18,8 +18,9 @@ from spanserve.device import BatchFailed, Device, DeviceError, DeviceSpec, HostD
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
 from tests.kit.builtin import builtin_bundle
-from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, rings
+from tests.kit.devices import BAD, Ints, Log, rings
 from tests.kit.emulated import PYTHON, VOCAB_SIZE, emulator_environment, make_mlu_bundle
+from tests.kit.processes import PATIENCE_S
 
 #: Batch and length of batches; lengths as the worker pads them.
 SHAPES = ((1, 16), (3, 64), (4, 80), (2, 128), (4, 128))

@@ -20,7 +20,8 @@ from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, h
 from spanserve.device import handle as handle_module
 from spanserve.device.host.simulated import logits
 from spanserve.device.process import HostProcess
-from tests.kit.devices import BAD, PATIENCE_S, Ints, Log, batch, compute, fill, whole
+from tests.kit.devices import BAD, Ints, Log, batch, compute, fill, whole
+from tests.kit.processes import PATIENCE_S
 
 OpenDevice = Callable[..., Device]
 

@@ -13,7 +13,8 @@ from spanserve.device import Device, DeviceError, HostDied, Slot
 from spanserve.device import handle as handle_module
 from spanserve.device import process as process_module
 from spanserve.device.process import HostProcess
-from tests.kit.devices import BAD, PATIENCE_S, Log, batch, compute, fill
+from tests.kit.devices import BAD, Log, batch, compute, fill
+from tests.kit.processes import PATIENCE_S
 
 OpenDevice = Callable[..., Device]
 

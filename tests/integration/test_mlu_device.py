@@ -11,7 +11,7 @@ import pytest
 from spanserve.bundle import Bundle, Runtime
 from spanserve.device import BatchFailed, Device, DeviceError, HostDied
 from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
-from tests.kit.devices import PATIENCE_S, Log, batch, compute, fill, why_not
+from tests.kit.devices import Log, batch, compute, fill, why_not
 from tests.kit.emulated import (
     EMULATOR,
     PYTHON,
@@ -21,6 +21,7 @@ from tests.kit.emulated import (
     make_mlu_bundle,
     make_script,
 )
+from tests.kit.processes import PATIENCE_S
 
 OpenDevice = Callable[..., Device]
 

@@ -14,8 +14,9 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceSpec
-from tests.kit.devices import PATIENCE_S, Log, children, rings, why_not
+from tests.kit.devices import Log, children, rings, why_not
 from tests.kit.emulated import PYTHON, RESULTS, emulator_environment, make_mlu_bundle
+from tests.kit.processes import PATIENCE_S
 
 OpenDevice = Callable[..., Device]
 

@@ -18,8 +18,8 @@ from spanserve.client import Dispatcher
 from spanserve.device import BatchFailed, Device
 from spanserve.device.host.ring import RUNNING, STATE
 from spanserve.device.kinds import published
-from tests.kit.devices import BAD, PATIENCE_S, whole
-from tests.kit.processes import WorkerProcess
+from tests.kit.devices import BAD, whole
+from tests.kit.processes import PATIENCE_S, WorkerProcess
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_tasks
 

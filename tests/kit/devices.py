@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from spanserve.device import Device, DeviceError, Slot
 from spanserve.device.host.simulated import answers
+from tests.kit.processes import PATIENCE_S
 
-#: Seconds for anything that has to happen.
-PATIENCE_S = 60.0
 #: A token id that brings a device down when it is told so.
 BAD = 4242
 

@@ -14,7 +14,7 @@ import pytest
 from tests.emulator.magicmind.python import runtime as mm
 from tests.emulator.magicmind.python.cc._pywrap_runtime import engine as engine_module
 from tests.emulator.magicmind.python.cc._pywrap_runtime.cards import uuid
-from tests.kit.devices import PATIENCE_S
+from tests.kit.processes import PATIENCE_S
 from tests.unit.emulator.kit import Kit
 
 Call = Callable[[Kit], Any]
