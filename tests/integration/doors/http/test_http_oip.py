@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spanserve.access import Role
 from spanserve.bundle import Bundle
 from spanserve.device.host.simulated import answers
+from spanserve.doors.access import Access
 from spanserve.doors.http.door import HttpDoor
 from spanserve.doors.http.oip.coding import JSON_LENGTH, OCTETS
+from spanserve.doors.listener import AccessSettings
 from spanserve.doors.oip.tensor import from_raw
 from tests.kit.http import JSON, request
 from tests.kit.http_doors import http_door
@@ -195,3 +198,16 @@ async def test_too_large_a_response(door: HttpDoor) -> None:
     rows = [("Who?", " ".join(["x" * 101] * 30))] * 80
     status, _, said = await ask(door, {"inputs": texts(rows), "parameters": {"n_best": 100}})
     assert (422, True) == (status, "outputs: too many bytes" in said["error"])
+
+
+async def test_roles(sim_bundle: Bundle) -> None:
+    """Who may only observe is told of models and not answered, in the protocol's own words; health is for everybody."""
+    for role, allowed in ((Role.OBSERVE, (200, 401)), (Role.ASK, (401, 200))):
+        access = Access(AccessSettings(anonymous=frozenset({role})))
+        async with rig(sim_bundle, access=access) as made, http_door(made) as door:
+            assert (200, {"live": True}) == await get(door, "/v2/health/live")
+            status, said = await get(door, "/v2/models/qa")
+            asked, _, answer = await ask(door, {"inputs": texts(ROWS[:1])})
+            assert allowed == (status, asked)
+            denied = said if status == 401 else answer
+            assert {"error"} == denied.keys()
