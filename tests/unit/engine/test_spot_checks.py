@@ -193,13 +193,15 @@ async def test_a_check_that_the_device_refuses() -> None:
 
 @virtually
 async def test_a_device_that_dies_during_a_check() -> None:
-    """A check that is lost with its device is no verdict: the device is restarted, and is checked on."""
+    """A check that is lost with its device is no verdict: the device is restarted, and is asked the same again."""
     async with checked() as (made, watched):
         await asyncio.sleep(PAUSE + SECONDS / 2)
         made.device.die()
         await asyncio.sleep(3.1 * PAUSE)
         assert 1 == made.seen.restarts
-        assert len(watched.sent) >= 3
+        checks = [check for _, check in watched.sent]
+        assert len(checks) >= 3
+        assert checks[0] == checks[1] != checks[2]
         assert State.READY is made.engine.lifecycle.state
 
 

@@ -170,10 +170,11 @@ class SpotChecks:
             self._wait(took)
         if outputs is not None:
             self._judge(check, filled, outputs, took)
-        elif not isinstance(error, HostDied):  # of a death the engine is told
-            log.warning("spot check failed", error=str(error), check=str(check))
-            self._used.add(check)
-            self._doubtful()
+        else:
+            self._used.add(check)  # it has shown nothing: it comes again before others
+            if not isinstance(error, HostDied):  # of a death the engine is told
+                log.warning("spot check failed", error=str(error), check=str(check))
+                self._doubtful()
         self._wake()
 
     def _judge(self, check: SpotCheck, filled: Any, outputs: Outputs, took: float) -> None:
