@@ -37,7 +37,10 @@ def test_checks(tmp_path: Path, text: str, card: int | None, expected: list[str]
 def test_in_use_by(tmp_path: Path) -> None:
     """Who uses the card is named."""
     found = check_cnmon(write_cnmon(tmp_path, NEWER_TABLE), 1)[1].found
-    assert "card 1, MLU370-X8: 1242 of 20638 MiB in use by 4711 (python3.7 infer.py" in found
+    assert (
+        "card 1, MLU370-X8: 93 % busy, 32 °C, 107 of 250 W, 1242 of 20638 MiB in use by 4711 (python3.7 infer.py"
+        in found
+    )
 
 
 @pytest.mark.parametrize(

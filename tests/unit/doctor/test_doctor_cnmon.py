@@ -19,6 +19,20 @@ def test_newer_table() -> None:
     assert (Process(4711, "python3.7 infer.py --batch 8", 1222),) == busy.processes
 
 
+def state(table: str) -> list[tuple[int | None, ...]]:
+    cards = parse(table).cards.values()
+    return [(card.busy_percent, card.celsius, card.watts, card.most_watts) for card in cards]
+
+
+def test_state() -> None:
+    """Utilisation, temperature, power and its cap of every card; what is not told is left out, not the card."""
+    assert [(0, 28, 107, 250), (93, 32, 107, 250)] == state(NEWER_TABLE)
+    assert [(0, 32, 30, 150)] == state(OLDER_TABLE)
+    assert [(0, None, None, None)] == state(
+        OLDER_TABLE.replace("32C         30 W/ 150 W", "N/A         N/A / N/A  ")
+    )
+
+
 def test_older_table() -> None:
     """Of 4.20: the driver stands with the card, errors are not counted, and there is no mode."""
     table = parse(OLDER_TABLE)

@@ -23,8 +23,10 @@ from spanserve.doctor.program import run
 
 #: Seconds it gets; a driver that hangs keeps it waiting.
 _PATIENCE_S = 20.0
-_CARD = re.compile(r"\|\s*(\d+)\s+\S+\s+(\S+)\s+\S+\s*\|([^|]*)\|\s*\d+%\s+(\S+)\s*\|")
-_STATE = re.compile(r"\|[^|]*\|\s*(\d+)\s*MiB\s*/\s*(\d+)\s*MiB\s*\|([^|]*)\|")
+_CARD = re.compile(r"\|\s*(\d+)\s+\S+\s+(\S+)\s+\S+\s*\|([^|]*)\|\s*(\d+)%\s+(\S+)\s*\|")
+_STATE = re.compile(r"\|([^|]*)\|\s*(\d+)\s*MiB\s*/\s*(\d+)\s*MiB\s*\|([^|]*)\|")
+#: Temperature, power and its cap, in the first field of the second row.
+_HEAT = re.compile(r"(\d+)\s*C\s+(\d+)\s*W\s*/\s*(\d+)\s*W")
 _PROCESS = re.compile(r"\|\s*(\d+)\s+\S+\s+(\d+)\s+(\S.*?)\s+(\d+)\s*MiB\s*\|")
 _DRIVER = re.compile(r"Driver\s+v(\d+\.\d+\.\d+)")
 _VERSION = re.compile(r"v(\d+\.\d+\.\d+)")
@@ -47,6 +49,8 @@ class Card:
         used_mib, total_mib: of its memory.
         ecc: errors; None where it does not count them.
         exclusive: whether it takes one process only.
+        busy_percent: utilisation.
+        celsius, watts, most_watts: temperature, power, and its cap; None where it does not tell.
     """
 
     name: str
@@ -54,6 +58,10 @@ class Card:
     total_mib: int
     ecc: int | None
     exclusive: bool
+    busy_percent: int
+    celsius: int | None
+    watts: int | None
+    most_watts: int | None
     processes: tuple[Process, ...]
 
 
@@ -80,12 +88,18 @@ def parse(text: str) -> Table:
             continue
         number = int(card[1])
         driver = driver or next(iter(_VERSION.findall(card[3])), "")
+        heat = _HEAT.search(state[1])
+        celsius, watts, most_watts = map(int, heat.groups()) if heat else (None, None, None)
         cards[number] = Card(
             name=card[2],
-            used_mib=int(state[1]),
-            total_mib=int(state[2]),
-            ecc=int(card[4]) if card[4].isdecimal() else None,
-            exclusive="Exclusive" in state[3],
+            used_mib=int(state[2]),
+            total_mib=int(state[3]),
+            ecc=int(card[5]) if card[5].isdecimal() else None,
+            exclusive="Exclusive" in state[4],
+            busy_percent=int(card[4]),
+            celsius=celsius,
+            watts=watts,
+            most_watts=most_watts,
             processes=tuple(processes.get(number, ())),
         )
     return Table(driver, cards)
@@ -122,7 +136,10 @@ def check_cnmon(program: str, card: int | None) -> list[Finding]:
 
 def _in_use(number: int, card: Card) -> Finding:
     name = "card"
-    found = f"card {number}, {card.name}: {card.used_mib} of {card.total_mib} MiB in use"
+    state = [f"{card.busy_percent} % busy"]
+    if card.watts is not None:
+        state += [f"{card.celsius} °C", f"{card.watts} of {card.most_watts} W"]
+    found = f"card {number}, {card.name}: {', '.join(state)}, {card.used_mib} of {card.total_mib} MiB in use"
     if not card.processes and not card.used_mib:
         return ok(name, found)
     who = ", ".join(f"{process.pid} ({process.command}, {process.mib} MiB)" for process in card.processes)
