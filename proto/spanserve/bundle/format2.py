@@ -23,6 +23,8 @@ from spanserve.bundle.parts import (
     Word,
 )
 
+#: What a manifest file holds at most.
+MOST_VARIANTS, MOST_FILES = 16, 64
 _COMMON = ("name", "created", "builder", "model", "tokenizer", "files")
 
 
@@ -55,8 +57,8 @@ class Content(Part):
     model: ModelInfo
     tokenizer: TokenizerInfo
     #: A worker takes the first one that fits its device.
-    variants: tuple[Variant, ...] = Field(min_length=1, max_length=16)
-    files: tuple[FileEntry, ...] = Field(max_length=64)
+    variants: tuple[Variant, ...] = Field(min_length=1, max_length=MOST_VARIANTS)
+    files: tuple[FileEntry, ...] = Field(max_length=MOST_FILES)
 
 
 def read(content: dict[str, Any]) -> tuple[Manifest, ...]:

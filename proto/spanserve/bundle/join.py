@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from spanserve.bundle.format2 import MOST_FILES, MOST_VARIANTS
 from spanserve.bundle.manifest import TOKENIZER_NAME, Manifest
 from spanserve.bundle.store import Bundle, BundleError, write_bundle
 from spanserve.options import application
@@ -60,7 +61,7 @@ def join_bundles(bundles: list[Bundle], output: Path, *, replace: bool = False) 
     """Write one bundle with the variants of several, in their order.
 
     Raises:
-        BundleError: they are of different checkpoints or tokenizers, or `output` cannot be written.
+        BundleError: they are of different checkpoints or tokenizers, or too many, or `output` cannot be written.
     """
     first = bundles[0]
     files: dict[str, Path | str] = {TOKENIZER_NAME: first.path / TOKENIZER_NAME}
@@ -77,6 +78,10 @@ def join_bundles(bundles: list[Bundle], output: Path, *, replace: bool = False) 
             files |= {new: bundle.path / name for name, new in renamed.items()}
             sums |= {new: own[name] for name, new in renamed.items()}
             variants.append(_renamed(manifest, renamed))
+    if len(variants) > MOST_VARIANTS or len(files) > MOST_FILES:
+        raise BundleError(
+            f"{len(variants)} variants with {len(files)} files: a bundle holds {MOST_VARIANTS} and {MOST_FILES}"
+        )
     return write_bundle(output, files, *variants, replace=replace)
 
 

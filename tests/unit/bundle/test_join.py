@@ -75,6 +75,13 @@ def test_not_together(tmp_path: Path) -> None:
     assert not (tmp_path / "joined").exists()
 
 
+def test_too_many(tmp_path: Path) -> None:
+    """More variants than a bundle holds are refused."""
+    one = for_card(tmp_path / "one", MLU370)
+    with pytest.raises(BundleError, match="17 variants with 4 files: a bundle holds 16 and 64"):
+        join_bundles([one] * 17, tmp_path / "joined")
+
+
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The command says which variants came of it."""
     paths = [str(for_card(tmp_path / name, arch).path) for name, arch in (("a", MLU370), ("b", MLU590))]

@@ -71,7 +71,8 @@ class Compiled:
         """
         if any(dims is None for dims in self.dims):
             return [[] for _ in self.computation.output_names]
-        low, high = self._run_zeros(0), self._run_zeros(1)
+        low = self._run_zeros(0)
+        high = self._run_zeros(1) if self.mutable else low
         return [[a if a == b else -1 for a, b in zip(one, other)] for one, other in zip(low, high)]
 
     def _run_zeros(self, more: int) -> list[tuple[int, ...]]:
