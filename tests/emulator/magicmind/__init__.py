@@ -6,9 +6,9 @@ refuse it refuses: with a failing Status, with None, or with an exception, as th
 the reason of a None is printed to stderr. Put the folder above this one on the path of the interpreter.
 
 Networks are executed on the CPU, in float32 whatever precision was asked for: TorchScript by torch, ONNX by
-onnxruntime or else OpenVINO, nodes that a program adds by numpy, and a JSON file `{"emulator": "hash", "vocab_size": N}`
-as a pure function of the token ids, which refuses a mask and types that are no window's. A serialised model is a zip
-file of ours: build.json and the network.
+onnxruntime or else OpenVINO, nodes that a program adds by numpy, and a JSON file
+`{"emulator": "hash", "vocab_size": N}` as a pure function of the token ids, which refuses a mask and types that are no
+window's. A serialised model is a zip file of ours: build.json and the network.
 
 Environment:
 

@@ -64,7 +64,11 @@ class Context:
         self._dumper: dump.Dumper | None = None
 
     def create_inputs(self) -> Any:
-        """A list of tensors, or a failing Status."""
+        """A list of tensors, or a failing Status.
+
+        Those of a fixed graph show their shape at once: mm_convert compares with it. Inferred: others show what was
+        set for them, and -1 where a size may vary.
+        """
         struck = FAULTS.strike("create_inputs")
         if struck is not None or self._lost:
             return struck or driver_error(100201, "create_inputs")
@@ -112,7 +116,7 @@ class Context:
     ) -> Status:
         """Start a batch. Results lie in the tensors of `outputs` after a sync; an empty list gets new ones.
 
-        Tensors of an earlier batch have room for the results of inputs of the same shapes.
+        Tensors of an earlier batch have room for the results of inputs of the same shapes. Inferred: of no others.
         """
         _check_types(inputs, outputs, queue)
         struck = FAULTS.strike("enqueue")
