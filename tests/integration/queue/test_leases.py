@@ -93,12 +93,13 @@ async def test_a_dead_entry_among_living_ones(rig: QueueRig, place: int) -> None
     assert [leases[place]] == [lease_of(entry) for entry in (await rig.consumer("b").reclaim(1)).entries]
 
 
-async def test_reclaim_of_what_was_trimmed(rig: QueueRig) -> None:
-    """A lease whose entry somebody trimmed is dropped and counted; the next submit restores the task."""
+@pytest.mark.parametrize("finder", ["a", "b"], ids=["its-holder", "another"])
+async def test_reclaim_of_what_was_trimmed(rig: QueueRig, finder: str) -> None:
+    """A lease whose entry somebody trimmed is dropped and counted, also a worker's own; a submit restores the task."""
     task, lease = await rig.submitted_and_claimed()
     rig.age(lease)
     rig.trim(task)
-    claimed = await rig.consumer("b").reclaim(8)
+    claimed = await rig.consumer(finder).reclaim(8)
     assert ([], 1) == (claimed.entries, claimed.trimmed)
     assert (0, 0) == rig.depth()
     assert ["restored"] == await rig.submit(task)

@@ -20,12 +20,12 @@ local function page(class, stream, start)
   local found = redis.call('XPENDING', stream, GROUP, 'IDLE', lease_ms, start, '+', size)
   for _, pending in ipairs(found) do
     local id, owner, deliveries = pending[1], pending[2], pending[4]
-    local waits = owner == me or of_version(owner) and owner ~= OF_VERSION .. version
+    local waits = of_version(owner) and owner ~= OF_VERSION .. version
     local entry = not waits and redis.call('XRANGE', stream, id, id)[1]
     if not waits and not entry then
       redis.call('XACK', stream, GROUP, id)
       trimmed = trimmed + 1
-    elseif entry and taken < count and (deliveries + 1 < SUSPECT or suspects > 0) then
+    elseif entry and owner ~= me and taken < count and (deliveries + 1 < SUSPECT or suspects > 0) then
       if deliveries + 1 >= SUSPECT then suspects = suspects - 1 end
       redis.call('XCLAIM', stream, GROUP, me, lease_ms, id, 'RETRYCOUNT', deliveries + 1, 'JUSTID')
       take(class, id, entry[2], deliveries + 1)
