@@ -16,6 +16,7 @@ from spanserve.qa import EncodedTask
 from spanserve.qa import pipeline as pipeline_module
 from spanserve.worker.cost import measured_cost
 from tests.kit.bundles import POISON_ID, make_sim_bundle
+from tests.kit.processes import PATIENCE_S
 from tests.kit.serving import Rig, begin_checks, rig
 from tests.kit.sum_engine import Clock
 from tests.kit.waiting import eventually
@@ -86,7 +87,7 @@ async def test_a_fault_in_decoding_leaves_nobody_waiting(
     async with rig(sim_bundle) as made:
         with monkeypatch.context() as patch:
             patch.setattr(pipeline_module, "decode", broken)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 results = await made.run(*make_tasks(3))
         assert [[ErrorCode.INTERNAL]] * 3 == [codes(result) for result in results]
         assert all_answered(await made.run(make_task()))

@@ -14,6 +14,7 @@ from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.request import Request, Row
 from spanserve.engine.state import Event, Lifecycle, State
+from tests.kit.processes import PATIENCE_S
 from tests.kit.sums import AddingDevice, AddingSlot, SumPipeline, Sums, SumTask
 
 MAX_BATCH = 16
@@ -88,7 +89,7 @@ class Rig:
         ], futures
 
     async def run(self, *tasks: SumTask) -> list[Sums]:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             return list(await asyncio.gather(*self.submit(*tasks)[1]))
 
     async def entered(self, rows: int) -> None:

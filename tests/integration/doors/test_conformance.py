@@ -14,6 +14,7 @@ from spanserve.doors.door import Door
 from spanserve.engine import caller as sharing
 from spanserve.engine.request import Request
 from tests.integration.doors.callers import DOORS, WITHDRAWING, Caller, Opened, Outcome
+from tests.kit.processes import PATIENCE_S
 from tests.kit.redis_server import RedisServer, servers
 from tests.kit.serving import Rig, rig
 from tests.kit.waiting import eventually
@@ -170,7 +171,7 @@ async def test_overload_by_several_callers(
         print(f"60 answers, {answered - before} of the flood's meanwhile, at most {most} tasks held")
         assert most <= engine.capacity_windows + 2 * made.batcher.max_batch
         admission.close(flood)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await engine.idle.wait()
         assert 0 == engine.held_windows
 
@@ -198,7 +199,7 @@ async def test_a_client_that_vanishes(opened: Opened, redis_server: RedisServer,
         for slot in slots:
             slot.release()
         await made.run(make_task("next"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             await made.engine.idle.wait()
         assert 0 == made.engine.held_windows
 

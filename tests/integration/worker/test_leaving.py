@@ -20,6 +20,7 @@ from spanserve.worker.doors import DOORS
 from spanserve.worker.run import EXIT_DEVICE_FAILED, EXIT_OK, Worker
 from spanserve.worker.settings import Settings
 from tests.kit.local_door import LocalDoor
+from tests.kit.processes import PATIENCE_S
 from tests.kit.waiting import eventually
 
 
@@ -78,7 +79,7 @@ async def test_signs_of_life_to_the_end(sim_bundle: Bundle, tmp_path: Path) -> N
                     ear.recv(4096)
                 except BlockingIOError:
                     break
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE_S):
                 while b"WATCHDOG=1" not in await asyncio.get_running_loop().sock_recv(ear, 4096):
                     pass
 

@@ -13,6 +13,7 @@ from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine import admission as admission_module
 from spanserve.engine import line
 from spanserve.engine.admission import Account, Admission, Caller
+from tests.kit.processes import PATIENCE_S
 from tests.kit.sum_engine import MAX_BATCH, Rig, rig, task
 from tests.kit.sums import STRETCH, Sums, SumTask
 
@@ -63,7 +64,7 @@ async def turns(count: int) -> None:
 
 
 async def until(answered: int, *clients: Client) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while sum(client.answered for client in clients) < answered:  # noqa: ASYNC110 - turns of the loop
             await asyncio.sleep(0)
 
@@ -144,7 +145,7 @@ async def test_suspects_do_not_keep_the_room(other: str, monkeypatch: pytest.Mon
             admission.submit(first, task("suspect", attempt=5), ended.append, late=True)
         neighbour = admission.open(Caller(other, connection="neighbour"))
         assert 0 == admission.grant(neighbour)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while not ended:  # noqa: ASYNC110 - turns of the loop
                 await asyncio.sleep(0)
         await turns(3)

@@ -15,6 +15,7 @@ from spanserve.engine.observer import Observer
 from spanserve.engine.pipeline import Inputs, Outputs
 from spanserve.engine.request import Request, Row
 from spanserve.engine.state import State
+from tests.kit.processes import PATIENCE_S
 from tests.kit.sum_engine import Clock, Seen, all_added, rig, task, tasks
 from tests.kit.sums import STRETCH, EncodedSums, SumPipeline, Sums, SumTask
 
@@ -222,7 +223,7 @@ async def test_a_result_that_cannot_be_put_together() -> None:
 
     async with rig(pipeline=Unfinished()) as made:
         _, (before, _, after) = made.submit(*tasks(3))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             assert [None] == (await before).codes
             assert [ErrorCode.UNAVAILABLE] == (await after).codes
         assert State.FAILED is made.engine.lifecycle.state

@@ -18,6 +18,7 @@ from spanserve.doors.http.operation import Call, Operation
 from spanserve.doors.http.server import Server
 from spanserve.doors.listener import Listener
 from tests.kit.http import connected, get, request
+from tests.kit.processes import PATIENCE_S
 from tests.kit.waiting import eventually
 
 #: Seconds that stand for long, and for longer than any test.
@@ -67,7 +68,7 @@ SLOW_HEADS = {"silent": b"", "line": b"GET /liv", "headers": b"GET /livez HTTP/1
 async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, byte: bytes) -> None:
     """Send a byte now and then, until the connection has ended."""
     coming = asyncio.ensure_future(reader.read())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         while not coming.done():
             writer.write(byte)
             await asyncio.wait((coming,), timeout=SOON_S / 4)
