@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,23 @@ def test_no_more_files_than_that(tmp_path: Path) -> None:
         doubt.spot_check_sent(CHECK)
         doubt.spot_check_wrong(CHECK, "wrong")
     assert MOST_FILES == len(list(tmp_path.iterdir()))
+
+
+def test_no_folder_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is none, as in a container that only reads, a worker starts and counts."""
+
+    def gone() -> str:
+        raise FileNotFoundError("no usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", gone)
+    monkeypatch.setattr(tempfile, "mkstemp", lambda *arguments: gone())
+    told = Told()
+    doubt = AnswersInDoubt(None, device="cpu", model_digest="abc", told=told)
+    assert 0 == told.count
+    give(doubt, "a")
+    doubt.spot_check_sent(CHECK)
+    doubt.spot_check_wrong(CHECK, "wrong")
+    assert 1 == told.count
 
 
 def test_a_folder_that_takes_nothing(tmp_path: Path) -> None:

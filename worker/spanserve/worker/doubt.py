@@ -45,7 +45,7 @@ class AnswersInDoubt(Observer):
     def __init__(
         self, folder: Path | None, *, device: str, model_digest: str, told: Callable[[int], object]
     ) -> None:
-        self._folder = folder or Path(tempfile.gettempdir())
+        self._folder = folder or _temporary_folder()
         self._facts = {"device": device, "model_digest": model_digest}
         self._stem = f"spanserve-in-doubt-{re.sub(r'[^A-Za-z0-9]+', '_', device)}-"
         self._told = told
@@ -97,6 +97,14 @@ class AnswersInDoubt(Observer):
             log.error("answers in doubt not listed", answers=count, error=str(error))
         else:
             log.error("answers in doubt", answers=count, listed=listed, file=name)
+
+
+def _temporary_folder() -> Path:
+    """The system's; this one, which is no better, where there is none to write in: a worker serves all the same."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return Path()
 
 
 def _count_in(file: Path) -> int:
