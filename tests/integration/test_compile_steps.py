@@ -97,7 +97,7 @@ LOCAL = {"remote": None, "device": 0}
             {"fail": "build_model@1"},
             (
                 "compile the network",
-                "build_model: the SDK gave none",
+                "build_model: the SDK returned nothing",
                 "--length-buckets",
                 "told to fail in build_model 1",
             ),
@@ -207,7 +207,7 @@ def test_sdk_without_a_file(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         compile_hash(tmp_path, None, sys.executable, tmp_path)
     assert str(caught.value).startswith(
-        "MagicMind could not load the SDK: no magicmind-*.dist-info beside the SDK tells its version. What to try: "
+        "MagicMind could not load the SDK: no magicmind-*.dist-info next to the SDK gives its version. What to try: "
     )
     (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
     compile_hash(tmp_path, None, sys.executable, tmp_path)

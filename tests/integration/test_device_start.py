@@ -53,7 +53,7 @@ def test_portable_python(open_device: OpenDevice, monkeypatch: pytest.MonkeyPatc
 
 
 def test_many_last_words(open_device: OpenDevice, interpreter: Callable[[str], str]) -> None:
-    """Of a long output the last 20 lines are in the message; bytes that are no text do no harm."""
+    """Of a long output the last 20 lines are in the message; bytes that are not text do no harm."""
     device = open_device(python=interpreter(r"seq 30; printf '\377\n'; exit 1"))
     with pytest.raises(DeviceError) as caught:
         device.start()

@@ -88,7 +88,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         main(["doctor", "--bundle", "/nowhere"])
     assert 1 == end.value.code
     words = " ".join(capsys.readouterr().out.split())
-    assert "failed bundle /nowhere is no bundle" in words
+    assert "failed bundle /nowhere is not a bundle" in words
     assert "→ copy it again whole, or build it" in words
 
 

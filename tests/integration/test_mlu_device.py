@@ -117,14 +117,14 @@ def test_sdk_without_a_version(open_card: OpenDevice, tmp_path: Path) -> None:
     """An SDK that does not tell its version cannot be held against the bundle: it is refused."""
     (tmp_path / "magicmind").symlink_to(EMULATOR / "magicmind")
     message = why_not(open_card(extra={"PYTHONPATH": str(tmp_path)}))
-    assert "no magicmind-*.dist-info beside the SDK tells its version" in message
+    assert "no magicmind-*.dist-info next to the SDK gives its version" in message
 
 
 def test_sdk_without_a_file(open_card: OpenDevice, tmp_path: Path) -> None:
     """An SDK whose package has no file is held to its metadata; without that it is refused in a sentence."""
     link_package(tmp_path)
     message = why_not(open_card(extra={"PYTHONPATH": str(tmp_path)}))
-    missing = "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
+    missing = "no magicmind-*.dist-info next to the SDK gives its version: install its wheel by pip"
     assert f"device host of mlu:0 ended ({missing})" == message
     (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
     device = open_card(extra={"PYTHONPATH": str(tmp_path)})

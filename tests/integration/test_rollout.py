@@ -197,7 +197,7 @@ def replace(bundles: Bundles) -> None:
 REFUSED = {
     "gone": (remove, "holds no manifest"),
     "damaged": (damage, "truncated"),
-    "in-place": (replace, "replaced where it lay"),
+    "in-place": (replace, "overwritten in place"),
 }
 
 

@@ -129,7 +129,7 @@ class FrameCall:
         found = await self._out.get()
         if isinstance(found, pb.ServerFrame):
             return found
-        raise found or StreamBroken("the worker ended the stream without a good-bye")
+        raise found or StreamBroken("the worker ended the stream without a goodbye message")
 
     async def write(self, frame: pb.ClientFrame) -> None:
         match frame.WhichOneof("kind"):

@@ -231,7 +231,7 @@ def _check_output(recipe: Recipe) -> None:
     """Refuse now what would be refused after minutes of work."""
     is_bundle = (recipe.output / MANIFEST_NAME).is_file()
     if recipe.output.exists() and not (recipe.force and is_bundle):
-        hint = "use --force to replace it" if is_bundle else "it is no bundle"
+        hint = "use --force to replace it" if is_bundle else "it is not a bundle"
         raise BuildError(f"{recipe.output} exists already: {hint}")
 
 

@@ -78,8 +78,8 @@ def find_checkpoint(name: str) -> Checkpoint:
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise BuildError(
-            f"checkpoint {name!r} is no folder here and cannot be fetched from the hub ({reason}); "
-            f"download it where there is a network and pass its folder"
+            f"checkpoint {name!r} is not a folder here and cannot be fetched from the hub ({reason}); "
+            f"download it on a machine with a network and pass its folder"
         ) from None
 
 
@@ -118,4 +118,6 @@ def _made(family: Family, config: Any, folder: Path) -> Any:
         return family.model(config).eval()
     except Exception as error:  # the library checks by exceptions of many kinds
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise BuildError(f"{folder / 'config.json'} describes no {family.name}: {reason}") from None
+        raise BuildError(
+            f"{folder / 'config.json'} does not describe a {family.name} model: {reason}"
+        ) from None

@@ -28,7 +28,7 @@ _SIZES = {
     "type_vocab_size": (1, 1024),
     "relative_attention_num_buckets": (1, 1024),
 }
-#: Numbers from 0 that are no sizes.
+#: Numbers from 0 that are not sizes.
 _NUMBERS = ("layer_norm_eps", "pad_token_id")
 #: Of labels: a head of spans has two outputs, whatever an earlier task of the checkpoint had.
 _LABELS = ("num_labels", "id2label", "label2id", "problem_type")
@@ -75,7 +75,7 @@ def read_config(folder: Path, tensors: Callable[[], Iterable[str]]) -> tuple[Fam
     path = folder / "config.json"
     content = read_object(path)
     if content is None:
-        raise BuildError(f"{folder} is no checkpoint: it holds no config.json")
+        raise BuildError(f"{folder} is not a checkpoint: it holds no config.json")
     family = _family(path, content, tensors)
     _check(path, content, family)
     taken = {key: value for key, value in content.items() if key not in (*_LABELS, *_IGNORED)}
@@ -84,7 +84,7 @@ def read_config(folder: Path, tensors: Callable[[], Iterable[str]]) -> tuple[Fam
         config.num_labels = 2
         config._attn_implementation = "eager"  # the fused kinds do not export with a free length
     except Exception as error:  # the library checks by exceptions of many kinds
-        raise BuildError(f"{path} describes no {family.name}: {_first_line(error)}") from None
+        raise BuildError(f"{path} does not describe a {family.name} model: {_first_line(error)}") from None
     return family, config
 
 
@@ -121,7 +121,7 @@ def _check(path: Path, content: Mapping[str, Any], family: Family) -> None:
         value: Any = content.get(setting)
         if setting in content and not (_whole(value) and least <= value <= most):
             raise BuildError(
-                f"{path}: {setting} is {shown(value)}, needed is a whole number from {least} to {most}"
+                f"{path}: {setting} is {shown(value)}, a whole number is needed, from {least} to {most}"
             )
     for setting in _NUMBERS:
         value = content.get(setting)
@@ -131,22 +131,22 @@ def _check(path: Path, content: Mapping[str, Any], family: Family) -> None:
             and math.isfinite(value)
             and value >= 0
         ):
-            raise BuildError(f"{path}: {setting} is {shown(value)}, needed is a number from 0")
+            raise BuildError(f"{path}: {setting} is {shown(value)}, a number is needed, from 0")
     if "pad_token_id" in content and not _whole(content["pad_token_id"]):
         raise BuildError(
-            f"{path}: pad_token_id is {shown(content['pad_token_id'])}, needed is a whole number from 0"
+            f"{path}: pad_token_id is {shown(content['pad_token_id'])}, a whole number is needed, from 0"
         )
     act = content.get(family.field("hidden_act"))
     if act is not None and (not isinstance(act, str) or act not in ACT2FN):
         raise BuildError(
-            f"{path}: {family.field('hidden_act')} is {shown(act)}, which is no activation that is known"
+            f"{path}: {family.field('hidden_act')} is {shown(act)}, which is not a known activation"
         )
     heads, width = family.field("num_attention_heads"), family.field("hidden_size")
     if heads not in content:
         # The one size that no tensor shows: a guess would be another network.
         raise BuildError(f"{path} has no {heads}: add how many attention heads a layer has")
     if width in content and content[width] % content[heads]:
-        raise BuildError(f"{path}: {width} {content[width]} is no multiple of {heads} {content[heads]}")
+        raise BuildError(f"{path}: {width} {content[width]} is not a multiple of {heads} {content[heads]}")
 
 
 def _whole(value: Any) -> bool:

@@ -45,7 +45,9 @@ def marks_early(model: Any, exact: Encoder, early: Encoder, manifest: Manifest) 
         asked = ask_checkpoint(model, encoder, tasks[:QUESTIONS], manifest)
         shared = [_share(one.answer, one.task, golds[one.task.questions[0].id]) for one in asked]
         shares.append(sum(shared) / len(shared))
-    found = f"of known answers it marks {shares[0]:.0%} read exactly, {shares[1]:.0%} read a token early"
+    found = (
+        f"it marks {shares[0]:.0%} of known answers if read exactly, {shares[1]:.0%} if read a token early"
+    )
     return shares[0] <= shares[1] + CLEARLY, found
 
 

@@ -118,7 +118,7 @@ def judge(verification: Verification, precision: str) -> None:
     if verification.answer_agreement < needed:
         raise BuildError(
             f"the {precision} graph gives the checkpoint's answer to only "
-            f"{verification.answer_agreement:.1%} of the questions, needed are {needed:.0%}"
+            f"{verification.answer_agreement:.1%} of the questions; at least {needed:.0%} are needed"
         )
     allowed = {"float32": MAX_FLOAT32_ERROR, "force_float32": MAX_CARD_FLOAT32_ERROR}.get(precision, np.inf)
     if not verification.max_logit_error <= allowed:  # refuses NaN as well

@@ -88,7 +88,7 @@ class Weights:
         if len(found[HEAD[1]]) != 2 or list(found[HEAD[0]].shape[:1]) != [2]:
             raise BuildError(
                 f"{path}: {HEAD[0]} is {list(found[HEAD[0]].shape)} and {HEAD[1]} {list(found[HEAD[1]].shape)}: a span "
-                "head has 2 rows, for start and end, whatever num_labels in config.json is"
+                "head has 2 rows, for start and end, regardless of num_labels in config.json"
             )
         missing = sorted(wanted.keys() - found.keys())
         if missing:
@@ -140,7 +140,7 @@ def _sharded(index: Path) -> Weights:
     names = sorted({str(name) for name in where.values()})
     wrong = next((name for name in names if not _SHARD.fullmatch(name)), None)
     if wrong is not None:
-        raise BuildError(f"{index}: weight_map names {json.dumps(wrong)}, which is no file of the folder")
+        raise BuildError(f"{index}: weight_map names {json.dumps(wrong)}, which is not a file in the folder")
     tensors: dict[str, Any] = {}
     for name in names:
         path = index.parent / name
@@ -163,7 +163,7 @@ def _tensors(path: Path) -> dict[str, Any]:
     except RuntimeError as error:
         if ".tar" in str(error):
             raise BuildError(
-                f"{path} is a .tar file of a torch before 0.4: save it anew with torch.save"
+                f"{path} is a .tar file of a torch before 0.4: save it again with torch.save"
             ) from None
         raise BuildError(f"{path} cannot be read, it may be truncated: {_first_line(error)}") from None
     except Exception:

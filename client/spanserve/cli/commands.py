@@ -35,17 +35,17 @@ COMMANDS = {
     "predict": Command(
         "spanserve.client.commands.predict", "client", "Answer a data set that has no answers."
     ),
-    "score": Command("spanserve.client.commands.score", "client", "Score predictions that somebody made."),
+    "score": Command("spanserve.client.commands.score", "client", "Score predictions of any program."),
     "compare": Command(
         "spanserve.client.commands.compare", "client", "Show what changed from one run to another."
     ),
-    "merge": Command("spanserve.client.commands.merge", "client", "Put the outputs of shards together."),
-    "queue": Command("spanserve.client.commands.queue", "client", "Look after a queue in Redis."),
+    "merge": Command("spanserve.client.commands.merge", "client", "Merge the outputs of shards."),
+    "queue": Command("spanserve.client.commands.queue", "client", "Manage a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
-    "token": Command("spanserve.access.commands", "client", "Say who may use workers."),
+    "token": Command("spanserve.access.commands", "client", "Set who may use workers."),
     "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
     "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
-    "doctor": Command("spanserve.doctor.commands", "worker", "Look whether this machine can serve."),
+    "doctor": Command("spanserve.doctor.commands", "worker", "Check whether this machine can serve."),
     "run": Command("spanserve.cli.run.command", "builder", "Build, serve and score, in one command."),
     "build": Command("spanserve.builder.commands.build", "builder", "Turn a checkpoint into a bundle."),
     "bench": Command(
@@ -54,7 +54,7 @@ COMMANDS = {
     "join": Command(
         "spanserve.bundle.join",
         "worker",
-        "Put bundles of one checkpoint together, for several kinds of cards.",
+        "Join bundles of one checkpoint, for several kinds of cards.",
     ),
     "inspect": Command("spanserve.bundle.commands", "worker", "Check a bundle and show what is in it."),
 }

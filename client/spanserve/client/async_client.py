@@ -121,7 +121,7 @@ class AsyncClient:
         """
         if isinstance(questions, str):  # a sequence of texts as well: its characters
             raise Refusal.invalid(
-                "questions", "is one text, and a list of texts is wanted", value="str", limit="list"
+                "questions", "is one text, but a list of texts is needed", value="str", limit="list"
             )
         numbered = tuple(Question(str(number), text) for number, text in enumerate(questions or ()))
         task = Task(

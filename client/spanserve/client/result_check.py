@@ -20,7 +20,7 @@ def checked(task: Task, result: TaskResult | None) -> TaskResult:
     """
     if result is None or (result.id, _ids(result)) != (task.id, _ids(task)):
         worker = f"worker {result.worker}" if result is not None else "a worker"
-        return TaskResult.refused(task, _wrong(f"{worker} left something else than a result of the task"))
+        return TaskResult.refused(task, _wrong(f"{worker} left something other than a result of the task"))
     questions = [_checked(task.context, question) for question in result.questions]
     if all(new is old for new, old in zip(questions, result.questions, strict=True)):
         return result
@@ -45,11 +45,11 @@ def _fault(context: str, answer: Answer) -> str:
     """What is wrong with an answer; empty: nothing."""
     best, found = answer.best, answer.n_best
     if not _inside(context, (best.start,), (best.end,)):
-        return f"is outside of the context: {best.start} to {best.end} of {len(context)}"
+        return f"is outside the context: {best.start} to {best.end} of {len(context)}"
     if context[best.start : best.end] != best.text:
         return f"is not the text of the context from {best.start} to {best.end}"
     if not all(map(math.isfinite, (best.score, answer.no_answer_score, *found.scores))):
-        return "has a score that is no number"
+        return "has a score that is not a number"
     return _fault_of_columns(context, found)
 
 
@@ -60,7 +60,7 @@ def _fault_of_columns(context: str, found: NBest) -> str:
     if max(lengths) > MAX_N_BEST:
         return f"has {max(lengths)} n-best rows, limit {MAX_N_BEST}"
     if not _inside(context, found.starts, found.ends):
-        return "has an n-best span outside of the context"
+        return "has an n-best span outside the context"
     return ""
 
 

@@ -38,7 +38,9 @@ class AccessList:
                 with a line: a file that is being written, or was cut.
         """
         if not text.endswith("\n"):
-            raise AccessError("it is empty, or its last line has no end: it was cut, or is being written")
+            raise AccessError(
+                "it is empty, or its last line does not end: it was cut off, or is being written"
+            )
         entries: list[Entry] = []
         seen: set[str] = set()
         for number, line in enumerate(text.splitlines(), 1):
@@ -50,7 +52,7 @@ class AccessList:
                 raise AccessError(f"line {number}: {error}") from None
             for name in (entry.id, f"san:{entry.san}" if entry.san else ""):
                 if name in seen:
-                    raise AccessError(f"line {number}: {name} is there already")
+                    raise AccessError(f"line {number}: {name} occurs twice")
                 seen.add(name or entry.id)
             entries.append(entry)
         return cls(entries)

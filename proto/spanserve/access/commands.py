@@ -29,7 +29,7 @@ from spanserve.contract.limits import ID_PATTERN
 from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal, complain
 
-app = application(no_args_is_help=True, summary="Say who may use workers: the tokens of --tokens FILE.")
+app = application(no_args_is_help=True, summary="Set who may use workers: the tokens of --tokens FILE.")
 
 _DAY_S = 86_400.0
 
@@ -52,14 +52,14 @@ Examples:
   spanserve token new prometheus --tokens tokens --roles observe > prometheus.token
   spanserve token new alice --tokens tokens --san alice.example --tenants alice,shared
 \b
-The token is printed once, on standard output; the list keeps its SHA-256. Exit status: 0, or 2 with a sentence.
+The token is printed once, on standard output; the list keeps its SHA-256. Exit status: 0, or 2 with an error message.
 """
 
 
 @app.command("new", epilog=_NEW)
 @grouped
 def new(
-    name: Annotated[str, typer.Argument(metavar="ID", help="Who it is for; unique in the list.")],
+    name: Annotated[str, typer.Argument(metavar="ID", help="Id of the caller; unique in the list.")],
     *,
     roles: Annotated[str, typer.Option(help="ask, observe, operate, separated by commas.")] = "ask,observe",
     tenants: Annotated[
@@ -72,7 +72,7 @@ def new(
     ] = "",
     options: ListOptions,
 ) -> None:
-    """Let somebody in: make a token and add a line to the list. Tenants are the id unless told otherwise."""
+    """Let a caller in: make a token and add a line to the list. By default its only tenant is its id."""
     if not re.fullmatch(ID_PATTERN, name):
         raise AccessError(f"id is {name!r}: it does not match {ID_PATTERN}")
     token = "" if san else new_token(name)
@@ -119,9 +119,11 @@ def list_(*, options: ListOptions) -> None:
 )
 @grouped
 def revoke(
-    name: Annotated[str, typer.Argument(metavar="ID", help="Whose line goes.")], *, options: ListOptions
+    name: Annotated[str, typer.Argument(metavar="ID", help="Id whose line is removed.")],
+    *,
+    options: ListOptions,
 ) -> None:
-    """Let somebody in no longer: workers end what is open within a minute."""
+    """Stop letting a caller in: workers end its open streams within a minute."""
 
     def without(lines: list[str]) -> list[str]:
         kept = [line for line in lines if line.split()[:1] != [name]]

@@ -22,7 +22,7 @@ Examples:
   spanserve inspect bert.bundle
   spanserve inspect bert.bundle --json | jq .digest
 \b
-Exit status: 0 every file is as it was written, 2 it is not, or there is no bundle.
+Exit status: 0 every file is as it was written, 2 a file is not, or there is no bundle.
 """
 
 
@@ -31,7 +31,7 @@ def inspect(
     bundle: Annotated[Path, typer.Argument(envvar="SPANSERVE_BUNDLE", help="Folder of the bundle.")],
     json_output: Annotated[bool, typer.Option("--json", help="The manifest and its digest as JSON.")] = False,
 ) -> None:
-    """Check size and sha256 of every file of a bundle, and show what it is.
+    """Check size and sha256 of every file of a bundle, and show what it holds.
 
     Goldens and cost table are read as well: what passes here, a worker can load.
     """

@@ -71,14 +71,14 @@ class CostTable:
         """Read a table.
 
         Raises:
-            ValueError: the file is no cost table.
+            ValueError: the file is not a cost table.
         """
         try:
             content = read_json(path)
             rows = tuple(tuple(float(value) for value in row) for row in content["seconds"])
             return cls(tuple(map(int, content["batches"])), tuple(map(int, content["lengths"])), rows)
         except (KeyError, TypeError, OverflowError) as error:
-            raise ValueError(f"{path.name} is no cost table: {error!r}") from None
+            raise ValueError(f"{path.name} is not a cost table: {error!r}") from None
 
 
 def _cell(axis: tuple[int, ...], value: int) -> tuple[int, float]:

@@ -29,12 +29,12 @@ Exit status: 0 joined, 2 the bundles do not go together, or one cannot be read.
 @app.command("join", epilog=_EXAMPLES)
 def join(
     *,
-    bundles: Annotated[list[Path], typer.Argument(help="Folders of bundles, the one to be preferred first.")],
+    bundles: Annotated[list[Path], typer.Argument(help="Folders of bundles, the preferred one first.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the new bundle.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Result and errors as JSON.")] = False,
 ) -> None:
-    """Put bundles of one checkpoint together: each was built, and proven, where its kind of card is.
+    """Join bundles of one checkpoint, each built and proven on its own kind of card, into one bundle.
 
     A worker serves the first variant that fits its device. Graphs, goldens and costs stay what they are; a variant
     whose files have to be renamed gets another digest.

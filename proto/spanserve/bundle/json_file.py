@@ -13,11 +13,11 @@ MAX_JSON_BYTES = 4 * 1024 * 1024
 
 
 def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
-    """The content of a JSON file. What is no regular file is not waited for.
+    """The content of a JSON file. What is not a regular file is not waited for.
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: it is no regular file, larger than `limit` bytes, no JSON, or nested too deeply.
+        ValueError: it is not a regular file, larger than `limit` bytes, no JSON, or nested too deeply.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:
@@ -29,6 +29,6 @@ def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
     try:
         return json.loads(data)
     except ValueError as error:
-        raise ValueError(f"{path.name} is no JSON: {error}") from None
+        raise ValueError(f"{path.name} is not JSON: {error}") from None
     except RecursionError:
         raise ValueError(f"{path.name} is nested too deeply") from None

@@ -90,7 +90,7 @@ class Bundle:
         """The cost table as measured by the builder: a prior, to be rescaled on the device at hand.
 
         Raises:
-            BundleError: the file is no cost table.
+            BundleError: the file is not a cost table.
         """
         try:
             return CostTable.read(self.path / self.manifest.cost_table)
@@ -118,7 +118,7 @@ def write_bundle(
         BundleError: `path` exists and is not to be replaced, or is not a bundle; or format 1 cannot hold this one.
     """
     if path.exists() and not (replace and (path / MANIFEST_NAME).is_file()):
-        hint = "use --force to replace it" if (path / MANIFEST_NAME).is_file() else "it is no bundle"
+        hint = "use --force to replace it" if (path / MANIFEST_NAME).is_file() else "it is not a bundle"
         raise BundleError(f"{path} exists already: {hint}")
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -151,7 +151,7 @@ def _read_variants(path: Path) -> tuple[Manifest, ...]:
     try:
         content = read_json(file, _MAX_MANIFEST_BYTES)
     except FileNotFoundError:
-        raise BundleError(f"{path} is no bundle: it holds no {MANIFEST_NAME}") from None
+        raise BundleError(f"{path} is not a bundle: it holds no {MANIFEST_NAME}") from None
     except (OSError, ValueError) as error:
         raise BundleError(f"{file} cannot be read: {error}") from None
     found = content.get("format") if isinstance(content, dict) else None

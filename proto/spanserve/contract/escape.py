@@ -1,7 +1,7 @@
 """Text from outside, for a reader: what steers a terminal, or hides or reorders text, is shown and has no effect.
 
 A name, an id, a reason or an answer may hold anything. Escaped are C0 and C1 controls and DEL (so every CSI and OSC
-sequence), ends of lines, bidirectional controls, invisible characters, and bytes that were no UTF-8. Text in any
+sequence), ends of lines, bidirectional controls, invisible characters, and bytes that were not UTF-8. Text in any
 language stays as it is, joined emoji too.
 """
 
@@ -19,7 +19,7 @@ _UNFIT = re.compile(
     "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # bidirectional
     "\u2028\u2029"  # ends of lines and paragraphs
     "\u00ad\u200b\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # invisible
-    "\ud800-\udfff]"  # halves of surrogate pairs; bytes that were no UTF-8 come as such
+    "\ud800-\udfff]"  # halves of surrogate pairs; bytes that were not UTF-8 come as such
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 

@@ -59,7 +59,7 @@ class Question:
     """A question; `id` is any text and comes back with the answer.
 
     Raises:
-        Refusal: the id is empty or too long, or a text is no Unicode text.
+        Refusal: the id is empty or too long, or a text is not Unicode text.
     """
 
     id: str
@@ -207,7 +207,7 @@ def _check_questions(questions: tuple[Question, ...]) -> None:
 def _text(name: str, value: object) -> str:
     """The value, which is a text; whoever calls from a program without types may give something else."""
     if not isinstance(value, str):
-        raise Refusal.invalid(name, "is no text", value=type(value).__name__, limit="str")
+        raise Refusal.invalid(name, "is not text", value=type(value).__name__, limit="str")
     return value
 
 

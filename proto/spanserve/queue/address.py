@@ -28,7 +28,7 @@ _KNOWN: Final = "redis://, rediss://, unix://, redis+sentinel:// or redis+cluste
 #: What would end the part of a URL that holds user and password.
 _UNQUOTED: Final = re.compile(r"[/?#\[\]]")
 _PLACE: Final = re.compile(r"(?P<host>[^:\[\]\s]*|\[[0-9a-fA-F:.%]+\])(?::(?P<port>\d{1,5}))?")
-#: A word without a scheme that is no secret: a host where a URL belongs.
+#: A word without a scheme that is not a secret: a host where a URL belongs.
 _BARE: Final = re.compile(r"[\w.-]+(:\d{1,5})?")
 _OPTION_NAME: Final = re.compile(r"[a-z_]{1,40}")
 
@@ -124,7 +124,7 @@ class Address:
         }
         if scheme == "unix":
             if at or not place.startswith("/"):
-                raise QueueError("a unix:// address is a path from / on: unix:///run/redis.sock")
+                raise QueueError("a unix:// address is a path that begins with /: unix:///run/redis.sock")
             return cls(**found, path=unquote(place))
         hosts, _, path = place.partition("/")
         service, db = _service_and_db(scheme, path)
@@ -136,7 +136,7 @@ class Address:
         if db is not None:
             found["options"] = {**found["options"], "db": db}
         if found["options"].get("db") and scheme.endswith("+cluster"):
-            raise QueueError("a cluster has the database 0 alone")
+            raise QueueError("a cluster has only database 0")
         return cls(**found, places=places, service=service)
 
     def __str__(self) -> str:
@@ -165,7 +165,7 @@ def _service_and_db(scheme: str, path: str) -> tuple[str, int | None]:
     if scheme.endswith("+sentinel"):
         if not parts or not parts[0]:
             raise QueueError(
-                f"a {scheme}:// address names the primary behind the hosts: {scheme}://HOST,HOST/NAME"
+                f"a {scheme}:// address names the primary after the hosts: {scheme}://HOST,HOST/NAME"
             )
         service = unquote(parts.pop(0))
     if not parts or parts == [""]:
@@ -186,7 +186,7 @@ def _options(scheme: str, query: str) -> dict[str, Any]:
             advice = f"give {where}" if where else f"there are {', '.join(_OPTIONS)}"
             raise QueueError(f"the option {name} of a {scheme}:// address is not known here: {advice}")
         if name.startswith("ssl_") and not scheme.startswith("rediss"):
-            raise QueueError(f"the option {name} is for rediss:// addresses")
+            raise QueueError(f"the option {name} is only for rediss:// addresses")
         try:
             found[name] = _OPTIONS[name](unquote(value))
         except ValueError as error:

@@ -64,7 +64,7 @@ class QueueConfig:
 
     @classmethod
     def strange(cls, values: Sequence[bytes | None]) -> list[str]:
-        """Names of those that are there and are no settings."""
+        """Names of those that are there and are not settings."""
         found = zip(cls.names(), values, strict=True)
         return [name for name, value in found if value is not None and _setting(name, value) is None]
 

@@ -78,7 +78,7 @@ class RedisSettings:
             raise QueueError(f"TLS files are given, but {self.safe_url} is not a rediss:// address")
         if self.sentinel_password_file is not None and self.address.kind != "sentinel":
             raise QueueError(
-                f"a password of Sentinels is given, but {self.safe_url} is not an address of any"
+                f"a password of Sentinels is given, but {self.safe_url} is not an address of Sentinels"
             )
         files = (self.password_file, self.tls_ca, self.tls_cert, self.tls_key, self.sentinel_password_file)
         for path in files:

@@ -10,7 +10,7 @@ class QueueError(SpanserveError):
 
 
 class QueueBroken(QueueError):
-    """What stands under the keys of the queue is not one: somebody has written it by hand. Concerns no other queue."""
+    """What stands under the keys of the queue is not one: it was written by hand. Concerns no other queue."""
 
 
 class QueueUnavailable(QueueError):

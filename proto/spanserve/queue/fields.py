@@ -7,7 +7,7 @@ _MAX_DIGITS = 18
 
 
 def text_of(value: bytes) -> str:
-    """Text; bytes that are no UTF-8 stand as `\\xff`."""
+    """Text; bytes that are not UTF-8 stand as `\\xff`."""
     return value.decode(errors="backslashreplace")
 
 

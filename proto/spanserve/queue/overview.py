@@ -97,7 +97,7 @@ async def overview(redis: Redis, keys: Keys) -> Overview:
             raise
         except QueueError as error:
             if "WRONGTYPE" in str(error):
-                troubles.append(f"{key} is not what it should be: somebody has written it by hand")
+                troubles.append(f"{key} is not what it should be: it was written by hand")
             elif "no such key" not in str(error):
                 raise
             return otherwise
@@ -107,7 +107,7 @@ async def overview(redis: Redis, keys: Keys) -> Overview:
     if not troubles and values == nothing:
         await read_config(redis, keys)  # which says so
     strange = QueueConfig.strange(values)
-    troubles += [f"{name} in {keys.config} is not a setting; the default counts" for name in strange]
+    troubles += [f"{name} in {keys.config} is not a setting; the default is used" for name in strange]
     now_ms = await server_ms(redis)
     depths = [
         await part(

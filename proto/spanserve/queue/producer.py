@@ -171,7 +171,7 @@ def busy(name: str, value: str, limit: str) -> Refusal:
     """The refusal of a queue that is full."""
     return Refusal(
         ErrorCode.RESOURCE_EXHAUSTED,
-        "the queue takes no more now",
+        "the queue takes no more tasks now",
         field=name,
         value=value,
         limit=limit,

@@ -119,7 +119,9 @@ def _line(name: str, secret: str) -> str:
     role_name, _, queue = name.partition("-")
     role = ROLES.get(role_name)
     if role is None:
-        raise QueueError(f"{name} is not a user: one is {', '.join(ROLES)}, or one of them, - and a queue")
+        raise QueueError(
+            f"{name} is not a user: one is {', '.join(ROLES)}, or one of them with - and a queue"
+        )
     keys = Keys(queue).tag if queue else "{q:*}"
     shas = [sha for name in role.scripts for sha in _shas(name)]
     rights = [

@@ -32,7 +32,7 @@ class Reader:
     """Reads nodes of any level, in the order of the file.
 
     Args:
-        answers: whether gold answers are wanted. If not, a second use of an id is no flaw either: its place
+        answers: whether gold answers are wanted. If not, a second use of an id is not a flaw either: its place
             stands for it.
     """
 
@@ -66,12 +66,10 @@ class Reader:
         """What a reader of the scores should know, a sentence each."""
         notes = []
         if self._unnamed:
-            notes.append(
-                f"{self._unnamed} questions have no id of their own: their place in the file stands for it"
-            )
+            notes.append(f"{self._unnamed} questions have no id: their place in the file is used instead")
         if self._contradictions:
             notes.append(
-                f"{self._contradictions} questions are marked impossible and have answers: the answers count"
+                f"{self._contradictions} questions are marked impossible but have answers: the answers count"
             )
         return tuple(notes)
 
@@ -157,7 +155,7 @@ class Reader:
         if name and first == entry.where:
             return name
         if name and node and self._answers:
-            raise node.fail("an id of its own", f"{name[:64]!r}, the id of {first}")
+            raise node.fail("a unique id", f"{name[:64]!r}, the id of {first}")
         self._unnamed += 1
         return entry.where or "file"
 

@@ -28,7 +28,7 @@ _OTHERS: Final = {
     b"ARROW1": "an Arrow file: write it with `to_parquet` or `to_json`",
     b"\xff\xff\xff\xff": "an Arrow stream: write it with `to_parquet` or `to_json`",
     b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
-    b"<": "a page of HTML or XML, not what it was to be downloaded from",
+    b"<": "a page of HTML or XML, not the file itself: download that",
 }
 
 

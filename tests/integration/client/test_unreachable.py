@@ -79,8 +79,8 @@ async def test_causes(sim_bundle: Bundle, tmp_path: Path) -> None:
     cases: list[tuple[AbstractAsyncContextManager[str], Tls, str]] = [
         (_nobody(), PLAINTEXT, "connection refused"),
         (_http(), PLAINTEXT, "HTTP server"),
-        (_worker(sim_bundle, known), PLAINTEXT, "may want TLS (--tls-ca)"),
-        (_worker(sim_bundle), ca, "does not speak TLS: try without --tls-ca"),
+        (_worker(sim_bundle, known), PLAINTEXT, "may require TLS (--tls-ca)"),
+        (_worker(sim_bundle), ca, "does not use TLS: try without --tls-ca"),
         (_worker(sim_bundle, unknown), ca, "not signed by one of --tls-ca"),
         (_worker(sim_bundle, elsewhere), ca, "for another host name"),
     ]

@@ -41,7 +41,7 @@ def test_batch_is_measured_once(open_device: OpenDevice) -> None:
     [
         pytest.param("cpu?threads=2&streams=2", 2, "as given", id="given"),
         pytest.param("cpu?threads=2&streams=9", 3, "as given", id="no-more-than-slots"),
-        pytest.param("cpu?threads=2&memory=small", 1, "one stream, each takes memory", id="small"),
+        pytest.param("cpu?threads=2&memory=small", 1, "one stream, because each takes memory", id="small"),
         pytest.param("cpu?threads=1", 1, "1 streams for 1 threads and 3 slots", id="one-thread"),
     ],
 )

@@ -184,7 +184,7 @@ async def test_garbage(rig: QueueRig, sim_bundle: Bundle) -> None:
 
 
 async def test_bytes_of_no_text(rig: QueueRig, sim_bundle: Bundle) -> None:
-    """An entry whose job is no UTF-8, its record made by hand, ends as a dead letter and stops nobody."""
+    """An entry whose job is not UTF-8, its record made by hand, ends as a dead letter and stops nobody."""
     job = b"\xff/\xfe/\xfd"
     entry = rig.plain.xadd(
         rig.keys.streams[1], {"v": "1", "job": job, "task": b"x", "crc": "0" * 8, "questions": "1"}
@@ -196,7 +196,7 @@ async def test_bytes_of_no_text(rig: QueueRig, sim_bundle: Bundle) -> None:
         await eventually(lambda: rig.state(queued_task("whole")) == "done")
         await eventually(lambda: rig.depth() == (0, 0))
     assert [job] == [letter["job"] for letter in rig.dead()]
-    rig.plain.flushall()  # names of keys that are no text
+    rig.plain.flushall()  # names of keys that are not text
 
 
 async def test_dead_letters_are_bounded(rig: QueueRig) -> None:

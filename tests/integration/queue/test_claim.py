@@ -175,7 +175,7 @@ async def test_another_version_is_no_wall(rig: QueueRig) -> None:
 
 
 async def test_a_version_that_is_none(rig: QueueRig) -> None:
-    """An entry whose version cannot be one is given out, and is no task."""
+    """An entry whose version cannot be one is given out, and is not a task."""
     await rig.submit(queued_task())
     rig.damage(queued_task(), v="next")
     (entry,) = (await rig.consumer().claim(8, 8)).entries

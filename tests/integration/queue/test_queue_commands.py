@@ -239,7 +239,7 @@ async def test_dead_letters_of_a_stranger(rig: QueueRig, queue: Command, letter:
 
 
 async def test_status_of_forged_workers(rig: QueueRig, queue: Command) -> None:
-    """Workers whose names and facts are no text, or steer terminals, are shown like any other."""
+    """Workers whose names and facts are not text, or steer terminals, are shown like any other."""
     now_ms = rig.plain.time()[0] * 1000
     names = EVIL.encode(), b"\xff\xfe", b"[bold"
     keys = [rig.keys.worker("").encode() + name for name in names]

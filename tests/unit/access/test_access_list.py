@@ -48,7 +48,7 @@ def test_who() -> None:
 
 REFUSED = {
     "empty": ("", "it is empty"),
-    "cut": (BULK, "its last line has no end"),
+    "cut": (BULK, "its last line does not end"),
     "a-field-less": (f"{BULK.rpartition(' ')[0]}\n", "line 1: has 5 fields, not 6"),
     "id": (f"bu/lk{BULK[4:]}\n", "line 1: id does not match"),
     "half-a-digest": ("a sha256:ab ask * 1 never\n", "line 1: credential"),
@@ -60,8 +60,8 @@ REFUSED = {
     "weight-nan": ("a san:a ask * nan never\n", "line 1: weight is 'nan'"),
     "weight-word": ("a san:a ask * much never\n", "line 1: weight is 'much'"),
     "expiry": ("a san:a ask * 1 tomorrow\n", "line 1: expiry is 'tomorrow'"),
-    "id-twice": (f"# x\n{BULK}\n{BULK}\n", "line 3: bulk is there already"),
-    "name-twice": ("a san:x ask * 1 never\nb san:x ask * 1 never\n", "line 2: san:x is there already"),
+    "id-twice": (f"# x\n{BULK}\n{BULK}\n", "line 3: bulk occurs twice"),
+    "name-twice": ("a san:x ask * 1 never\nb san:x ask * 1 never\n", "line 2: san:x occurs twice"),
 }
 
 
@@ -84,7 +84,7 @@ def test_edit(tmp_path: Path) -> None:
     assert 0o640 == path.stat().st_mode & 0o777
     path.chmod(0o604)
     edit(path, lambda lines: [*lines, "# of the night\n", f"{ALICE}\n"])
-    with pytest.raises(AccessError, match=f"{path}: line 5: bulk is there already"):
+    with pytest.raises(AccessError, match=f"{path}: line 5: bulk occurs twice"):
         edit(path, lambda lines: [*lines, f"{BULK}\n"])
     assert f"{HEADER}{BULK}\n# of the night\n{ALICE}\n" == path.read_text()
     assert 0o604 == path.stat().st_mode & 0o777

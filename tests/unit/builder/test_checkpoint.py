@@ -127,7 +127,7 @@ def test_impossible_config(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "c")
     config = json.loads((folder / "config.json").read_text()) | {"num_attention_heads": 5}
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(BuildError, match="hidden_size 32 is no multiple of num_attention_heads 5"):
+    with pytest.raises(BuildError, match="hidden_size 32 is not a multiple of num_attention_heads 5"):
         load(folder)
 
 

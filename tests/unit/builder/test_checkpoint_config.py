@@ -73,11 +73,11 @@ def test_any_object(content: dict[str, Any]) -> None:
 
 REFUSED = {
     "act": ({"hidden_act": "geglu"}, r'hidden_act is "geglu"'),
-    "text": ({"hidden_size": "32"}, r'hidden_size is "32", needed is a whole number from 1'),
+    "text": ({"hidden_size": "32"}, r'hidden_size is "32", a whole number is needed, from 1'),
     "no-layers": ({"num_hidden_layers": 0}, "num_hidden_layers is 0"),
     "negative": ({"max_position_embeddings": -1}, "max_position_embeddings is -1"),
     "null": ({"vocab_size": None}, "vocab_size is null"),
-    "huge": ({"vocab_size": 10**12}, "vocab_size is 1000000000000, needed is a whole number from 1 to"),
+    "huge": ({"vocab_size": 10**12}, "vocab_size is 1000000000000, a whole number is needed, from 1 to"),
     "relative": (
         {"position_embedding_type": "relative_key_query"},
         'position_embedding_type is "relative_key_query"',
@@ -85,7 +85,7 @@ REFUSED = {
     "eps": ({"layer_norm_eps": float("nan")}, "layer_norm_eps is NaN"),
     "quantised": ({"quantization_config": {"bits": 8}}, "quantization_config is"),
     "decoder": ({"is_decoder": True}, "is_decoder is true"),
-    "heads": ({"num_attention_heads": 5}, "hidden_size 32 is no multiple of num_attention_heads 5"),
+    "heads": ({"num_attention_heads": 5}, "hidden_size 32 is not a multiple of num_attention_heads 5"),
 }
 
 

@@ -26,7 +26,7 @@ def target(**options: Any) -> MagicMindTarget:
     ("options", "precision", "message"),
     [
         pytest.param({"python": None}, "force_float32", "SPANSERVE_MAGICMIND_PYTHON", id="no-python"),
-        pytest.param({"python": "/no/python3.7"}, "force_float32", "no/python3.7 is not there", id="gone"),
+        pytest.param({"python": "/no/python3.7"}, "force_float32", "no/python3.7 does not exist", id="gone"),
         pytest.param({"parser": "caffe"}, "force_float32", "only pytorch, onnx", id="parser"),
         pytest.param({"computation_preference": "slow"}, "force_float32", "only auto, fast", id="preference"),
         pytest.param({"clusters": ()}, "force_float32", "cluster_num", id="no-clusters"),

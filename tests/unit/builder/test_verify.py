@@ -21,9 +21,13 @@ from spanserve.bundle import Verification
             "force_float32", 0.45, 1.0, "up to 0.45 off the checkpoint's, allowed is 0.1", id="card"
         ),
         pytest.param("force_float32", float("nan"), 1.0, "up to nan off", id="nan"),
-        pytest.param("force_float32", 0.0, 0.98, "only 98.0% of the questions, needed are 99%", id="answers"),
+        pytest.param(
+            "force_float32", 0.0, 0.98, "only 98.0% of the questions; at least 99% are needed", id="answers"
+        ),
         pytest.param("force_float16", 3.0, 0.9, "", id="coarse"),
-        pytest.param("int8", 3.0, 0.7, "only 70.0% of the questions, needed are 80%", id="coarse-answers"),
+        pytest.param(
+            "int8", 3.0, 0.7, "only 70.0% of the questions; at least 80% are needed", id="coarse-answers"
+        ),
     ],
 )
 def test_judge(precision: str, error: float, agreement: float, message: str) -> None:

@@ -165,8 +165,8 @@ def test_goldens_of_another_form(tmp_path: Path, change: dict[str, object]) -> N
 
 
 def test_no_bundle(tmp_path: Path) -> None:
-    """A folder without a manifest is no bundle."""
-    with pytest.raises(BundleError, match="is no bundle"):
+    """A folder without a manifest is not a bundle."""
+    with pytest.raises(BundleError, match="is not a bundle"):
         Bundle.open(tmp_path)
 
 
@@ -185,7 +185,7 @@ def test_existing_is_kept(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="--force"):
         write_bundle(bundle.path, {}, bundle.manifest)
     (tmp_path / "other").mkdir()
-    with pytest.raises(BundleError, match="it is no bundle"):
+    with pytest.raises(BundleError, match="it is not a bundle"):
         write_bundle(tmp_path / "other", {}, bundle.manifest, replace=True)
 
 

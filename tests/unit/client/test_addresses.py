@@ -92,7 +92,7 @@ def test_no_address_at_all(address: str) -> None:
     """What is no address is refused at once, by name: nobody waits for a worker there."""
     with pytest.raises(AddressError) as caught:
         Dispatcher(["10.0.0.7:50051", address])
-    assert f"worker address {address!r} is no HOST:PORT" in str(caught.value)
+    assert f"worker address {address!r} is not HOST:PORT" in str(caught.value)
 
 
 @pytest.mark.parametrize(("address", "expected"), STANDS_FOR.values(), ids=STANDS_FOR)

@@ -25,7 +25,7 @@ NOTHING: Any = None
     ],
 )
 def test_ask(context: Any, questions: Any, field: str, value: str) -> None:
-    """What is no text, or no list of texts, is refused by name."""
+    """What is not text, or no list of texts, is refused by name."""
     with client_answering(lambda *_: "froze") as client, pytest.raises(Refusal) as caught:
         client.ask(context, questions)
     assert (field, value) == (caught.value.field, caught.value.value)

@@ -98,7 +98,7 @@ def test_other_script(tmp_path: Path) -> None:
     )
     scripts, texts = Comparison.of(before, after).warnings
     assert "scored by different scripts, evaluate-v1.1.py and other.py" in scripts
-    assert texts.startswith("1 questions have one id and different texts")
+    assert texts.startswith("1 questions have the same id but different texts")
 
 
 def test_no_table(tmp_path: Path) -> None:

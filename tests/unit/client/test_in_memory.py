@@ -41,7 +41,7 @@ async def test_asyncio() -> None:
 async def test_an_answer_from_nowhere(text: str) -> None:
     """An answer that no worker would give is the test's mistake, and is raised."""
     async with async_client_answering(lambda context, question: text) as client:
-        with pytest.raises(ValueError, match=re.escape(f"the answer {text!r} does not stand in the context")):
+        with pytest.raises(ValueError, match=re.escape(f"the answer {text!r} is not in the context")):
             await client.ask(CONTEXT, ["Who said?"])
 
 

@@ -127,7 +127,7 @@ def test_first_line(path: Path) -> None:
 def test_existing_needs_resume(path: Path) -> None:
     """An existing ledger is refused unless it is to be resumed, and stays as it is."""
     before = written(path, "p0").read_bytes()
-    with pytest.raises(LedgerError, match="exists: go on with that run by --resume"):
+    with pytest.raises(LedgerError, match="exists: continue that run with --resume"):
         Ledger.open(path, HEADER)
     assert before == path.read_bytes()
 
@@ -237,15 +237,15 @@ def test_wrong_values(path: Path, damage: Callable[[dict[str, object]], str]) ->
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"{}\n", "line 1 is no header of a ledger"),
-        (b"hello\n", "line 1 is no header of a ledger"),
-        (b'{"spanserve_ledger": 1}\n', "line 1 is no header of a ledger"),
+        (b"{}\n", "line 1 is not a header of a ledger"),
+        (b"hello\n", "line 1 is not a header of a ledger"),
+        (b'{"spanserve_ledger": 1}\n', "line 1 is not a header of a ledger"),
         (b'{"spanserve_ledger": 2}\n', "format 2 is not the format 1 that this version reads"),
-        (DEEP + b"\n", "line 1 is no header of a ledger"),
-        (b'{"spanserve_ledger": 1, "shard": ' + DEEP + b"}\n", "line 1 is no header of a ledger"),
-        (header_line(shard=[]), "line 1 is no header of a ledger"),
-        (header_line(no_answer_threshold="0"), "line 1 is no header of a ledger"),
-        (header_line(options={"n_best": 2.5}), "line 1 is no header of a ledger"),
+        (DEEP + b"\n", "line 1 is not a header of a ledger"),
+        (b'{"spanserve_ledger": 1, "shard": ' + DEEP + b"}\n", "line 1 is not a header of a ledger"),
+        (header_line(shard=[]), "line 1 is not a header of a ledger"),
+        (header_line(no_answer_threshold="0"), "line 1 is not a header of a ledger"),
+        (header_line(options={"n_best": 2.5}), "line 1 is not a header of a ledger"),
         (b'{"spanserve_ledger": "' + b"x" * 5000 + b'"}\n', r"format 'x{100,199} is not the format 1"),
     ],
     ids=["empty-object", "text", "no-fields", "newer", "deep", "deep-field", "list", "word", "part", "long"],

@@ -38,8 +38,8 @@ WRONG = {
     "behind the context": ({"best_end": 1 << 31}, "outside"),
     "backwards": ({"best_start": 3, "best_end": 1}, "outside"),
     "another text": ({"best_text": "\x1b]52;c;x"}, "not the text"),
-    "no score": ({"best_score": math.nan}, "no number"),
-    "an infinite score": ({"no_answer_score": -math.inf}, "no number"),
+    "no score": ({"best_score": math.nan}, "not a number"),
+    "an infinite score": ({"no_answer_score": -math.inf}, "not a number"),
     "columns": ({"n_best": NBest((0, 0), (1,), (1.0,))}, "columns of 1, 2 rows"),
     "rows": ({"n_best": NBest((0,) * 101, (0,) * 101, (0.0,) * 101)}, f"limit {MAX_N_BEST}"),
     "a row outside": ({"n_best": NBest((0,), (1 << 30,), (1.0,))}, "n-best span outside"),
@@ -134,6 +134,6 @@ async def test_what_is_no_result_breaks_the_stream() -> None:
 async def test_a_worker_that_never_makes_sense_is_left_alone() -> None:
     """Who says nothing that can be used is not asked for ever, and the error says what it did."""
     worker = Rude(lambda _: pb.ServerFrame(results=[b"\xff\xff"]), times=1_000_000)
-    with pytest.raises(NoWorker, match="something that is no result"):
+    with pytest.raises(NoWorker, match="something that is not a result"):
         await run(worker, make_tasks(1))
     assert FAULTS_ALLOWED == len(worker.delivered)

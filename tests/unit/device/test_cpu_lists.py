@@ -25,5 +25,5 @@ def test_both_ways(text: str, cpus: set[int]) -> None:
 @pytest.mark.parametrize("text", ["x", "1-", "-1", "1-x", "1;2", "0-99999999", "1.5"])
 def test_refused(text: str) -> None:
     """What is no list of processors is refused with the part that is wrong."""
-    with pytest.raises(DeviceError, match="is no number or range"):
+    with pytest.raises(DeviceError, match="is not a number or range"):
         parse_cpus(text)

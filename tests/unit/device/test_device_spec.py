@@ -65,7 +65,9 @@ def test_parse(text: str, kind: str, options: dict[str, float]) -> None:
         pytest.param("sim:mlu370-x8?latency_ms=1", "no option 'latency_ms'", id="latency-of-a-card"),
         pytest.param("sim:fixed?precision=fp16", "no option 'precision'", id="precision-of-no-card"),
         pytest.param(
-            "sim:mlu370-x4?precision=int8", "precision is 'int8', published are fp16, fp32", id="precision"
+            "sim:mlu370-x4?precision=int8",
+            "precision is 'int8'; figures are published for fp16, fp32",
+            id="precision",
         ),
         pytest.param("sim:mlu370-x8?time_scale=0", "time_scale is 0, must be above 0", id="no-time"),
         pytest.param("sim:mlu370-x8?time_scale=x", "time_scale is 'x', not a number", id="time-word"),

@@ -27,7 +27,7 @@ def test_refused(tmp_path: Path, line: str) -> None:
 
 
 def test_no_file(tmp_path: Path) -> None:
-    """A file that is not there, or is no text, is an error in words."""
+    """A file that is not there, or is not text, is an error in words."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
     for name in ("nothing", "binary"):
         with pytest.raises(DeviceError, match="cannot be read"):

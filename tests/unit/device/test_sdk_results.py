@@ -64,14 +64,14 @@ def test_done_with_an_object() -> None:
 
 FAILURES = [
     pytest.param(gives(Status("lost")), "lost", id="status"),
-    pytest.param(gives(Mute("lost")), "the SDK does not say why", id="mute"),
+    pytest.param(gives(Mute("lost")), "the SDK does not tell why", id="mute"),
     pytest.param(raises(RuntimeError("lost\n  it")), "lost it", id="raises"),
     pytest.param(raises(RuntimeError()), "RuntimeError", id="raises-nothing"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("call", "text"), [*FAILURES, pytest.param(gives(False), "the SDK gave False", id="false")]
+    ("call", "text"), [*FAILURES, pytest.param(gives(False), "the SDK returned False", id="false")]
 )
 def test_not_done(call: Callable[[], Any], text: str) -> None:
     """A failing Status, False and an exception are failures, with the SDK's words on one line."""
@@ -90,8 +90,8 @@ def test_given(thing: Any) -> None:
     ("call", "text"),
     [
         *FAILURES,
-        pytest.param(gives(None), "the SDK gave none; what it printed may say why", id="none"),
-        pytest.param(gives(Status()), "the SDK gave a Status that is OK, and nothing else", id="ok"),
+        pytest.param(gives(None), "the SDK returned nothing; what it printed may tell why", id="none"),
+        pytest.param(gives(Status()), "the SDK returned a Status that is OK, and nothing else", id="ok"),
     ],
 )
 def test_not_given(call: Callable[[], Any], text: str) -> None:
@@ -111,7 +111,7 @@ def test_in_the_host() -> None:
     """The host names the step, and says what can be done about a code of the driver and a thing that is missing."""
     with pytest.raises(Refused, match=r"^sync: 100004 \(the driver sees no card"):
         sdk_calls.done("sync", gives(Status("100004")))
-    with pytest.raises(Refused, match=r"^create_inputs: the SDK gave none; .*; try again$"):
+    with pytest.raises(Refused, match=r"^create_inputs: the SDK returned nothing; .*; try again$"):
         sdk_calls.made("create_inputs", gives(None), hint="try again")
     assert sdk_calls.done("to", gives(THING)) is THING is sdk_calls.made("create_inputs", gives(THING))
 

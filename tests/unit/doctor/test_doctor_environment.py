@@ -13,8 +13,8 @@ from spanserve.doctor.finding import Verdict
     [
         ('"/usr/local/neuware/lib64"', "the quotes are part of the value"),
         ("'/usr/local/neuware/lib64'", "the quotes are part of the value"),
-        ("${NEUWARE_HOME}/lib64:$LD_LIBRARY_PATH", "$ stands for no variable"),
-        ("$(pwd)/lib", "$ stands for no variable"),
+        ("${NEUWARE_HOME}/lib64:$LD_LIBRARY_PATH", "$ does not stand for a variable"),
+        ("$(pwd)/lib", "$ does not stand for a variable"),
     ],
 )
 def test_pointed_out(value: str, words: str) -> None:

@@ -50,7 +50,7 @@ def exporter() -> Iterator[Callable[[str], str]]:
 @pytest.mark.parametrize(
     ("text", "card", "verdict", "found"),
     [
-        pytest.param(CLEAN, 0, "ok", "none, says mlu-exporter", id="clean"),
+        pytest.param(CLEAN, 0, "ok", "none, according to mlu-exporter", id="clean"),
         pytest.param(
             CLEAN + metric("xid_error_count", 3), 0, "warning", "xid_error_count 3 on card 0", id="xid"
         ),

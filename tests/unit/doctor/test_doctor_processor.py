@@ -30,7 +30,7 @@ def cpuinfo(root: Path, flags: str) -> Path:
         pytest.param(
             NEW, "int8_mixed_bfloat16", "ok", "avx2, avx512f, avx512_vnni, amx_bf16", id="float-parts"
         ),
-        pytest.param("fpu sse2", "float32", "warning", "none of those that matter", id="no-avx2"),
+        pytest.param("fpu sse2", "float32", "warning", "none of the relevant ones", id="no-avx2"),
     ],
 )
 def test_instructions(

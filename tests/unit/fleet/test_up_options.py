@@ -29,7 +29,7 @@ REFUSED = {
     "no-address-for-metrics": (["--metrics", "here"], "metrics is 'here'"),
     "ports": (["--devices", "cpu,sim:fixed", "--listen", "127.0.0.1:5-5"], "1 ports for 2 devices"),
     "no-sdk": (["--devices", "mlu:0-7"], "needs --magicmind-python"),
-    "no-bundle": (["--bundle", "/no/such/bundle"], "/no/such/bundle is no bundle"),
+    "no-bundle": (["--bundle", "/no/such/bundle"], "/no/such/bundle is not a bundle"),
     "no-level": (["--log-level", "loud"], "log_level is 'loud'"),
 }
 

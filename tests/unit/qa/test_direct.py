@@ -48,7 +48,7 @@ def test_ask(make_encoder: MakeEncoder) -> None:
 def test_ask_in_windows(make_encoder: MakeEncoder) -> None:
     """A long context is one batch of several windows, no longer than the model takes."""
     model = Model()
-    # 41 tokens; room 20 - 3 - 1 = 16, stride 8: 1 + ceil((41 - 16) / 8) = 5 windows; 20 is no multiple of 16
+    # 41 tokens; room 20 - 3 - 1 = 16, stride 8: 1 + ceil((41 - 16) / 8) = 5 windows; 20 is not a multiple of 16
     context = "a " * 30 + "harbour froze" + " b" * 9
     (answer,) = ask(
         make_encoder(max_seq_length=20),

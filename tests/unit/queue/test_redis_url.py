@@ -69,13 +69,13 @@ def test_shown(url: str, shown: str) -> None:
         ("rediss://h?ssl_ca_certs=/ca", "option ssl_ca_certs .* give --redis-ca"),
         ("redis://h?max_connections=3", "option max_connections .* there are db, client_name"),
         ("redis://h?db=one", "option db .* is not a whole number"),
-        ("redis://h?ssl_cert_reqs=none", "is for rediss://"),
+        ("redis://h?ssl_cert_reqs=none", "is only for rediss://"),
         ("rediss://h?ssl_cert_reqs=maybe", "is not none, optional or required"),
         ("redis://a,b", "has one host"),
-        ("redis+sentinel://a,b", "names the primary behind the hosts"),
-        ("redis+cluster://a/3", "the database 0 alone"),
+        ("redis+sentinel://a,b", "names the primary after the hosts"),
+        ("redis+cluster://a/3", "has only database 0"),
         ("localhost:6379", "the address localhost:6379 of Redis is not a redis://"),
-        ("unix://sock", "is a path from / on"),
+        ("unix://sock", "is a path that begins with /"),
     ],
 )
 def test_refused_by_name(url: str, message: str) -> None:

@@ -237,7 +237,7 @@ def test_no_id(tmp_path: Path, value: Any) -> None:
     (tmp_path / "set.json").write_text(json.dumps(doc(qa(value))), encoding="utf-8")
     dataset = load_dataset(tmp_path / "set.json")
     assert ("data[0].paragraphs[0].qas[0]",) == dataset.question_ids
-    assert "1 questions have no id of their own" in dataset.notes[0]
+    assert "1 questions have no id" in dataset.notes[0]
 
 
 QA1 = "data[0].paragraphs[0].qas[1]"
@@ -249,7 +249,7 @@ QA1 = "data[0].paragraphs[0].qas[1]"
         (
             qa(),
             QA1,
-            f"{QA1}.id: found 'q1', the id of data[0].paragraphs[0].qas[0], expected an id of its own",
+            f"{QA1}.id: found 'q1', the id of data[0].paragraphs[0].qas[0], expected a unique id",
         ),
         (
             qa("q2", answers=...),
@@ -314,7 +314,7 @@ def test_answers_decide(tmp_path: Path) -> None:
     """As in the official script a question with gold answers has one, whatever its flag says; that is noted."""
     dataset = load(tmp_path, doc(qa(is_impossible=True), version="v2.0"))
     assert not dataset.passages[0].questions[0].impossible
-    assert "marked impossible and have answers" in dataset.notes[0]
+    assert "marked impossible but have answers" in dataset.notes[0]
 
 
 @pytest.mark.parametrize("answers", [[], ..., None, [{"text": "", "answer_start": -1}]], ids=repr)

@@ -74,14 +74,14 @@ def bench_device(
     ] = None,
     slots: Annotated[int, typer.Option(min=1, help="Batches in flight; mm_run: infer_depth.")] = 2,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
-    duration: Annotated[float, typer.Option(min=0, help="Seconds at least.")] = DURATION_S,
-    iterations: Annotated[int, typer.Option(min=1, help="Batches at least.")] = ITERATIONS,
+    duration: Annotated[float, typer.Option(min=0, help="Least number of seconds to measure.")] = DURATION_S,
+    iterations: Annotated[int, typer.Option(min=1, help="Least number of batches to measure.")] = ITERATIONS,
     sdk: SdkOptions,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object per shape.")] = False,
 ) -> None:
     """Run one shape after another on the bare device, and print what mm_run prints.
 
-    No text, no tokens, no network: what a worker can at best give on this device.
+    No text, no tokens, no network: the highest rate that a worker can reach on this device.
     """
     for path in bundles or [demo.BUNDLE]:
         given = DeviceSpec.parse(device) if device else None

@@ -45,7 +45,9 @@ def parse_cpus(text: str) -> frozenset[int]:
     for part in filter(None, text.strip().split(",")):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or not (last.isdecimal() or not dash) or int(last or first) > _LAST_CPU:
-            raise DeviceError(f"processors {text!r}: {part!r} is no number or range of numbers, as in 0-3,8")
+            raise DeviceError(
+                f"processors {text!r}: {part!r} is not a number or range of numbers, as in 0-3,8"
+            )
         cpus.update(range(int(first), int(last or first) + 1))
     return frozenset(cpus)
 

@@ -27,7 +27,7 @@ def read_environment(file: Path) -> dict[str, str]:
     `docker --env-file` leave the plain case.
 
     Raises:
-        DeviceError: the file cannot be read, or a line is no KEY=VALUE.
+        DeviceError: the file cannot be read, or a line is not KEY=VALUE.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()

@@ -125,7 +125,7 @@ class HostMonitor:
         try:
             why = self._watch(host)
         except Exception as error:  # nobody may be left waiting for a future
-            why = f"its messages make no sense: {error!r}"
+            why = f"its messages cannot be understood: {error!r}"
             host.kill()
         self._end(host, why)
 

@@ -47,7 +47,7 @@ def _check_card(spec: DeviceSpec) -> None:
     precision = spec.words.get("precision", DEFAULT_PRECISION)
     if precision not in published:
         raise DeviceError(
-            f"device {spec.text!r}: precision is {precision!r}, published are {', '.join(published)}"
+            f"device {spec.text!r}: precision is {precision!r}; figures are published for {', '.join(published)}"
         )
     if spec.options.get("time_scale", 1) <= 0:
         raise DeviceError(

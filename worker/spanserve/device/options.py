@@ -22,6 +22,6 @@ class SdkOptions:
         Path | None,
         typer.Option(
             envvar="SPANSERVE_DEVICE_ENV",
-            help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host alone.",
+            help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host only.",
         ),
     ] = None

@@ -39,7 +39,7 @@ def card_node(spec: DeviceSpec, environment: Mapping[str, str], root: Path) -> i
     if visible.ids is not None:
         index = int(visible.ids[index]) if index < len(visible.ids) else len(cards)
     if index >= len(cards):
-        raise NotLocated(f"the system shows {len(cards)} cards, and {spec.name} is none of them")
+        raise NotLocated(f"the system shows {len(cards)} cards, and {spec.name} is not one of them")
     node = int(_read(root / "sys/bus/pci/devices" / cards[index] / "numa_node") or -1)
     if node < 0:
         raise NotLocated(f"the system does not tell the NUMA node of card {cards[index]}")

@@ -25,13 +25,13 @@ def open_bundle(path: Path, kind: DeviceKind | None = None) -> tuple[Manifest | 
         bundle.goldens()
         bundle.cost_table()
     except (BundleError, DeviceError, OSError) as error:
-        return None, failed(name, str(error), "copy it again whole, or build it: `spanserve build`")
+        return None, failed(name, str(error), "copy all of it again, or build it: `spanserve build`")
     manifest = bundle.manifest
     found = f"{manifest.name}: {manifest.target}, {manifest.precision}, model {manifest.digest[:12]}"
     if len(bundle.variants) > 1:
         found += f"; {_why(bundle, kind)}"
     if not manifest.verification.windows:
-        advice = "it was built with --no-verify: its goldens are the checkpoint's; build it where a card is"
+        advice = "it was built with --no-verify: its goldens are the checkpoint's; build it on a machine with a card"
         return manifest, warning(name, found, advice)
     return manifest, ok(name, found)
 

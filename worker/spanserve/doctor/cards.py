@@ -51,9 +51,7 @@ def check_visible(environment: Mapping[str, str], index: int) -> Finding:
     name, seen = "visible cards", visible_devices(environment)
     if seen.ids is not None and index >= len(seen.ids):
         left = f"{len(seen.ids)} cards" if seen.ids else "no card"
-        advice = (
-            "mlu:N counts what the list leaves; an id that occurs twice leaves none, a bad one ends the list"
-        )
+        advice = "mlu:N counts the cards in the list; an id that occurs twice hides all cards, a bad one ends the list"
         return failed(name, f"{seen.why} leaves {left}: mlu:{index} is not there", advice)
     given = [variable for variable in VARIABLES if variable in environment]
     if len({environment[variable] for variable in given}) > 1:
@@ -76,7 +74,7 @@ def check_driver(root: Path) -> Finding:
         return failed(name, f"/{MLUS} is not there", advice)
     if not cards:
         return failed(
-            name, "it is loaded, and has no card", "lspci -d cabc: shows cards; dmesg says what is wrong"
+            name, "it is loaded, but has no card", "lspci -d cabc: shows cards; dmesg shows what is wrong"
         )
     facts = [card_facts(card) for card in cards]
     models = ", ".join(fact.get("Device name", "unknown") for fact in facts)
@@ -115,7 +113,7 @@ def check_nodes(root: Path, index: int, may_use: Callable[[Path], bool] = usable
         advice = (
             f"this user may not open them: join their group, or --group-add $(stat -c %g /dev/{closed[0]})"
         )
-        return failed(name, f"{found}; closed to us: {', '.join(closed)}", advice)
+        return failed(name, f"{found}; not accessible: {', '.join(closed)}", advice)
     return ok(name, found)
 
 

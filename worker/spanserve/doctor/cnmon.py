@@ -113,13 +113,11 @@ def check_cnmon(program: str, card: int | None) -> list[Finding]:
     """
     name, ran = "cnmon", run([program], patience_s=_PATIENCE_S)
     if ran.why:
-        advice = (
-            "a container has it by -v /usr/bin/cnmon:/usr/bin/cnmon; if it hangs, so does the driver: dmesg"
-        )
+        advice = "give it to a container with -v /usr/bin/cnmon:/usr/bin/cnmon; if it hangs, so does the driver: dmesg"
         return [warning(name, f"{program} {ran.why}", advice)]
     table = parse(ran.output)
     if not table.cards:
-        return [warning(name, "it lists no card, or not in a way that is known", f"look yourself: {program}")]
+        return [warning(name, "it lists no card, or in an unknown format", f"look yourself: {program}")]
     found = f"driver {table.driver or 'unknown'}, {len(table.cards)} cards"
     findings = [judge_driver(name, found, table.driver)]
     if card is None:
@@ -153,5 +151,5 @@ def _ecc(number: int, card: Card) -> Finding:
     name = "ECC"
     if card.ecc:
         found = f"{card.ecc} errors on card {number}"
-        return warning(name, found, "if they grow the card is at fault: cnmon info -e, dmesg")
+        return warning(name, found, "if they grow, the card is faulty: cnmon info -e, dmesg")
     return ok(name, f"no errors on card {number}" if card.ecc == 0 else f"card {number} does not tell")

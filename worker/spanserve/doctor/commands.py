@@ -31,7 +31,7 @@ Examples:
   spanserve doctor --bundle bert.bundle --redis redis://queue.internal:6379
   spanserve doctor --bundle bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
 \b
-Exit status: 0 nothing failed, 1 something did, 2 bad options.
+Exit status: 0 nothing failed, 1 something failed, 2 bad options.
 """
 
 
@@ -56,12 +56,12 @@ def doctor(
     sdk: SdkOptions,
     cnmon: Annotated[str, typer.Option(help="The driver's program that lists cards.")] = "cnmon",
     mlu_exporter: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Where mlu-exporter would be.")
+        str, typer.Option(metavar="HOST:PORT", help="Address where mlu-exporter would listen.")
     ] = "127.0.0.1:30108",
     root: Annotated[Path, typer.Option(hidden=True)] = Path("/"),
     json_output: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
 ) -> None:
-    """Look whether this machine can serve a bundle, and say what is to be done if not.
+    """Check whether this machine can serve a bundle, and tell what to do if not.
 
     Nothing is changed, and no model is loaded; a worker proves its device itself before it is ready.
     """

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from spanserve.doctor.finding import Finding, warning
 
 _VARIABLE = re.compile(r"\$(\{?[A-Za-z_]|\()")
-_ADVICE = "write the value as it shall be: no quotes, and whole paths in place of variables"
+_ADVICE = "write the value literally: no quotes, and full paths instead of variables"
 
 
 def check_environment(variables: Mapping[str, str]) -> Iterator[Finding]:
@@ -19,5 +19,5 @@ def check_environment(variables: Mapping[str, str]) -> Iterator[Finding]:
             found = f"{name} is {value}: the quotes are part of the value, and go to the device host"
             yield warning("device environment", found, _ADVICE)
         elif _VARIABLE.search(value):
-            found = f"{name} is {value}: taken as it stands, $ stands for no variable"
+            found = f"{name} is {value}: it is taken literally, $ does not stand for a variable"
             yield warning("device environment", found, _ADVICE)

@@ -33,8 +33,8 @@ def check_exporter(address: str, card: int | None) -> Finding:
     if sick:
         return failed(name, "; ".join(sick), "take the card out of service until cnmon and dmesg are clean")
     if errors:
-        return warning(name, ", ".join(errors), "if they grow the card is at fault: cnmon info, dmesg")
-    return ok(name, f"none, says mlu-exporter at {address}")
+        return warning(name, ", ".join(errors), "if they grow, the card is faulty: cnmon info, dmesg")
+    return ok(name, f"none, according to mlu-exporter at {address}")
 
 
 def _get(address: str) -> str:

@@ -27,7 +27,7 @@ def _instructions(root: Path, manifest: Manifest | None) -> Finding:
     found = instructions(root)
     if found is None:
         return ok(name, "the system does not tell")
-    text = ", ".join(name for names in found.values() for name in names) or "none of those that matter"
+    text = ", ".join(name for names in found.values() for name in names) or "none of the relevant ones"
     if manifest is None:
         return ok(name, text)
     missing = lacks(manifest.precision, root)

@@ -93,7 +93,7 @@ def _memory(info: dict[str, Any]) -> Finding:
         advice = "it would evict jobs, and a worker refuses to start: CONFIG SET maxmemory-policy noeviction"
         return failed(name, found, advice)
     if not limit:
-        advice = "set maxmemory below the machine's memory, so that producers are told BUSY in time"
+        advice = "set maxmemory below the machine's memory, so that producers get BUSY in time"
         return warning(name, found, advice)
     return ok(name, found)
 
@@ -102,7 +102,7 @@ def _persistence(info: dict[str, Any]) -> Finding:
     name, enabled = "redis AOF", bool(int(info.get("aof_enabled", 0)))
     if not enabled:
         return warning(
-            name, "off", "a restart forgets what was submitted: appendonly yes, appendfsync everysec"
+            name, "off", "a restart loses what was submitted: appendonly yes, appendfsync everysec"
         )
     status = str(info.get("aof_last_write_status", "ok"))
     if status != "ok":

@@ -67,7 +67,7 @@ def check_sdk(
     if ran.why or not lines:
         why = ran.why or "does not run a Python program"
         return [
-            failed(name, f"{python} {why}", "is it a Python? --device-env may have to give library paths")
+            failed(name, f"{python} {why}", "is it a Python? --device-env may need to give library paths")
         ]
     found: dict[str, Any] = json.loads(lines[-1][len(_MARK) :])
     return [_interpreter(python, found), *_package(found, manifest), *_seen(found, index)]
@@ -81,7 +81,7 @@ def _interpreter(python: str, found: Mapping[str, Any]) -> Finding:
     if found["parent"] != os.getpid():
         text = f"{python} starts {found['python']} as another process"
         return failed(
-            name, text, "a script has to `exec` the Python; a device host cannot be in another container"
+            name, text, "a script must `exec` the Python; a device host cannot run in another container"
         )
     text = f"{python}, {found['python']}, numpy {found['numpy']}"
     if not found["python"].startswith(_PYTHON + "."):
@@ -96,7 +96,7 @@ def _package(found: Mapping[str, Any], manifest: Manifest | None) -> list[Findin
         return [failed(name, f"cannot be imported: {found['sdk_error']}", advice)]
     version = found["sdk"]
     if not version:
-        text = "its version is not known: no magicmind-*.dist-info lies beside it"
+        text = "its version is not known: there is no magicmind-*.dist-info next to it"
         return [failed(name, text, "install the SDK's wheel by pip")]
     if manifest is not None:
         try:
@@ -110,7 +110,11 @@ def _seen(found: Mapping[str, Any], index: int) -> list[Finding]:
     name = "cards of the SDK"
     if "cards_error" in found:
         return [
-            failed(name, f"it cannot count them: {found['cards_error']}", "see driver, nodes and cnmon above")
+            failed(
+                name,
+                f"the SDK cannot count them: {found['cards_error']}",
+                "see driver, nodes and cnmon above",
+            )
         ]
     if "cards" not in found:
         return []

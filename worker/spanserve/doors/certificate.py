@@ -54,7 +54,7 @@ def not_after(certificate: bytes) -> float:
             text = ("19" if int(text[:2]) >= 50 else "20") + text
         return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except (IndexError, ValueError):
-        raise ValueError("holds what is not an X.509 certificate") from None
+        raise ValueError("holds something that is not an X.509 certificate") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def server_context(key: bytes, chain: bytes, client_ca: bytes | None) -> ssl.SSL
             context.load_cert_chain(chain_path, key_path, password=lambda: b"")  # never ask at the terminal
     except ssl.SSLError as error:
         mismatch = error.reason == "KEY_VALUES_MISMATCH"
-        problem = "is that of another certificate" if mismatch else "is not one in PEM, or is encrypted"
+        problem = "belongs to another certificate" if mismatch else "is not one in PEM, or is encrypted"
         raise ValueError(f"the private key {problem}") from None
     if client_ca is not None:
         read_pem(_text(client_ca))

@@ -59,7 +59,7 @@ class Gate:
         if role is not None and role in caller.roles:
             return caller
         if caller is self._anonymous and role is not None:
-            raise Unidentified(f"this listener lets nobody {role.value} without a credential")
+            raise Unidentified(f"this listener requires a credential to {role.value}")
         raise NotAllowed(f"{caller.name} may not {role.value}" if role else "nobody may call this method")
 
     def _identify(self, shown: Shown) -> Identity:
@@ -71,18 +71,18 @@ class Gate:
 
     def _by_token(self, headers: Sequence[str]) -> Identity:
         if not headers:
-            raise Unidentified("this listener asks for a bearer token")
+            raise Unidentified("this listener requires a bearer token")
         names = self.access.names
         assert names is not None, "a listener that asks for tokens has a list of them"
         scheme, _, token = headers[0].partition(" ")
         entry = names.by_token(token.strip()) if len(headers) == 1 and scheme.lower() == "bearer" else None
         if entry is None:
-            raise Unidentified("the bearer token is not one that this worker knows")
+            raise Unidentified("this worker does not know the bearer token")
         return self._let_in(entry)
 
     def _by_certificate(self, certificate: PeerCertificate | None) -> Identity:
         if certificate is None:
-            raise Unidentified("this listener asks for a client certificate")
+            raise Unidentified("this listener requires a client certificate")
         if certificate.expires <= self.access.clock():
             raise Unidentified("the client certificate has expired")
         names = self.access.names

@@ -112,7 +112,7 @@ class AccessSettings:
         asked = self.tokens is not None and not (scheme or plain or certificates) and may_show_tokens
         tokens = "tokens" in scheme or asked
         if tokens and not may_show_tokens:
-            raise SettingsError(f"{name} is {text}: tokens are shown over TLS or a socket file only")
+            raise SettingsError(f"{name} is {text}: tokens are sent only over TLS or a socket file")
         if not (tls or plain or self.insecure or is_local(address)):
             raise SettingsError(
                 f"{name} is {address}: other machines reach it, and it would speak plaintext; "
@@ -129,7 +129,7 @@ class AccessSettings:
         unknown = scheme - _TRANSPORTS - {"tokens"}
         if unknown:
             raise SettingsError(
-                f"{name} is {text}: {min(unknown)!r} is none of plain, tls, mtls, tokens, mode="
+                f"{name} is {text}: {min(unknown)!r} is not one of plain, tls, mtls, tokens, mode="
             )
         if len(scheme & _TRANSPORTS) > 1:
             raise SettingsError(f"{name} is {text}: plain, tls and mtls exclude each other")

@@ -223,7 +223,7 @@ class QuestionState:
             return None
         return Refusal(
             ErrorCode.POISON,
-            f"gave up after {self.failures} runs that failed, {self.deaths} of them alone: "
+            f"given up after {self.failures} runs that failed, {self.deaths} of them alone: "
             f"{self.last_error or 'the device died'}",
             field=f"questions[{self.index}]",
         )

@@ -164,5 +164,5 @@ async def _get(path: Path, page: str) -> str:
         writer.close()
     length = re.search(rb"\r\ncontent-length: (\d+)", head, re.IGNORECASE)
     if b" 200 " not in head.split(b"\r\n", 1)[0] or length is None or int(length[1]) != len(body):
-        raise ValueError("the worker does not show its metrics, or not to the end")
+        raise ValueError("the worker does not show its metrics, or not all of them")
     return body.decode()

@@ -33,7 +33,8 @@ Examples:
   spanserve up --devices 'sim:mlu370-x8*8' --redis redis://queue.internal:6379 --queue squad
   ln -sfn bert-2.bundle current && kill -HUP PID
 \b
-Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or bundle, 70 a device was given up.
+Exit status: 0 drained, 1 told to stop twice or not finished in time, 2 bad settings or bundle, 70 a device was given
+up.
 """
 
 
@@ -88,11 +89,13 @@ def up(
     crash_limit: Annotated[
         int,
         typer.Option(
-            envvar="SPANSERVE_CRASH_LIMIT", help="Deaths in a --crash-period that end a device.", min=1
+            envvar="SPANSERVE_CRASH_LIMIT",
+            help="Deaths within --crash-period after which a device is given up.",
+            min=1,
         ),
     ] = 5,
     crash_period: Annotated[
-        float, typer.Option(envvar="SPANSERVE_CRASH_PERIOD", help="Seconds in which they count.", min=0)
+        float, typer.Option(envvar="SPANSERVE_CRASH_PERIOD", help="Seconds within which deaths count.", min=0)
     ] = 600.0,
     watchdog: Annotated[
         float,
@@ -109,10 +112,10 @@ def up(
 ) -> None:
     """Run a worker on every device of this host, and keep them running.
 
-    Every option of `spanserve worker` may be given as well and goes to each worker. SIGTERM drains all workers, a
-    second one hurries them. SIGHUP follows --bundle again and renews the workers one by one; the first must
-    give the golden answers, or it goes back to the old bundle and the others keep it. SPANSERVE_DEVICE, _NAME and _CPUS
-    are for a single worker and do not count here.
+    Every option of `spanserve worker` may be given as well and goes to each worker. SIGTERM drains all workers; a
+    second one cuts that short. SIGHUP reads --bundle again and restarts the workers one by one. The first must
+    give the golden answers, or it goes back to the old bundle and the others keep theirs. SPANSERVE_DEVICE, _NAME
+    and _CPUS are for a single worker and are ignored here.
     """
     given = _worker_options(context.args)
     arguments = _without_redis(context.args, given["redis"])
@@ -181,6 +184,6 @@ def _worker_options(arguments: list[str]) -> dict[str, Any]:
         source = parsed.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":
             raise SettingsError(
-                f"--{name.replace('_', '-')} is not for `spanserve up`, which gives each its own"
+                f"--{name.replace('_', '-')} is not for `spanserve up`, which gives each worker its own"
             )
     return parsed.params

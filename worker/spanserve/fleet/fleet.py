@@ -105,7 +105,7 @@ class Fleet:
                 absent.add_metric([name], 0)
                 yield absent
         yield from (starts, deaths)
-        workers = GaugeMetricFamily("spanserve_fleet_workers", "Workers, by what they do.", labels=["state"])
+        workers = GaugeMetricFamily("spanserve_fleet_workers", "Workers, by state.", labels=["state"])
         for state, count in Counter(member.state for member in self.members).items():
             workers.add_metric([state], count)
         yield workers

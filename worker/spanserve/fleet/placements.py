@@ -63,7 +63,9 @@ def parse_placements(devices: str, listen: str, http: str = "") -> tuple[Placeme
     """
     specs = [DeviceSpec.parse(text) for item in devices.split(",") for text in _expand(item.strip())]
     if not 1 <= len(specs) <= MAX_DEVICES:
-        raise SettingsError(f"devices is {devices!r}: {len(specs)} devices, a host has 1 to {MAX_DEVICES}")
+        raise SettingsError(
+            f"devices is {devices!r}: {len(specs)} devices; a host may have 1 to {MAX_DEVICES}"
+        )
     alone = Counter((spec.kind.name, spec.unit) for spec in specs if not spec.kind.shared)
     for (kind, unit), times in alone.items():
         if times > 1:

@@ -117,7 +117,7 @@ async def _next(
         if not member.serving or not missing:
             return member
         if newer.is_set():
-            raise RolloutFailed(f"told to renew again while {missing} did not serve")
+            raise RolloutFailed(f"told to renew again while {missing} was not serving")
         if clock() >= deadline:
             raise RolloutFailed(
                 f"{missing} did not serve for {limit_s:g} s, so {member.placement.name} had to"

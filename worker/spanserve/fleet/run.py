@@ -123,9 +123,9 @@ class _Supervisor:
             if self.settings.pages:
                 pages = [
                     health.metrics(self.fleet.exposition),
-                    health.probe("/livez", _alive, "Whether the supervisor lives"),
+                    health.probe("/livez", _alive, "Whether the supervisor is alive"),
                     health.probe("/healthz", _alive, "The same"),
-                    health.probe("/readyz", self.fleet.ready, "What the workers do"),
+                    health.probe("/readyz", self.fleet.ready, "What the workers are doing"),
                 ]
                 server = pages_server(
                     self.settings.pages, self.access, pages, self.settings.worker.http.hosts
@@ -198,7 +198,7 @@ class _Supervisor:
             if pinned.path == self.pinned.path and pinned.manifest != self.pinned.manifest:
                 status.fail(
                     str(pinned.path),
-                    "the bundle was replaced where it lay, so there is no way back: give --bundle a symbolic "
+                    "the bundle was overwritten in place, so there is no way back: give --bundle a symbolic "
                     "link and switch it, or start anew",
                 )
                 continue

@@ -90,18 +90,22 @@ def plan(
             help="Largest batch; 0: the largest published for the card, or that of the bundle.", min=0
         ),
     ] = 0,
-    slots: Annotated[int, typer.Option(help="Batches with a card at a time, as of a worker.", min=1)] = 2,
+    slots: Annotated[
+        int, typer.Option(help="Batches that a card has at a time, as for a worker.", min=1)
+    ] = 2,
     bulk: Annotated[
         bool, typer.Option("--bulk", help="Tasks of low priority: they may wait for better batches.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of the random draws.")] = 1,
-    plot: Annotated[Path | None, typer.Option(help="SVG of p99 and utilisation by number of cards.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 1,
+    plot: Annotated[
+        Path | None, typer.Option(help="SVG file for a plot of p99 and utilisation by number of cards.")
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Find how many devices answer questions in time.
 
-    The worker's own batcher and credit run in virtual time, one question a task; devices take as long as published
-    for a card, or as measured for a bundle. Tokenising, network and decoding take no time here: see
+    The worker's own batcher and credit run in virtual time, with one question per task. Devices take as long as
+    published for a card, or as measured for a bundle. Tokenising, network and decoding take no time here: see
     docs/benchmarks.md for what they cost.
     """
     _check_positive("p99", p99)
@@ -156,7 +160,7 @@ def _device(
     bundle = Bundle.open(path, precision=precision)
     if not bundle.manifest.verification.windows:
         console.print(
-            "the costs in this bundle are published ones: it was built without its device", soft_wrap=True
+            "the costs in this bundle are published figures: it was built without its device", soft_wrap=True
         )
     return bundle, Profile.of_bundle(bundle)
 
@@ -215,7 +219,7 @@ def _table(plan: Plan, unit: str) -> Rows:
 def _verdict(plan: Plan, name: str, p99: float) -> str:
     if plan.needed is None:
         if not plan.fleets[-1].keeps_up:
-            return f"{plan.fleets[-1].cards} x {name}: not enough, they answer less than is asked"
+            return f"{plan.fleets[-1].cards} x {name}: not enough, they answer fewer questions than are asked"
         return f"{plan.fleets[-1].cards} x {name}: not enough for a p99 of {p99:g} ms"
     return f"{plan.needed} x {name} needed for a p99 of {p99:g} ms"
 
@@ -235,6 +239,6 @@ def _chart(plan: Plan, title: str, unit: str, p99: float) -> str:
 
     panels = (
         Panel("milliseconds to the answer", (line("p99", "p99_s", 1000), line("p50", "p50_s", 1000)), p99),
-        Panel("part of the time or tokens", (line("utilisation", "utilisation"), line("useful", "useful"))),
+        Panel("share of the time or tokens", (line("utilisation", "utilisation"), line("useful", "useful"))),
     )
     return draw(title, unit, panels)

@@ -82,14 +82,14 @@ def read_arrivals(path: Path, rate: float | None) -> list[float]:
         rate: stretch or squeeze the record to so many per second; None: as it is.
 
     Raises:
-        PlanError: it cannot be read, or is no such record.
+        PlanError: it cannot be read, or is not such a record.
     """
     try:
         times = [float(line) for line in path.read_text(encoding="utf-8").split()]
     except (OSError, ValueError) as error:
         raise PlanError(f"{path} cannot be read: {error}") from None
     if not all(math.isfinite(when) for when in times) or any(a > b for a, b in pairwise(times)):
-        raise PlanError(f"{path} is no record of arrivals: one time in seconds per line, ascending")
+        raise PlanError(f"{path} is not a record of arrivals: one time in seconds per line, ascending")
     if len(times) < MIN_QUESTIONS or times[0] == times[-1]:
         raise PlanError(f"{path} holds {len(times)} arrivals: a plan needs {MIN_QUESTIONS}, not all at once")
     stretch = 1.0 if rate is None else recorded_rate(times) / rate

@@ -131,7 +131,7 @@ class Encoder:
                 "options.doc_stride",
                 "steps over context tokens",
                 value=str(options.doc_stride),
-                limit=f"{room}, what fits beside this question",
+                limit=f"{room}, what fits next to this question",
             )
             return EncodedQuestion(question.id, error=error)
         needed = window_count(len(context.ids), room, options.doc_stride)
@@ -151,7 +151,7 @@ class Encoder:
         words = self._aligner.words(text)
         tokens, counts = self._lexicon.tokens([text[start:end] for start, end in words.bounds.tolist()])
         if not len(tokens):
-            raise Refusal.invalid("context", "holds no token the model knows of", value="0 tokens")
+            raise Refusal.invalid("context", "holds no token that the model knows", value="0 tokens")
         ids, starts, ends = tokens.T.copy()
         of = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
         begins = words.bounds[of, 0]
@@ -210,4 +210,4 @@ def _read(path: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(path))
     except Exception as error:  # the library has no kind of its own
-        raise BundleError(f"{path} is no tokenizer: {error}") from None
+        raise BundleError(f"{path} is not a tokenizer: {error}") from None

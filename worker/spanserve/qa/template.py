@@ -35,14 +35,12 @@ class Template:
         """
         texts = [part for part in info.template if isinstance(part, Text)]
         if [part.text for part in texts] != ["question", "context"]:
-            raise ValueError(
-                "its template is not a question and behind it a context, the only one known here"
-            )
+            raise ValueError("its template is not a question followed by a context, the only one known here")
         asked, told = (info.template.index(part) for part in texts)
         stretches = (info.template[:asked], info.template[asked + 1 : told], info.template[told + 1 :])
         if not all(stretches):
             raise ValueError(
-                "its template has no special token before, between or behind question and context"
+                "its template has no special token before, between or after question and context"
             )
         special = [[part for part in stretch if isinstance(part, SpecialToken)] for stretch in stretches]
         before, between, behind = (np.array([part.id for part in stretch], np.int32) for stretch in special)

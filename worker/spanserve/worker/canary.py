@@ -41,7 +41,7 @@ def check_goldens(device: Device, encoder: Encoder) -> list[KnownRow]:
         task = Task(id="golden", context=golden.context, questions=(Question("golden", golden.question),))
         try:
             best = ask(encoder, task, compute, manifest)[0].best
-        except Refusal as refusal:  # logits that are no numbers
+        except Refusal as refusal:  # logits that are not numbers
             raise CanaryFailed(f"{device.spec.text} cannot answer golden {number}: {refusal}") from None
         expected = (golden.start, golden.end, golden.score)
         if rule is not None:

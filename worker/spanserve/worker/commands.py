@@ -39,7 +39,7 @@ Examples:
   spanserve worker --bundle ./bert.bundle --redis redis://queue.internal:6379 --queue squad --queue urgent=4
   spanserve worker --bundle ./bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
 \b
-Exit status: 0 drained, 1 told twice or not finished in time, 2 bad settings or bundle, 70 device failed.
+Exit status: 0 drained, 1 told to stop twice or not finished in time, 2 bad settings or bundle, 70 device failed.
 """
 
 
@@ -56,7 +56,7 @@ def worker(
         Path | None,
         typer.Option(
             envvar="SPANSERVE_DOUBT_DIR",
-            help="Where answers are listed that a device may have given wrong. Default: where temporary files go.",
+            help="Folder for lists of answers that a device may have got wrong. Default: that for temporary files.",
         ),
     ] = None,
     access: AccessOptions,
@@ -78,8 +78,8 @@ def worker(
 ) -> None:
     """Serve a bundle on one device until told to stop.
 
-    The worker is ready once the device has given the golden answers; gRPC health says so. SIGTERM drains:
-    tasks that are held are finished, new ones are refused. A second SIGTERM cuts that short.
+    The worker is ready once the device has given the golden answers; gRPC health shows it. SIGTERM drains:
+    tasks that it holds are finished, new ones are refused. A second SIGTERM cuts that short.
     """
     configure_logs(log_level, supervision.log_device)
     redis = queue.login.to(queue.redis)

@@ -94,8 +94,8 @@ class KnownRows:
                 found = outputs[name][place, : row.tokens]
                 allowed = TOLERANCE * max(1.0, float(np.ptp(known)))
                 off = float(np.max(np.abs(found - known)))
-                if not off <= allowed:  # nor is what is no number
-                    return f"{name} of row {place} are off by {off:.3g}, allowed are {allowed:.3g}"
+                if not off <= allowed:  # nor is what is not a number
+                    return f"{name} of row {place} are off by {off:.3g}; at most {allowed:.3g} is allowed"
         return ""
 
     def _write(self, rows: Sequence[KnownRow], inputs: Inputs) -> None:

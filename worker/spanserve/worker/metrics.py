@@ -78,7 +78,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         self.batches_failed = counter("batches_failed_total", "Batches that did not come back with logits.")
         self.host_restarts = counter("host_restarts_total", "Times the device host was restarted.")
         self.spot_checks = counter("spot_checks_total", "Goldens asked again while serving.", "outcome")
-        self.spot_check_seconds = counter("spot_check_seconds_total", "Seconds that they had the device.")
+        self.spot_check_seconds = counter(
+            "spot_check_seconds_total", "Seconds that goldens asked again had the device."
+        )
         self.answers_in_doubt = gauge(
             "answers_in_doubt", "Answers that a wrong device may have given, by the files that list them."
         )
@@ -86,7 +88,7 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         self.useful_tokens = counter("useful_tokens_total", "Tokens of those windows.")
         self.padded_tokens = counter("padded_tokens_total", "Tokens the device computed, padding included.")
         self.batch_fill = histogram(
-            "batch_fill_ratio", "Windows in a batch over the most it may hold.", _SHARES
+            "batch_fill_ratio", "Windows in a batch, divided by the most it may hold.", _SHARES
         )
         self.device_seconds = histogram(
             "device_batch_seconds", "Seconds a batch ran on the device.", _SECONDS
@@ -110,18 +112,18 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         )
         self.queue_claimed = counter("queue_claimed_total", "Tasks leased from the queue.", "queue", "how")
         self.queue_ended = counter(
-            "queue_ended_total", "Ends brought to the queue, and what it said.", "queue", "state", "outcome"
+            "queue_ended_total", "Ends brought to the queue, by its reply.", "queue", "state", "outcome"
         )
         self.queue_put_aside = counter(
             "queue_put_aside_total",
-            "Entries of the queue that were no work, or in another version.",
+            "Entries of the queue that were not work, or in another version.",
             "queue",
             "kind",
         )
         self.queue_held = gauge("queue_held_tasks", "Tasks leased to this worker.", "queue")
         self.queue_questions = gauge(
             "queue_questions",
-            "Questions of all live tasks of the queue, waiting and leased; every worker tells it.",
+            "Questions of all live tasks of the queue, waiting and leased; every worker reports the number.",
             "queue",
         )
         self.queue_leases_lost = counter(
@@ -134,17 +136,17 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         )
         self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.", "queue")
         self.queue_broken = gauge(
-            "queue_broken", "1 while the queue cannot be used; the worker serves on.", "queue"
+            "queue_broken", "1 while the queue cannot be used; the worker goes on serving.", "queue"
         )
         self.queue_dead = gauge(
-            "queue_dead_letters", "Dead letters there are; every worker tells it.", "queue"
+            "queue_dead_letters", "Dead letters in the queue; every worker reports the number.", "queue"
         )
         self.queue_dead_dropped = gauge(
-            "queue_dead_letters_dropped", "Dead letters that went because there were too many.", "queue"
+            "queue_dead_letters_dropped", "Dead letters dropped because there were too many.", "queue"
         )
         self.credential_expiry = gauge(
             "credential_expiry_timestamp_seconds",
-            "When a certificate, client CA, token or name is let in no more, the nearest hundred.",
+            "When a certificate, client CA, token or name expires, the nearest hundred.",
             *("kind", "name"),
         )
         self.credential_file_broken = gauge(

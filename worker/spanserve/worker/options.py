@@ -45,7 +45,7 @@ class ModelOptions:
         typer.Option(
             envvar="SPANSERVE_MEMORY",
             metavar="fast|small",
-            help="What a CPU may take: fast keeps what it prepares for every shape, small has one stream and few "
+            help="Memory that a CPU may use: fast keeps what it prepares for every shape, small has one stream and few "
             "of them. Default: fast.",
         ),
     ] = ""
@@ -84,8 +84,8 @@ class ListenOptions:
         typer.Option(
             envvar="SPANSERVE_HTTP_HOST",
             metavar="NAME",
-            help="Name by which browsers may call the HTTP door, beside localhost, addresses and its own; repeat for "
-            "several.",
+            help="Name by which browsers may call the HTTP door, in addition to localhost, addresses and its own "
+            "name; repeat for several.",
         ),
     ] = None
     metrics: Annotated[
@@ -109,7 +109,7 @@ class BatchOptions:
         int,
         typer.Option(
             envvar="SPANSERVE_SLOTS",
-            help="Batches with the device at a time; 0: measured on mlu:N at the start, 2 elsewhere.",
+            help="Batches that the device has at a time; 0: measured on mlu:N at the start, 2 elsewhere.",
         ),
     ] = 0
 
@@ -123,7 +123,9 @@ class DrainOptions:
     ] = 5.0
     drain_timeout: Annotated[
         float,
-        typer.Option(envvar="SPANSERVE_DRAIN_TIMEOUT", min=0, help="Seconds held tasks get when draining."),
+        typer.Option(
+            envvar="SPANSERVE_DRAIN_TIMEOUT", min=0, help="Seconds that held tasks get when draining."
+        ),
     ] = 20.0
 
 
@@ -194,7 +196,7 @@ class QueueOptions:
         typer.Option(
             envvar="SPANSERVE_QUEUE",
             help="Name of the queue there, repeat for several (in the variable with blanks between them); NAME=WEIGHT "
-            "for more or less than others. Default: default.",
+            "for a larger or smaller share than others. Default: default.",
         ),
     ] = None
     lease: Annotated[

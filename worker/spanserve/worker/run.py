@@ -263,7 +263,7 @@ class Worker(Observer):
 
         pages = [
             health.metrics(partial(generate_latest, self.metrics.registry)),
-            health.probe("/livez", health.alive, "Whether the process lives"),
+            health.probe("/livez", health.alive, "Whether the process is alive"),
             health.probe("/readyz", ready, "Whether the worker serves"),
         ]
         self.access.report()

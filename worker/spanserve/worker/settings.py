@@ -61,6 +61,6 @@ class Settings:
         if self.doubt_dir is not None and not self.doubt_dir.is_dir():
             raise SettingsError(f"doubt_dir is {self.doubt_dir}: there is no such folder")
         if self.slots < 0:
-            raise SettingsError(f"slots is {self.slots}: a device needs at least 1, or 0 to have it decided")
+            raise SettingsError(f"slots is {self.slots}: a device needs at least 1; 0 lets the worker decide")
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise SettingsError(f"max_batch_size is {self.max_batch_size}: a batch holds at least 1 window")

@@ -31,7 +31,8 @@ Examples:
   spanserve build ./bert-squad --target magicmind --precision force_float16 \\
       --magicmind-python /usr/bin/python3.7 --device-env neuware.env -o bert-mlu.bundle
 \b
-Exit status: 0 built, 2 the checkpoint or an option is not fit, 130 interrupted, 143 terminated; only 0 writes a bundle.
+Exit status: 0 built, 2 the checkpoint or an option cannot be used, 130 interrupted, 143 terminated. Only 0 writes a
+bundle.
 """
 
 
@@ -53,7 +54,7 @@ class Auto(StrEnum):
 def build(
     context: typer.Context,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the bundle, made here.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the new bundle.")],
     checkpoint: Annotated[
         str,
         typer.Argument(
@@ -67,7 +68,7 @@ def build(
         list[str] | None,
         typer.Option(
             envvar="SPANSERVE_PRECISION",
-            help="Arithmetic of the graph; for the CPU repeat it for a variant each, the one to be preferred first. "
+            help="Arithmetic of the graph; for the CPU repeat it for several variants, the preferred one first. "
             + "; ".join(f"{target}: {', '.join(names)}" for target, names in _PRECISIONS.items())
             + ". Default: cpu: bfloat16 where the processor has it, and float32; magicmind: the first.",
         ),
@@ -83,7 +84,7 @@ def build(
     ] = 384,
     lower_case: Annotated[
         Auto,
-        typer.Option(envvar="SPANSERVE_LOWER_CASE", help="Casing; auto: as the checkpoint's files say."),
+        typer.Option(envvar="SPANSERVE_LOWER_CASE", help="Casing; auto: as in the checkpoint's files."),
     ] = Auto.AUTO,
     answers_early: Annotated[
         Auto,
@@ -108,12 +109,12 @@ def build(
         bool,
         typer.Option("--older-format", help="Write format 1, which workers of earlier releases read."),
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace a bundle that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing bundle.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Result and errors as JSON.")] = False,
 ) -> None:
     """Turn a checkpoint into a bundle: export, compile, verify, measure.
 
-    The bundle is checked against the checkpoint on the very device before it is written.
+    The bundle is checked against the checkpoint on its own kind of device before it is written.
     """
     kind = _target(target, context, magicmind)
     began = time.monotonic()

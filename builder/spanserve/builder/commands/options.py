@@ -44,7 +44,7 @@ class MagicMindGroup:
         bool,
         typer.Option(
             "--verify/--no-verify",
-            help="Run the result on the card. Without: goldens of the checkpoint, published costs.",
+            help="Run the result on the card. With --no-verify: goldens of the checkpoint, published costs.",
             rich_help_panel=PANEL,
         ),
     ] = True

@@ -207,7 +207,7 @@ def plain(
             {_renamed(name, names): value for name, value in (tensors or model.state_dict()).items()}
         )
     except RuntimeError as error:
-        raise BuildError(f"the checkpoint is no plain BERT: {' '.join(str(error).split())}") from None
+        raise BuildError(f"the checkpoint is not a plain BERT: {' '.join(str(error).split())}") from None
     network.eval()
     return network
 

@@ -68,7 +68,7 @@ class CpuTarget:
 
     def check(self, precision: str, max_seq_length: int) -> None:
         if max_seq_length % _MULTIPLE:
-            raise BuildError(f"max_seq_length {max_seq_length} is no multiple of {_MULTIPLE}")
+            raise BuildError(f"max_seq_length {max_seq_length} is not a multiple of {_MULTIPLE}")
         if precision.endswith("bfloat16") and not _has_bfloat16():
             raise BuildError(
                 f"this processor has no bfloat16 arithmetic, so a {precision} bundle can be neither verified nor "

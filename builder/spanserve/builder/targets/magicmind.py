@@ -120,7 +120,7 @@ class MagicMindTarget:
                 "--magicmind-python or SPANSERVE_MAGICMIND_PYTHON"
             )
         if shutil.which(options.python) is None:
-            raise BuildError(f"magicmind_python {options.python} is not there, or is no program")
+            raise BuildError(f"magicmind_python {options.python} does not exist, or is not a program")
         for name, value, known in (
             ("parser", options.parser, PARSERS),
             ("computation_preference", options.computation_preference, PREFERENCES),
@@ -139,7 +139,7 @@ class MagicMindTarget:
         self._check_lengths(max_seq_length)
         self._extra()
         if not DeviceSpec.parse(options.device).kind.sdk_python:
-            raise BuildError(f"device {options.device!r} is no card: target magicmind needs mlu:N")
+            raise BuildError(f"device {options.device!r} is not a card: target magicmind needs mlu:N")
 
     def compile(self, request: BuildRequest) -> Compiled:
         options = self.options
@@ -207,11 +207,11 @@ class MagicMindTarget:
         if not buckets:
             multiple = self.length_multiple(max_seq_length)
             if max_seq_length % multiple:
-                raise BuildError(f"max_seq_length {max_seq_length} is no multiple of {multiple}")
+                raise BuildError(f"max_seq_length {max_seq_length} is not a multiple of {multiple}")
             return
         if list(buckets) != sorted(set(buckets)) or buckets[0] < _MULTIPLE or buckets[-1] != max_seq_length:
             raise BuildError(
-                f"length_buckets {list(buckets)}: needed are ascending lengths from {_MULTIPLE} up to "
+                f"length_buckets {list(buckets)}: ascending lengths are needed, from {_MULTIPLE} up to "
                 f"max_seq_length {max_seq_length}"
             )
         step = math.gcd(*buckets)

@@ -30,7 +30,7 @@ class ByteLevel:
         wrong = next((p for p, n in vocabulary.items() if not isinstance(n, int) or n < 0), None)
         if wrong is not None:
             raise BuildError(
-                f"{path}: {shown(wrong)} has id {shown(vocabulary[wrong])}, needed is a whole number from 0"
+                f"{path}: {shown(wrong)} has id {shown(vocabulary[wrong])}, a whole number is needed, from 0"
             )
         path = settings.folder / "merges.txt"
         try:

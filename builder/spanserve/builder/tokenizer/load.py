@@ -135,13 +135,13 @@ def _decide(
     if told is not None and "do_lower_case" in known.kind.honoured:
         if told and known.lower_case is False:
             raise settings.refuse(
-                "do_lower_case", "this class of tokenizer keeps case; say --lower-case true or false"
+                "do_lower_case", "this class of tokenizer keeps case; give --lower-case true or false"
             )
         return told, f"do_lower_case in {CONFIG}"
     if (folder / _FILE).is_file():
         return known.kind.lowers(content), f"the normalizer of {_FILE}"
     if known.lower_case is not None:
-        return known.lower_case, "this class of tokenizer does unless it is told otherwise"
+        return known.lower_case, "this class of tokenizer does by default"
     guessed = known.kind.guess(content)
     assert guessed is not None
     return guessed
@@ -193,7 +193,7 @@ def _add(
         found = tokenizer.token_to_id(token.content)
         if number is not None and found != number:
             raise BuildError(
-                f"{settings.folder}: the added token {shown(token.content)} should have id {number}, behind the "
+                f"{settings.folder}: the added token {shown(token.content)} should have id {number}, after the "
                 f"vocabulary it gets {found}"
             )
 

@@ -51,7 +51,7 @@ class SentencePiece:
         except BuildError:
             raise
         except Exception as error:  # protobuf and the library have exceptions of many kinds
-            raise BuildError(f"{path} is no SentencePiece model that can be used: {error}") from None
+            raise BuildError(f"{path} is not a SentencePiece model that can be used: {error}") from None
         return tokenizer
 
     def fits(self, content: Json) -> bool:

@@ -146,7 +146,7 @@ def _check(path: Path, config: Mapping[str, Any], honoured: Iterable[str]) -> No
             taken = " or ".join(shown(value) for value in _FIXED[name])
             raise BuildError(f"{path}: {name} is {shown(value)}, only {taken} can be built")
         if name in _FLAGS and not (isinstance(value, bool) or (value is None and _FLAGS[name])):
-            raise BuildError(f"{path}: {name} is {shown(value)}, needed is true or false")
+            raise BuildError(f"{path}: {name} is {shown(value)}, true or false is needed")
         if name in known or name.startswith("_"):
             continue
         if name not in _FLAGS:
@@ -163,7 +163,7 @@ def _with_ids(path: Path, special: Collection[str]) -> list[tuple[int | None, Ad
     for content, number in (read_object(path) or {}).items():
         if not _is_id(number) or not content:
             raise BuildError(
-                f"{path}: {shown(content)} has id {shown(number)}, needed is a whole number from 0"
+                f"{path}: {shown(content)} has id {shown(number)}, a whole number is needed, from 0"
             )
         is_special = content in special
         found.append((number, AddedToken(content, normalized=not is_special, special=is_special)))
@@ -173,13 +173,13 @@ def _with_ids(path: Path, special: Collection[str]) -> list[tuple[int | None, Ad
 def _decoded(path: Path, content: Any) -> list[tuple[int | None, AddedToken]]:
     if not isinstance(content, dict):
         raise BuildError(
-            f"{path}: added_tokens_decoder is {shown(content)}, needed is an object of tokens by id"
+            f"{path}: added_tokens_decoder is {shown(content)}, an object of tokens by id is needed"
         )
     found: list[tuple[int | None, AddedToken]] = []
     for number, value in content.items():
         if not (number.isascii() and number.isdigit()):
             raise BuildError(
-                f"{path}: added_tokens_decoder has the id {shown(number)}, needed is a whole number from 0"
+                f"{path}: added_tokens_decoder has the id {shown(number)}, a whole number is needed, from 0"
             )
         found.append((int(number), _token(path, f"added_tokens_decoder {number}", value, special=False)))
     return sorted(found, key=lambda pair: pair[0] or 0)
@@ -192,7 +192,7 @@ def _listed(path: Path, content: Mapping[str, Any]) -> list[AddedToken]:
         if isinstance(value, dict):  # named tokens of newer releases
             value = list(value.values())
         if value is not None and not isinstance(value, list):
-            raise BuildError(f"{path}: {name} is {shown(value)}, needed is a list of tokens")
+            raise BuildError(f"{path}: {name} is {shown(value)}, a list of tokens is needed")
         found += [_token(path, name, token, special=True) for token in value or ()]
     return found
 
@@ -207,7 +207,7 @@ def _token(path: Path, name: str, value: Any, *, special: bool) -> AddedToken:
         if all(isinstance(flag, bool) for flag in flags.values()):
             return AddedToken(value["content"], **{**flags, "special": flags["special"] or special})
     raise BuildError(
-        f"{path}: {name} is {shown(value)}, needed is a token: its text, or an object with content"
+        f"{path}: {name} is {shown(value)}, a token is needed: its text, or an object with content"
     )
 
 

@@ -63,7 +63,7 @@ class WordPiece:
         if settings.flag("do_basic_tokenize", True) is False:
             if lower_case and settings.flag("do_lower_case", True) is not False:
                 raise settings.refuse(
-                    "do_basic_tokenize", "without it nothing lowers case; say --lower-case false"
+                    "do_basic_tokenize", "without it nothing lowers case; give --lower-case false"
                 )
             return {**content, "normalizer": None, "pre_tokenizer": {"type": "WhitespaceSplit"}}
         own = next(

@@ -62,7 +62,7 @@ def run(
     precision: Annotated[
         list[str] | None,
         typer.Option(
-            help="As of `spanserve build`; with --grid repeat it for several. Default: float32 or force_float32; "
+            help="As for `spanserve build`; with --grid repeat it for several. Default: float32 or force_float32; "
             "with --grid also bfloat16 (int8 where the processor lacks it) or force_float16."
         ),
     ] = None,
@@ -78,13 +78,13 @@ def run(
         bool, typer.Option("--grid", help="Time and score every batch size in every precision.")
     ] = False,
     duration: Annotated[
-        float, typer.Option(min=0, help="--grid: seconds at least that each is timed.")
+        float, typer.Option(min=0, help="With --grid: least number of seconds to time each.")
     ] = 3.0,
-    iterations: Annotated[int, typer.Option(min=1, help="--grid: batches at least.")] = 10,
+    iterations: Annotated[int, typer.Option(min=1, help="With --grid: least number of batches.")] = 10,
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="Folder for predictions, scores and report. Default: none is kept."
+            "--output", "-o", help="Folder for predictions, scores and report. Default: they are not kept."
         ),
     ] = None,
     bundles: Annotated[
@@ -95,7 +95,7 @@ def run(
         bool, typer.Option("--json", help="One JSON object instead of text for people.")
     ] = False,
 ) -> None:
-    """Build a checkpoint, serve it on a device, and score a data set: the whole way in one command.
+    """Build a checkpoint, serve it on a device, and score a data set, all in one command.
 
     The bundle is built once for the same checkpoint, options and release, and found again after that. Options of
     `spanserve build` may be added after the data set. Scores are printed in one line as the public sample does.

@@ -38,7 +38,7 @@ Examples:
   spanserve bench serve dev-v1.1.json --worker card1:50051 --rate 200 --rate 400 --json
   spanserve bench serve --redis redis://queue.internal:6379 --in-flight 16 --bulk
 \b
-Exit status: 0 measured, 1 some questions got no answer, 2 bad input, no worker or no Redis, 130 broken off by
+Exit status: 0 measured, 1 some questions got no answer, 2 bad input, no worker or no Redis, 130 interrupted by
 Ctrl-C; what was measured until then is printed.
 """
 
@@ -60,23 +60,23 @@ def bench_serve(
         list[float] | None,
         typer.Option(help="Open loop: questions per second, by Poisson; repeat for several."),
     ] = None,
-    duration: Annotated[float, typer.Option(help="Seconds that count, of every load.")] = 10.0,
-    warmup: Annotated[float, typer.Option(min=0, help="Seconds before them that do not.")] = 2.0,
+    duration: Annotated[float, typer.Option(help="Seconds to measure each load.")] = 10.0,
+    warmup: Annotated[float, typer.Option(min=0, help="Seconds of each load before measuring starts.")] = 2.0,
     timeout: Annotated[float, typer.Option(help="Seconds in which a question must be answered.")] = 30.0,
     bulk: Annotated[
         bool, typer.Option("--bulk", help="Questions of low priority: they may wait for better batches.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of arrivals and of the order of the questions.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of arrivals and of the order of questions.")] = 1,
     plot_file: Annotated[
-        Path | None, typer.Option("--plot", help="SVG of times over answered rates.")
+        Path | None, typer.Option("--plot", help="SVG file for a plot of times against answered rates.")
     ] = None,
     json_output: Json = False,
 ) -> None:
     """Put questions to workers and see how many they answer, and how long each takes.
 
-    One question a task, each a call of its own, as of users who wait. Without --in-flight and --rate a sweep: 1, 2,
-    4 ... in flight until that brings no more, then Poisson arrivals up to that rate. A question of an open loop is
-    late from the moment it was due, whatever kept it from going out.
+    Each question is a task and a call of its own, as if from users who wait. Without --in-flight and --rate this is a
+    sweep: 1, 2, 4 ... in flight until more brings no gain, then Poisson arrivals up to that rate. In an open loop the
+    time of a question counts from the moment it was due, even if it was sent later.
     """
     for name, value in (("duration", duration), ("timeout", timeout), *(("rate", one) for one in rate or ())):
         if not 0 < value < math.inf:  # NaN is refused as well
@@ -130,4 +130,4 @@ def _show(measured: Measured, plot_file: Path | None, json_output: bool) -> None
     for line in remarks(levels):
         terminal.print(line, soft_wrap=True)
     if measured.interrupted:
-        terminal.print("broken off: the last load may have been measured for less than the others")
+        terminal.print("interrupted: the last load may have been measured for less than the others")

@@ -42,7 +42,7 @@ Examples:
   spanserve eval dev-v1.1.json --redis redis://queue.internal:6379 --queue squad -o out
 \b
 Exit status: 0 every question has an answer, 1 some have none (with --allow-errors: no result at all), 2 bad input,
-no worker or no Redis, 3 a score is below --min-f1 or --min-exact. Why a question has none stands in errors.json in the
+no worker or no Redis, 3 a score is below --min-f1 or --min-exact. The reasons are in errors.json in the
 output folder, and on standard error.
 """
 
@@ -63,9 +63,7 @@ def evaluate(
     ] = None,
     worker: Workers = None,
     shard: Annotated[str, typer.Option(help="Only part I of N, as I/N; see `spanserve merge`.")] = "1/1",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the output folder.")] = False,
     allow_errors: AllowErrors = False,
     no_answer_threshold: Annotated[
         float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
@@ -78,10 +76,10 @@ def evaluate(
     transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
-    """Score a data set; docs/data-sets.md says what is read as one.
+    """Score a data set; docs/data-sets.md lists the formats.
 
     Writes predictions.json, nbest.json, scores.json, questions.csv, report.html and the ledger of the run into the
-    output folder, and errors.json if a question has no answer. A run that was interrupted goes on with --resume;
+    output folder, and errors.json if a question has no answer. --resume continues a run that was interrupted;
     what it had put into a queue is computed meanwhile.
     """
     console = Terminal(stderr=True)

@@ -20,10 +20,10 @@ class Minimum:
 
     min_exact: Annotated[
         float | None,
-        typer.Option(help="End with status 3 if exact match is below, in percent.", min=0, max=100),
+        typer.Option(help="End with status 3 if exact match is below this percentage.", min=0, max=100),
     ] = None
     min_f1: Annotated[
-        float | None, typer.Option(help="End with status 3 if F1 is below, in percent.", min=0, max=100)
+        float | None, typer.Option(help="End with status 3 if F1 is below this percentage.", min=0, max=100)
     ] = None
 
     def check(self, reached: Average) -> None:

@@ -50,11 +50,11 @@ LongContextsOption = Annotated[
     LongContexts,
     typer.Option(
         "--long-contexts",
-        help="What becomes of contexts over 48 KiB or 64 windows: refuse, or split into overlapping tasks.",
+        help="What to do with contexts over 48 KiB or 64 windows: refuse, or split into overlapping tasks.",
     ),
 ]
 AllowErrors = Annotated[
-    bool, typer.Option("--allow-errors", help="End with status 0 though some questions have no answer.")
+    bool, typer.Option("--allow-errors", help="End with status 0 even if some questions have no answer.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text for people.")]
 

@@ -33,7 +33,7 @@ Examples:
   spanserve predict test.parquet --worker card1:50051 -o out --resume
 \b
 OUT is a file NAME.json (question id to text) or NAME.jsonl (a line for each question, with place, scores or error), or
-else a folder with both, nbest.json, errors.json and a ledger, by which a run that was cut off goes on.
+else a folder with both, nbest.json, errors.json and a ledger, with which a run that was cut off can be continued.
 \b
 Exit status: 0 every question has an answer, 1 some have none (with --allow-errors: no result at all), 2 bad input,
 no worker or no Redis.
@@ -53,9 +53,7 @@ def predict(
         typer.Option("--output", "-o", envvar="SPANSERVE_OUTPUT", help="NAME.json, NAME.jsonl or a folder."),
     ],
     worker: Workers = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the output folder.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the output folder.")] = False,
     allow_errors: AllowErrors = False,
     no_answer_threshold: Annotated[
         float | None, typer.Option(help="Answer nothing if that scores this much better. Default: never.")
@@ -65,12 +63,10 @@ def predict(
     transport: TransportOptions,
     json_output: Json = False,
 ) -> None:
-    """Answer the questions of a file; gold answers are neither needed nor looked at."""
+    """Answer the questions of a file; gold answers are not needed, and are ignored if present."""
     alone = output.suffix in SUFFIXES
     if alone and resume:
-        raise OutputError(
-            f"{output} is a file, and --resume needs a folder as output: it goes on by its ledger"
-        )
+        raise OutputError(f"{output} is a file, and --resume needs a folder as output, for its ledger")
     with contextlib.ExitStack() as stack:
         dataset = load_dataset(file, answers=False)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if alone else output

@@ -49,7 +49,9 @@ def score(
     ] = None,
     no_answer_threshold: Annotated[
         float,
-        typer.Option(help="v2.0: odds above it are no answer; without --null-odds texts count as they are."),
+        typer.Option(
+            help="v2.0: odds above it count as no answer; without --null-odds texts count as they are."
+        ),
     ] = 0.0,
     metric: MetricName = None,
     minimum: Minimum,
@@ -60,7 +62,7 @@ def score(
     result_line_wanted: ResultLine = False,
     json_output: Json = False,
 ) -> None:
-    """Score predictions, whoever made them. No worker is asked."""
+    """Score predictions made by any program. No worker is asked."""
     dataset = load_dataset(file)
     found = read_predictions(predictions)
     texts = found.texts
@@ -68,7 +70,7 @@ def score(
     odds = read_odds(null_odds) if null_odds else found.no_answer if dataset.has_null_answers else None
     if odds is not None and (lacking := [name for name in texts if name not in odds]):
         raise PredictionsError(
-            f"{null_odds} says nothing of {len(lacking)} questions, of {lacking[0]!r} first"
+            f"{null_odds} has no value for {len(lacking)} questions, the first of them {lacking[0]!r}"
         )
     scores = score_run(
         dataset, texts, odds, no_answer_threshold=no_answer_threshold, metric=chosen.of(dataset)

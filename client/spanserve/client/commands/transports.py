@@ -50,7 +50,7 @@ class TransportOptions:
         if len(ways) == 2:
             ways = {name for name in ways if _is_typed(context, name)}
             if len(ways) != 1:
-                raise ClientError("--worker and --redis exclude each other: tasks go one way")
+                raise ClientError("--worker and --redis exclude each other: give one of them")
         if "redis" in ways and (settings := self.login.to(self.redis)):
             return partial(RedisTransport, settings, self.queue, self.wait, _teller(context))
         if "worker" in ways and worker:

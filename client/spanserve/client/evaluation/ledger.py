@@ -82,7 +82,7 @@ class LedgerHeader:
                 return header
             shown = repr(found)[:MAX_REASON]
         except MALFORMED:
-            raise LedgerError(f"{path}: line 1 is no header of a ledger") from None
+            raise LedgerError(f"{path}: line 1 is not a header of a ledger") from None
         raise LedgerError(f"{path}: format {shown} is not the format {FORMAT} that this version reads")
 
     def check(self) -> None:
@@ -127,7 +127,7 @@ class Ledger:
             _lock(descriptor, path, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_size and not resume:
                 raise LedgerError(
-                    f"{path} exists: go on with that run by --resume, or choose another output folder"
+                    f"{path} exists: continue that run with --resume, or choose another output folder"
                 )
             found, size = _measure(path)
             if found is not None and (difference := found.difference(header)):

@@ -21,6 +21,8 @@ def warnings_of(results: Results, sessions: Sessions) -> tuple[str, ...]:
         digests = ", ".join(f"{digest[:12]} ({n} tasks)" for digest, n in results.by_model.items())
         warnings.append(f"the answers come from {len(results.by_model)} different models: {digests}")
     if results.conflicts:
-        warnings.append(f"{results.conflicts} questions were answered twice, differently; the first stands")
+        warnings.append(
+            f"{results.conflicts} questions were answered twice, differently; the first answer counts"
+        )
     warnings += [f"a worker was asked and never answered: {worker}" for worker in sessions.silent]
     return tuple(warnings)

@@ -45,7 +45,7 @@ async def look_up(host: str) -> list[str]:
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):  # the latter where it is no host name at all
+    except (OSError, UnicodeError):  # the latter where it is not a host name at all
         return []
     families = {family for family, *_ in found}
     family = socket.AF_INET if socket.AF_INET in families else socket.AF_INET6
@@ -61,7 +61,7 @@ class AddressBook:
         clock: seconds, monotonic.
 
     Raises:
-        AddressError: one is no address.
+        AddressError: one is not an address.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ def _name(address: str) -> tuple[str, str] | None:
     """Host name and port of an address, None where there is nothing to look up.
 
     Raises:
-        AddressError: it is no address.
+        AddressError: it is not an address.
     """
     address = str(address)  # whatever was given: the error names it
     if address.startswith("unix:") and address != "unix:":
@@ -132,7 +132,7 @@ def _name(address: str) -> tuple[str, str] | None:
             ipaddress.IPv6Address(bare)
     except ValueError:
         raise AddressError(
-            f"worker address {address!r} is no HOST:PORT, [IPV6]:PORT or unix:PATH with a port from 1 to 65535"
+            f"worker address {address!r} is not HOST:PORT, [IPV6]:PORT or unix:PATH with a port from 1 to 65535"
         ) from None
     try:
         ipaddress.ip_address(bare)

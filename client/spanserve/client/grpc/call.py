@@ -83,7 +83,7 @@ class GrpcWorkCall:
             raise self._broken(error) from None
         if isinstance(frame, pb.ServerFrame):
             return frame
-        raise StreamBroken("the worker ended the stream without a good-bye")
+        raise StreamBroken("the worker ended the stream without a goodbye message")
 
     async def write(self, frame: pb.ClientFrame) -> None:
         """See `WorkCall`."""

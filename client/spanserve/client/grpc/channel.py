@@ -84,7 +84,7 @@ def open_channel(endpoint: Endpoint, tls: Tls, token: Token | None = None) -> ai
     use_grpc()
     if token is not None and tls.ca is None and not endpoint.address.startswith("unix:"):
         raise ClientError(
-            f"worker {endpoint}: a token is shown over TLS (--tls-ca) or a socket file (unix:PATH) only"
+            f"worker {endpoint}: a token is sent only over TLS (--tls-ca) or a socket file (unix:PATH)"
         )
     options: list[tuple[str, int | str]] = [*_OPTIONS]
     server_name = tls.server_name or endpoint.server_name

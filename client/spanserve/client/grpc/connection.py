@@ -142,7 +142,7 @@ class Connection:
                 try:
                     await self._work(begin())
                     orderly = True
-                    self.problem = "the worker said good-bye"
+                    self.problem = "the worker said goodbye"
                 except StreamBroken as error:
                     self.problem, self.other_model = str(error), error.other_model
                     self._faults += isinstance(error, WorkerFault)
@@ -179,7 +179,7 @@ class Connection:
                 await call.write(pb.ClientFrame(hello=hello))
                 first = await call.read()
             if not first.HasField("welcome"):
-                raise WorkerFault("the worker did not begin with a welcome")
+                raise WorkerFault("the worker's first message was not a welcome")
             self._model.pin(first.welcome.model_digest)
             self.connected, self.welcomed, self.problem = True, True, ""
             self.other_model = self.denied = False
@@ -306,4 +306,4 @@ def _parsed(data: bytes) -> TaskResult:
     try:
         return TaskResult.from_bytes(data)
     except DecodeError:
-        raise WorkerFault("the worker sent something that is no result") from None
+        raise WorkerFault("the worker sent something that is not a result") from None

@@ -17,7 +17,7 @@ _CAUSES = (
     ("errors resolving", "the name of the host could not be looked up"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by one of --tls-ca, or has expired"),
     ("Hostname Verification Check failed", "its certificate is for another host name"),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS: try without --tls-ca"),
+    ("WRONG_VERSION_NUMBER", "it does not use TLS: try without --tls-ca"),
     ("No such file or directory", "no such socket file"),
     ("Permission denied", "we may not open the socket file"),
     ("Connection refused", "connection refused: nothing listens there"),
@@ -53,6 +53,6 @@ def _cause(details: str, tls: Tls) -> str:
             return cause
     if any(sign in details for sign in _HUNG_UP):
         if tls.ca is None:
-            return "it closed the connection at once: it may want TLS (--tls-ca)"
-        return "it closed the connection in the TLS handshake: it may not speak TLS, or want a certificate (--tls-cert)"
+            return "it closed the connection at once: it may require TLS (--tls-ca)"
+        return "it closed the connection in the TLS handshake: it may not use TLS, or need a certificate (--tls-cert)"
     return f"UNAVAILABLE: {escape(details.rpartition('last error: ')[2], _MAX_DETAILS)}"

@@ -97,7 +97,7 @@ class Generator:
         level = self._now_measured()
         self._now_measured = lambda: None
         if level is None:
-            raise ClientError("no question was due in the time that is measured: give it more seconds")
+            raise ClientError("no question was due in the measured time: measure for more seconds")
         return level
 
     async def _loop(self, samples: Samples) -> None:

@@ -98,7 +98,7 @@ class QueueDispatcher:
             return
         self._outbox = Outbox(todo, self._resubmit_s)
         if len({(task.tenant, task.run_id) for task in todo}) != 1:
-            raise ClientError("tasks that go into a queue together are of one tenant and one run")
+            raise ClientError("tasks that go into a queue together must belong to one tenant and one run")
         self._spans.begin(todo)
         self._alive = self._clock()
         loops = self._submit(), self._follow(todo[0].tenant, todo[0].run_id), self._watch()

@@ -102,9 +102,9 @@ class Comparison:
             scripts = " and ".join(", ".join(sorted(names)) for names in (then, now))
             warnings.append(f"the runs are scored by different scripts, {scripts}: scores do not compare")
         if alone := self.only_before + self.only_after:
-            warnings.append(f"{alone} questions are in one of the runs only, and left out")
+            warnings.append(f"{alone} questions are in only one of the runs, and are left out")
         if changed := sum(p.before.question != p.after.question for p in self.pairs):
-            warnings.append(f"{changed} questions have one id and different texts in the runs")
+            warnings.append(f"{changed} questions have the same id but different texts in the runs")
         return tuple(warnings)
 
     @cached_property

@@ -27,7 +27,7 @@ class QuestionRow:
     """One question, as it stands in the table; a column for each field."""
 
     id: str
-    #: Of the passage, from 0; questions about one passage are no independent samples.
+    #: Of the passage, from 0; questions about one passage are not independent samples.
     passage: int
     title: str
     type: str

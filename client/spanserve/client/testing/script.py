@@ -45,6 +45,6 @@ def scripted(answers: Answers) -> Script:
 def _answer(context: str, text: str) -> Answer:
     start = context.find(text)
     if start < 0 or not text:
-        raise ValueError(f"the answer {text!r} does not stand in the context")
+        raise ValueError(f"the answer {text!r} is not in the context")
     end = start + len(text)
     return Answer(Span(text, start, end, 1.0), NBest((start,), (end,), (1.0,)), no_answer_score=0.0)

@@ -99,7 +99,7 @@ async def test_answers(door: HttpDoor, made: Rig) -> None:
 
 @pytest.mark.parametrize("kind", [OCTETS, JSON, None], ids=["octets", "json", "no type"])
 async def test_contents_behind_the_json(door: HttpDoor, kind: str | None) -> None:
-    """With the extension for binary data contents go in and come out behind the JSON."""
+    """With the extension for binary data contents go in and come out after the JSON."""
     tensors = qa_tensors(ROWS[0], ROWS[2])
     raws = [tensor.to_raw() for tensor in tensors]
     inputs = [
@@ -153,12 +153,12 @@ async def test_logits(door: HttpDoor) -> None:
         ({"inputs": texts(ROWS), "parameters": {"n_best": 101}}, {}, 422, "parameters.n_best"),
         ({"inputs": [{**texts(ROWS)[0], "data": None}]}, {}, 422, "needs contents"),
         ({"inputs": [{**texts(ROWS)[0], "data": [1, 2, 3]}, texts(ROWS)[1]]}, {}, 422, "limit str for BYTES"),
-        ({"inputs": texts(ROWS), "model_name": "bert"}, {}, 422, "model_name: is not that of the path"),
+        ({"inputs": texts(ROWS), "model_name": "bert"}, {}, 422, "model_name: is not the name in the path"),
         (b"{", {}, 400, "BAD_REQUEST"),
         (b"{}", {"kind": "text/plain"}, 415, "Content-Type"),
         (b"{}", {"kind": OCTETS}, 415, JSON_LENGTH),
         (b"{}", {"headers": {JSON_LENGTH: "3"}}, 422, "is more than the body (found 3, limit 2 bytes)"),
-        (b"{}", {"headers": {JSON_LENGTH: "-1"}}, 422, "is no number of bytes"),
+        (b"{}", {"headers": {JSON_LENGTH: "-1"}}, 422, "is not a number of bytes"),
         ({"inputs": texts(ROWS[1:2])}, {}, 422, "question: holds nothing but white space"),
     ],
 )  # fmt: skip
@@ -181,7 +181,7 @@ async def test_binary_sizes(door: HttpDoor) -> None:
         headers = {JSON_LENGTH: str(len(head))}
         status, _, said = await ask(door, head + b"x" * behind, kind=OCTETS, headers=headers)
         assert 422 == status
-        assert f"found {behind} bytes behind the JSON, limit 18 bytes" in said["error"]
+        assert f"found {behind} bytes after the JSON, limit 18 bytes" in said["error"]
 
 
 async def test_unknown_model(door: HttpDoor) -> None:

@@ -105,7 +105,7 @@ def test_special_token_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"model": {"type": "BPE"}}'])
 def test_foreign(tmp_path: Path, content: str) -> None:
-    """What is no tokenizer of BERT's kind is refused."""
+    """What is not a tokenizer of BERT's kind is refused."""
     (tmp_path / "tokenizer.json").write_text(content)
     with pytest.raises(BuildError):
         load(tmp_path)

@@ -102,7 +102,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "unknown": ("bert", {"do_frobnicate": True}, "do_frobnicate is true: this setting is not known"),
     "left": ("roberta", {"padding_side": "left"}, 'padding_side is "left"'),
     "text": ("bert", {"do_lower_case": "yes"}, 'do_lower_case is "yes"'),
-    "lowers": ("roberta", {"do_lower_case": True}, "keeps case; say --lower-case"),
+    "lowers": ("roberta", {"do_lower_case": True}, "keeps case; give --lower-case"),
     "sampling": ("xlm-roberta", {"sp_model_kwargs": {"enable_sampling": True}}, "sp_model_kwargs is"),
     "no-prefix": ("xlm-roberta", {"add_prefix_space": False}, "add_prefix_space is false"),
     "accents": ("roberta", {"strip_accents": True}, "strip_accents is true: this kind of tokenizer has no"),

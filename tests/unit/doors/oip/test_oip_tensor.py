@@ -57,7 +57,7 @@ def test_any_bytes(data: bytes, count: int) -> None:
     ],
 )
 def test_raw_of_another_length(datatype: str, shape: tuple[int, ...], data: bytes) -> None:
-    """Raw contents that are not what the shape asks for are refused with both lengths."""
+    """Raw contents that are not what the shape requires are refused with both lengths."""
     with pytest.raises(Refusal, match=r"^INVALID_ARGUMENT: inputs\.t: .*found .*, limit ") as caught:
         from_raw("inputs.t", datatype, shape, data)
     assert str(len(data)) in caught.value.value

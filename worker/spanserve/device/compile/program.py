@@ -49,7 +49,7 @@ def _compile(request: dict[str, Any], report: _Report) -> dict[str, Any]:
         raise StepFailed("import", str(error)) from None
     version = wheel_version(magicmind)
     if not version:
-        raise StepFailed("import", "no magicmind-*.dist-info beside the SDK tells its version")
+        raise StepFailed("import", "no magicmind-*.dist-info next to the SDK gives its version")
     calibration = request["calibration"]
     if calibration is not None and calibration["remote"] is None:
         report.begin("activate")

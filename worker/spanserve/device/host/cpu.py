@@ -96,7 +96,7 @@ class CpuBackend(Backend):
         if given:
             return min(int(given), self.lanes), "streams as given"
         if self._small:
-            return 1, "one stream, each takes memory"
+            return 1, "one stream, because each takes memory"
         count = streams.streams_for(int(self.config["threads"]), self.lanes)
         return count, f"{count} streams for {self.config['threads']} threads and {self.lanes} slots"
 

@@ -34,7 +34,7 @@ class MagicMindBackend(Backend):
         version = wheel_version(magicmind)
         if not version:
             raise Refused(
-                "no magicmind-*.dist-info beside the SDK tells its version: install its wheel by pip"
+                "no magicmind-*.dist-info next to the SDK gives its version: install its wheel by pip"
             )
         check_version("MagicMind", version, *manifest["runtime"]["accepts"])
         self._limits = _limits(manifest)
@@ -94,7 +94,7 @@ class MagicMindBackend(Backend):
         needed = (len(manifest["inputs"]), len(manifest["outputs"]))
         if found != needed:
             raise Refused(
-                f"{graph['file']} has {found[0]} inputs and {found[1]} outputs, needed are {needed[0]} and {needed[1]}"
+                f"{graph['file']} has {found[0]} inputs and {found[1]} outputs, not {needed[0]} and {needed[1]}"
             )
         return model
 

@@ -24,7 +24,7 @@ def do(call: Callable[..., Any], *arguments: Any) -> Any:
     """
     result = _result(call, arguments)
     if result is False:
-        raise CallFailed("the SDK gave False")
+        raise CallFailed("the SDK returned False")
     return None if result is True or _is_status(result) else result
 
 
@@ -39,9 +39,9 @@ def get(call: Callable[..., Any], *arguments: Any) -> Any:
     """
     result = _result(call, arguments)
     if result is None:
-        raise CallFailed("the SDK gave none; what it printed may say why")
+        raise CallFailed("the SDK returned nothing; what it printed may tell why")
     if _is_status(result):
-        raise CallFailed("the SDK gave a Status that is OK, and nothing else")
+        raise CallFailed("the SDK returned a Status that is OK, and nothing else")
     return result
 
 
@@ -53,7 +53,7 @@ def _result(call: Callable[..., Any], arguments: Any) -> Any:
     except Exception as error:
         raise CallFailed(_one_line(str(error)) or type(error).__name__) from error
     if failed:
-        raise CallFailed(_one_line(str(result)) or "the SDK does not say why")
+        raise CallFailed(_one_line(str(result)) or "the SDK does not tell why")
     return result
 
 

@@ -183,7 +183,7 @@ class Guard(aio.ServerInterceptor):
                         if not few:
                             status = grpc.StatusCode.RESOURCE_EXHAUSTED
                             await context.abort(
-                                status, f"a connection has {MAX_LOOKING} such calls at a time"
+                                status, f"a connection may have {MAX_LOOKING} such calls at a time"
                             )
                         await self._serve(call, serve, request, context)
                 finally:

@@ -127,7 +127,7 @@ class Server:
             log.warning(
                 "anyone is let in",
                 address=self.address,
-                advice="the next release will ask for --tokens, --tls-client-ca or --anonymous here",
+                advice="the next release will require --tokens, --tls-client-ca or --anonymous here",
             )
 
     async def stop(self, grace_s: float) -> None:

@@ -129,7 +129,7 @@ class WorkStream:
     def evict(self) -> None:
         """Make room for a client that has fewer streams."""
         self._engine.observers.tell(StreamObserver.call_ended, "evicted")
-        self.end("others need the place of this idle stream")
+        self.end("other clients need the place of this idle stream")
 
     async def _serve(self, account: Account) -> None:
         self._engine.observers.tell(StreamObserver.stream_opened)
@@ -251,7 +251,7 @@ class WorkStream:
             if self._overruns > OVERRUNS_ALLOWED:
                 raise ProtocolViolation(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    "tasks were sent beyond the credit again and again",
+                    "tasks were repeatedly sent beyond the credit",
                     cause="overrun",
                 )
 

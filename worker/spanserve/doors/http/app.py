@@ -116,7 +116,7 @@ class App:
         if self._hosts is not None and not self._hosts.allow(host.decode("latin-1")):
             raise Problem.at(
                 HTTPStatus.MISDIRECTED_REQUEST,
-                "this worker is not called by that name; --http-host NAME allows one",
+                "this worker is not called by that name; --http-host NAME allows another",
                 field="Host",
             )
         await self._router(scope, receive, send)
@@ -185,7 +185,7 @@ class App:
             self._denied(TOO_MANY_CONNECTIONS)
             raise Problem.at(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                "too many requests of this caller are open",
+                "this caller has too many open requests",
                 {"Retry-After": "1"},
             )
 
@@ -202,7 +202,7 @@ class App:
 
 
 class _Endpoint:
-    """What a `Route` takes for an application, as it is no function."""
+    """What a `Route` takes for an application, as it is not a function."""
 
     def __init__(self, app: App, operation: Operation) -> None:
         self._app = app

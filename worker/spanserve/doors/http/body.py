@@ -33,7 +33,7 @@ def media_type(request: Request, *known: str) -> str:
     if found not in known or charset not in ("", "utf-8"):
         raise Problem.at(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "the body is of a type that is not taken here",
+            "a body of this type is not accepted here",
             field="Content-Type",
             value=f"{len(found)} characters" if found else "none",
             limit=" or ".join(known),
@@ -103,7 +103,7 @@ def parse(model: type[ModelT], data: bytes) -> ModelT:
     """What a text in JSON says.
 
     Raises:
-        Problem: 400, it is no JSON in UTF-8.
+        Problem: 400, it is not JSON in UTF-8.
         Refusal: INVALID_ARGUMENT, it is not what the model says; names the first field.
     """
     try:

@@ -98,7 +98,7 @@ def described(
         *answers,
         *InferenceOperations(inside, calls).operations(),
         status(inside, figures, lambda: calls.state),
-        health.probe("/livez", health.alive, "Whether the process lives"),
+        health.probe("/livez", health.alive, "Whether the process is alive"),
         health.probe("/readyz", ready, "Whether the worker serves"),
         health.metrics(inside.metrics),
         *page.operations(),

@@ -73,7 +73,7 @@ class Operation:
     Attributes:
         path: `{name}` stands for a part without slashes, `{name:path}` for one with.
         body: media type -> model of what comes in, of NDJSON that of a line.
-        answers: status -> media type -> model, None for what is no JSON. Errors need no entry.
+        answers: status -> media type -> model, None for what is not JSON. Errors need no entry.
         errors: statuses of errors beside those that every operation has.
         documented: whether it stands in the OpenAPI document.
         parts: of the path, that can only have some values, and which.

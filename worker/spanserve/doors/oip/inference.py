@@ -108,7 +108,7 @@ class Inference:
         model = self._models.get(name)
         if model is None:
             known = " and ".join(self._models)
-            raise NotFound(f"there is no model {escape(name, MAX_SHOWN_NAME)!r} here, there are {known}")
+            raise NotFound(f"there is no model {escape(name, MAX_SHOWN_NAME)!r} here, only {known}")
         if version not in ("", self._digest):
             raise NotFound(
                 f"{name} has no version {escape(version, MAX_SHOWN_NAME)!r} here, its only one is {self._digest}"

@@ -53,7 +53,7 @@ class LogitsModel:
         if len(shape) != 2 or not 1 <= shape[1] <= self._longest:
             raise Refusal.invalid(
                 f"inputs.{self.inputs[0].name}.shape",
-                "is not one of rows of tokens",
+                "is not a shape of rows of tokens",
                 value=shown(shape),
                 limit=f"[N, S], S from 1 to {self._longest}",
             )

@@ -71,7 +71,7 @@ class Parameters:
         if priority is None:
             raise Refusal.invalid(
                 f"parameters.{PRIORITY}",
-                "is no known class",
+                "is not a known class",
                 value=escape(str(given), MAX_SHOWN_NAME),
                 limit=f"{INTERACTIVE} or interactive, {BULK} or bulk, 0 for the default, which is bulk",
             )
@@ -104,6 +104,6 @@ class Parameters:
             return None
         if isinstance(given, bool) or not isinstance(given, int):
             raise Refusal.invalid(
-                f"parameters.{name}", "is no whole number", value=type(given).__name__, limit="int64"
+                f"parameters.{name}", "is not a whole number", value=type(given).__name__, limit="int64"
             )
         return given

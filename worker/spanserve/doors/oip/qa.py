@@ -68,7 +68,7 @@ class QaModel:
         if len(shape) > 2 or shape[1:] not in ((), (1,)):
             raise Refusal.invalid(
                 f"inputs.{QUESTION}.shape",
-                "is not one of rows",
+                "is not a shape of rows",
                 value=shown(shape),
                 limit="[N] or [N, 1]",
             )

@@ -63,7 +63,7 @@ def unknown(field: str, name: str, known: Iterable[str]) -> Refusal:
     """The refusal of a name in a request that its model has no use for."""
     return Refusal.invalid(
         field,
-        "hold one that this model does not know",
+        "include one that this model does not know",
         value=escape(name, MAX_SHOWN_NAME),
         limit=", ".join(known),
     )

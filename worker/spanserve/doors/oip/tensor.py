@@ -65,7 +65,7 @@ def from_raw(field: str, datatype: str, shape: Sequence[int], data: bytes) -> Va
     if len(data) != expected:
         raise Refusal.invalid(
             field,
-            "raw contents are not as long as the shape asks for",
+            "raw contents do not have the length that the shape requires",
             value=f"{len(data)} bytes",
             limit=f"{expected} bytes",
         )
@@ -83,7 +83,7 @@ def from_list(field: str, datatype: str, shape: Sequence[int], data: Iterable[An
     if len(values) != count:
         raise Refusal.invalid(
             field,
-            "contents are not as many as the shape asks for",
+            "the number of contents is not what the shape requires",
             value=f"{len(values)} elements",
             limit=f"{count} elements",
         )
@@ -103,8 +103,8 @@ def _texts(field: str, count: int, data: bytes) -> list[bytes]:
     if len(values) != count or at != len(data):
         raise Refusal.invalid(
             field,
-            "raw contents are not the elements that the shape asks for, each behind its length of 4 bytes",
+            "raw contents are not the elements that the shape requires, each after its length of 4 bytes",
             value=f"{len(values)} whole elements in {len(data)} bytes",
-            limit=f"{count} elements and nothing behind them",
+            limit=f"{count} elements and nothing after them",
         )
     return values

@@ -56,7 +56,7 @@ BEAT_S = 1.0
 TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
-#: Seconds of rest for each entry that was no task: a queue full of them is slow, and nobody else is.
+#: Seconds of rest for each entry that was not a task: a queue full of them is slow, and nobody else is.
 GARBAGE_PAUSE_S = 0.02
 #: Of a lease that was not renewed for this part of its length nothing new is started.
 FENCE = 0.8
@@ -300,7 +300,7 @@ class RedisDoor(Observer):
         known = {held.lease.ref for held in self.held.all()}
         stranded = {ref: count - 1 for ref, count in owned.items() if ref not in known}
         if stranded:
-            log.warning("given back what is leased to us and we do not have", tasks=len(stranded))
+            log.warning("given back: leased to this worker, but not held by it", tasks=len(stranded))
             for reply in await self._reader.release(stranded):
                 if isinstance(reply, QueueError):
                     raise reply
@@ -352,7 +352,7 @@ class RedisDoor(Observer):
                 "trouble": self._trouble[:TROUBLE],
             }
             if not self.breaker.closed:
-                fields["trouble"] = "too many of its tasks end by faults: nothing is claimed"
+                fields["trouble"] = "too many of its tasks end with faults: nothing is claimed"
             with contextlib.suppress(QueueError):  # told elsewhere
                 if self._provisioned:
                     self._use_lease(await self._writer.beat(fields))

@@ -60,7 +60,7 @@ class Intake:
         self._held = held
         self._finisher = finisher
         self._account = self._admission.open(Caller(f"queue:{queue}", weight), wake)
-        #: Entries so far that were no task of this layout.
+        #: Entries so far that were not tasks of this layout.
         self.garbage = 0
         self._questions_per_task = MovingAverage(FIRST_QUESTIONS, QUESTIONS_WEIGHT)
 
@@ -165,7 +165,7 @@ class Intake:
             message = "not computed in time"
             verdict = Refusal(ErrorCode.DEADLINE_EXCEEDED, message, field="timeout_ms", limit=limit)
         elif entry.ran >= MAX_DEATHS:
-            verdict = Refusal(ErrorCode.POISON, f"gave up: {entry.ran} workers that were alone with it died")
+            verdict = Refusal(ErrorCode.POISON, f"given up: {entry.ran} workers that were alone with it died")
         remaining_ms = None if entry.remaining_ms is None else min(max(1, entry.remaining_ms), MAX_TIMEOUT_MS)
         # However often it was handed out, that makes its company smaller and no more.
         attempt = min(max(entry.deliveries, SUSPECT if entry.suspect else 1), MAX_ATTEMPTS)

@@ -12,7 +12,7 @@ class QueueObserver:
         """A door to this queue was made."""
 
     def tasks_claimed(self, queue: str, claimed: Claimed, how: str) -> None:
-        """Tasks were leased, `new` or `reclaimed`; entries that are no work, or in another version, were put aside."""
+        """Tasks were leased, `new` or `reclaimed`; entries that are not work, or in another version, were put aside."""
 
     def tasks_held(self, queue: str, tasks: int) -> None:
         """So many tasks are leased to this worker now."""

@@ -27,7 +27,7 @@ REFUSAL_S = 30.0
 #: Exit status if something that was asked for could not be done.
 EXIT_NOT_ALL = 1
 
-app = application(no_args_is_help=True, summary="Look after a queue in Redis.")
+app = application(no_args_is_help=True, summary="Manage a queue in Redis.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

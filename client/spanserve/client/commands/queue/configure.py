@@ -18,34 +18,35 @@ from spanserve.queue import configure as change
   spanserve queue configure --redis redis://localhost
   spanserve queue configure --redis redis://localhost --max-tasks 500000 --max-tenant-tasks 20000
 \b
-Exit status: 0 done, 2 not a value that can be set, no such queue or no Redis.""",
+Exit status: 0 done, 2 a value that cannot be set, no such queue or no Redis.""",
 )
 def configure(
     *,
     lease: Annotated[
-        float | None, typer.Option(help="Seconds that a silent worker keeps a task.", show_default=False)
+        float | None, typer.Option(help="Seconds for which a silent worker keeps a task.", show_default=False)
     ] = None,
     max_tasks: Annotated[
         int | None, typer.Option(help="Tasks at which the queue is full.", show_default=False)
     ] = None,
     max_bytes: Annotated[
-        int | None, typer.Option(help="Bytes of tasks at which it is full.", show_default=False)
+        int | None, typer.Option(help="Bytes of tasks at which the queue is full.", show_default=False)
     ] = None,
     max_tenant_tasks: Annotated[
         int | None, typer.Option(help="Tasks of one tenant; 0 for no quota.", show_default=False)
     ] = None,
     result_ttl: Annotated[
-        float | None, typer.Option(help="Seconds that results are kept.", show_default=False)
+        float | None, typer.Option(help="Seconds for which results are kept.", show_default=False)
     ] = None,
     max_dead_tasks: Annotated[
-        int | None, typer.Option(help="Dead letters kept; beyond that the oldest go.", show_default=False)
+        int | None,
+        typer.Option(help="Dead letters kept; beyond that the oldest are dropped.", show_default=False),
     ] = None,
     max_dead_bytes: Annotated[
         int | None, typer.Option(help="Bytes of dead letters kept.", show_default=False)
     ] = None,
     access: QueueAccess,
 ) -> None:
-    """Change settings of a queue, and show them all. Workers take them up within seconds.
+    """Change settings of a queue, and show them all. Workers follow within seconds.
 
     A shorter lease can only be set while no worker is seen.
     """

@@ -18,8 +18,10 @@ from spanserve.queue import DeadLetter, Keys, Producer, purge_dead_letters, read
 #: Dead letters read at a time.
 _READ = 500
 
-Entries = Annotated[list[str] | None, typer.Argument(help="Entries, as `dead` shows.", show_default=False)]
-All = Annotated[bool, typer.Option("--all", help="All there are.")]
+Entries = Annotated[
+    list[str] | None, typer.Argument(help="Ids of entries, as `dead` shows them.", show_default=False)
+]
+All = Annotated[bool, typer.Option("--all", help="All dead letters.")]
 
 
 @command(
@@ -32,10 +34,10 @@ Exit status: 0 shown, 2 no such queue or no Redis.""",
 )
 def dead(
     *,
-    limit: Annotated[int, typer.Option(help="Letters shown, oldest first.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="Number of letters to show, oldest first.", min=1)] = 50,
     access: QueueAccess,
 ) -> None:
-    """Show the dead letters: tasks that brought down whatever ran them, and entries nobody could read."""
+    """Show the dead letters: tasks that killed what ran them, and entries that nobody could read."""
     found = access.visit(lambda redis, keys: read_dead_letters(redis, keys, limit))
     rows = Rows("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
     for letter in found:
@@ -56,7 +58,7 @@ def dead(
 Exit status: 0 all wait again, 1 some do not, 2 no such queue or no Redis.""",
 )
 def replay(*, entries: Entries = None, every: All = False, access: QueueAccess) -> None:
-    """Queue dead letters again, their attempts forgotten: once what they died of is mended."""
+    """Queue dead letters again and forget their attempts. Do this once the cause of their death is fixed."""
     _check(entries, every)
 
     found = dict.fromkeys(entries or (), "gone")
@@ -95,7 +97,7 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     access: QueueAccess,
 ) -> None:
-    """Delete dead letters for good. Their results, which say why they died, stay as long as any result."""
+    """Delete dead letters for good. Their results, which tell why they died, stay as long as any result."""
     _check(entries, every)
     if not yes:
         what = "all dead letters" if every else f"{len(entries or ()):,} dead letters"

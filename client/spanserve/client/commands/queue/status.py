@@ -28,10 +28,10 @@ Watch = Annotated[
   SPANSERVE_REDIS=redis://localhost spanserve queue status --queue squad --json
   spanserve queue status --redis redis://localhost --watch 2
 \b
-Exit status: 0 fine, 1 tasks are there and no worker is alive, 2 no such queue or no Redis.""",
+Exit status: 0 fine, 1 tasks are waiting and no worker is alive, 2 no such queue or no Redis.""",
 )
 def status(*, access: QueueAccess, watch: Watch = None) -> None:
-    """Show how a queue stands: backlog, workers and their rates, dead letters, limits, memory."""
+    """Show the state of a queue: backlog, workers and their rates, dead letters, limits, memory."""
     if watch is None:
         found = access.visit(overview)
         _show(access, found)

@@ -26,7 +26,7 @@ Exit status: 0 shown, 2 no such queue or no Redis.""",
 )
 def show_pending(
     *,
-    limit: Annotated[int, typer.Option(help="Entries shown of each class.", min=1)] = 50,
+    limit: Annotated[int, typer.Option(help="Number of entries to show of each class.", min=1)] = 50,
     access: QueueAccess,
 ) -> None:
     """Show the tasks that workers hold, the oldest first, and how often each was handed out."""
@@ -56,7 +56,7 @@ def cancel(
     every: Annotated[bool, typer.Option("--all", help="All tasks of the run that have not ended.")] = False,
     access: QueueAccess,
 ) -> None:
-    """Withdraw tasks. One that waits ends at once; of one that a worker has, the worker is told."""
+    """Withdraw tasks. A task that waits ends at once; if a worker has it, the worker is told."""
     if bool(tasks) is every:
         raise ClientError("give the ids of tasks, or --all for those of the run")
 

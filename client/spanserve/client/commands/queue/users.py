@@ -27,14 +27,14 @@ def users(
         Path | None,
         typer.Argument(
             help="Folder with a file for each user, which holds its password: producer, worker, admin; producer-squad "
-            "for one that is shut into the queue squad. Without: @PRODUCER@ and so on stand for the passwords.",
+            "for one that may use only the queue squad. Without it @PRODUCER@ and so on stand for the passwords.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
     """Print the ACL file of Redis, for workers and clients of this release and of the one before.
 
-    Of scripts a user may run only its own of these two releases; producers cannot load any, workers do it for them.
+    A user may run only its own scripts of these two releases. Producers cannot load any; workers do it for them.
     Give it to Redis (aclfile, ACL LOAD) before workers and clients are updated. Passwords appear as SHA-256 only.
     """
     secrets = {role: f"@{role.upper()}@" for role in ROLES} if folder is None else secrets_in(folder)
@@ -51,7 +51,7 @@ Exit status: 0 loaded, 2 no Redis, or a user who may not.""",
 def load(*, access: QueueAccess) -> None:
     """Load the scripts of this release, and those that producers of the one before call, into Redis.
 
-    Workers do so when they start. This is for producers of this release where only older workers are.
+    Workers do so when they start. Use this for producers of this release if there are only older workers.
     """
     access.visit(lambda redis, _: load_scripts(redis))
     access.show({"loaded": True}, "the scripts are loaded")

@@ -87,7 +87,7 @@ def _input(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> 
     if raw is None:
         decode = partial(_typed, field, tensor)
     elif tensor.HasField("contents"):
-        raise Refusal.invalid(f"{field}.contents", "are given beside raw_input_contents")
+        raise Refusal.invalid(f"{field}.contents", "are given in addition to raw_input_contents")
     else:
         decode = partial(from_raw, field, tensor.datatype, tensor.shape, raw)
     return InputTensor(name=tensor.name, datatype=tensor.datatype, shape=tuple(tensor.shape), decode=decode)

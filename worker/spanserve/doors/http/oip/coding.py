@@ -1,4 +1,4 @@
-"""Bodies to requests, responses to bodies; with the extension for binary data, contents stand behind the JSON."""
+"""Bodies to requests, responses to bodies; with the extension for binary data, contents stand after the JSON."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRe
 
     Raises:
         Problem: there is no body of a known type, or not in time.
-        Refusal: it is no such request.
+        Refusal: it is not such a request.
     """
     length = _json_length(request)
     data = await read_whole(request)
@@ -48,7 +48,7 @@ async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRe
         )
     body = parse(InferenceRequest, data[:length])
     if body.model_name not in (None, model):
-        raise Refusal.invalid("model_name", "is not that of the path", limit=model)
+        raise Refusal.invalid("model_name", "is not the name in the path", limit=model)
     rest = _Rest(b"" if length is None else data[length:])
     inputs = tuple(_input(tensor, rest) for tensor in body.inputs)
     rest.ended()
@@ -104,7 +104,7 @@ def write_response(response: InferResponse, binary: frozenset[str] | None) -> Re
 
 
 class _Rest:
-    """What is behind the JSON of a body, taken from its front."""
+    """What is after the JSON of a body, taken from its front."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -124,8 +124,8 @@ class _Rest:
     def _raise(self, wanted: int) -> None:
         raise Refusal.invalid(
             "body",
-            "holds other binary data than its inputs say",
-            value=f"{len(self._data)} bytes behind the JSON",
+            "does not hold the binary data that its inputs state",
+            value=f"{len(self._data)} bytes after the JSON",
             limit=f"{wanted} bytes",
         )
 
@@ -138,19 +138,19 @@ def _json_length(request: Request) -> int | None:
 
     Raises:
         Problem: neither says what the body is.
-        Refusal: the header is no number.
+        Refusal: the header is not a number.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     given = request.headers.get(JSON_LENGTH)
     if given is not None and kind in ("", OCTETS, JSON):
         if not (given.isascii() and given.isdecimal()) or len(given) > 9:
-            raise Refusal.invalid(JSON_LENGTH, "is no number of bytes", limit="a whole number")
+            raise Refusal.invalid(JSON_LENGTH, "is not a number of bytes", limit="a whole number")
         return int(given)
     if given is None and kind == JSON:
         return None
     raise Problem.at(
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "the body is of a type that is not taken here",
+        "a body of this type is not accepted here",
         field="Content-Type",
         value=f"{len(kind)} characters" if kind else "none",
         limit=f"{JSON}, or {OCTETS} with the header {JSON_LENGTH}",
@@ -160,7 +160,7 @@ def _json_length(request: Request) -> int | None:
 def _input(tensor: RequestInput, rest: _Rest) -> InputTensor:
     field, shape = f"inputs.{tensor.name}", tuple(tensor.shape)
     if (tensor.data is None) == (tensor.parameters is None):
-        raise Refusal.invalid(field, "needs contents, in `data` or behind the JSON, and in one place")
+        raise Refusal.invalid(field, "needs contents, either in `data` or after the JSON")
     if tensor.parameters is not None:
         raw = rest.take(tensor.parameters.binary_data_size)
         decode = partial(from_raw, field, tensor.datatype, shape, raw)
@@ -176,7 +176,7 @@ def _typed(field: str, tensor: RequestInput, shape: tuple[int, ...]) -> Values:
         raise Refusal.invalid(
             f"{field}.data", "has an element of another type", limit=f"{kind.__name__} for {tensor.datatype}"
         )
-    if tensor.datatype == BYTES:  # half of a surrogate pair is no UTF-8, and the row's own fault
+    if tensor.datatype == BYTES:  # half of a surrogate pair is not UTF-8, and the row's own fault
         elements = [element.encode(errors="surrogatepass") for element in elements]
     return from_list(field, tensor.datatype, shape, elements)
 

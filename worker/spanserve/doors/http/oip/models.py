@@ -28,14 +28,14 @@ class RequestParameters(Model):
     priority: Annotated[int, Field(ge=0, le=2), AS_WHOLE] | Literal["bulk", "interactive"] | None = None
     """1 or interactive: goes into the next batch, full or not; 2 or bulk; 0: the default, which is bulk."""
     binary_data_output: bool = False
-    """All outputs behind the JSON, in binary form."""
+    """All outputs after the JSON, in binary form."""
 
 
 class InputParameters(Model):
     """Where the contents of an input are, in the binary form."""
 
     binary_data_size: Annotated[int, Field(ge=0, le=limits.MAX_JSON_BYTES), AS_WHOLE]
-    """Bytes of it behind the JSON; then there is no `data`."""
+    """Bytes of it after the JSON; then there is no `data`."""
 
 
 class RequestInput(Model):
@@ -78,7 +78,7 @@ class InferenceRequest(Model):
 
 
 class BinarySize(Model):
-    """How long an output is behind the JSON."""
+    """How long an output is after the JSON."""
 
     binary_data_size: int
 
@@ -133,7 +133,7 @@ class ServerMetadata(Model):
 
 
 class Live(Model):
-    """Whether the process lives."""
+    """Whether the process is alive."""
 
     live: bool
 

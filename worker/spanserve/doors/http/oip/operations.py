@@ -43,7 +43,7 @@ class InferenceOperations:
             _operation(
                 "/v2", self._server, "The server, in the Open Inference Protocol", models.ServerMetadata
             ),
-            _operation("/v2/health/live", self._live, "Whether the process lives", models.Live),
+            _operation("/v2/health/live", self._live, "Whether the process is alive", models.Live),
             _operation("/v2/health/ready", self._ready, "Whether requests are taken", models.Ready, 503),
         ]
         for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
