@@ -23,14 +23,14 @@ CASES = {
     "bytes": (
         {"#context": "水" * 20_000},
         "context",
-        "The text is too long: 60,000 bytes, and 49,152 are allowed.",
+        "The text is too long: 60,000 bytes, at most 49,152 are allowed.",
     ),
     "huge": ({"#context": "word " * 200_000}, "context", "The text is too long for this worker."),
     "windows": ({"#context": "a " * 20_000}, "context", "The text is too long: 1"),
     "question": (
         {"#question": "why " * 200},
         "question",
-        "The question is too long: 800 characters, and 512 are allowed.",
+        "The question is too long: 800 characters, at most 512 are allowed.",
     ),
     "candidates": ({"#n_best": "101"}, "n_best", "Enter a whole number from 1 to 100."),
     "fraction": ({"#n_best": "2.5"}, "n_best", "Enter a whole number from 1 to 100."),
@@ -96,7 +96,7 @@ def test_half_a_character(visit_worker: Visit, field: str) -> None:
     with visit_worker() as page:
         page.locator(f"#{field}").evaluate("field => (field.value = 'Who 🎈?'.slice(0, 5))")
         page.locator("#submit").click()
-        expect(page.locator(f"#{field}-error")).to_contain_text("holds half of a character")
+        expect(page.locator(f"#{field}-error")).to_contain_text("contains half of a character")
 
 
 def test_in_chinese(visit_worker: Visit) -> None:

@@ -77,8 +77,8 @@ def test_who_may_only_ask(browser: Browser, closed_url: str, files: Files) -> No
     with visit(browser, closed_url, ignore_https_errors=True) as page:
         page.locator("#token").fill(files.tokens["asker"])
         page.keyboard.press("Enter")
-        expect(page.locator("#state")).to_have_text("Not to be watched")
-        expect(page.locator("#lost")).to_have_text("Your token may ask, not watch.")
+        expect(page.locator("#state")).to_have_text("No permission to watch")
+        expect(page.locator("#lost")).to_have_text("Your token lets you ask, but not watch.")
         expect(page.locator("#token-form")).to_be_hidden()
         page.locator("#submit").click()
         expect(page.locator("#reader mark")).to_have_count(1)

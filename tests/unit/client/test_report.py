@@ -179,7 +179,7 @@ def test_facts() -> None:
         "openvino 2026.4",
         "uncased, 30,522 pieces",
         "sim:fixed simulated",
-        "asked and never answered: card9:50051",
+        "asked, but never answered: card9:50051",
         "idle",
     ):
         assert words in text
