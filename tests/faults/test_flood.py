@@ -75,7 +75,7 @@ async def test_overrun(sim_bundle: Bundle) -> None:
         with pytest.raises(aio.AioRpcError) as caught:
             await stream.until_end()
         assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()
-        assert "again and again" in (caught.value.details() or "")
+        assert "repeatedly" in (caught.value.details() or "")
         assert {int(ErrorCode.RESOURCE_EXHAUSTED)} == {int(item.error.code) for item in heard.errors}
         assert {1000} == {item.error.retry_after_ms for item in heard.errors}
         assert 10 * (OVERRUNS_ALLOWED + 1) == len(heard.errors)

@@ -89,7 +89,7 @@ def test_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 == end.value.code
     words = " ".join(capsys.readouterr().out.split())
     assert "failed bundle /nowhere is not a bundle" in words
-    assert "→ copy it again whole, or build it" in words
+    assert "→ copy all of it again, or build it" in words
 
 
 # --- bundle and runtime -----------------------------------------------------------------------------------

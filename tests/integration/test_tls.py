@@ -57,7 +57,7 @@ async def test_mutual_tls(start_worker: StartWorker, identity: Callable[[str], I
 @pytest.mark.parametrize(
     ("cert", "key", "problem"),
     [
-        ("worker.crt", "other.key", "the private key is that of another certificate"),
+        ("worker.crt", "other.key", "the private key belongs to another certificate"),
         ("garbage", "worker.key", "holds no certificate in PEM"),
         ("worker.crt", "garbage", "the private key is not one in PEM"),
         ("worker.crt", "missing", "cannot read"),

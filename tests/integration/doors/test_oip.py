@@ -320,7 +320,7 @@ SPOILED: dict[str, Any] = {
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
-        ("model", STATUS.NOT_FOUND, "there is no model 'bert' here, there are qa and logits"),
+        ("model", STATUS.NOT_FOUND, "there is no model 'bert' here, only qa and logits"),
         ("version", STATUS.NOT_FOUND, "qa has no version '1' here, its only one is "),
         ("shape", STATUS.INVALID_ARGUMENT, "inputs.question.shape: "),
         ("length", STATUS.INVALID_ARGUMENT, "found 3 whole elements in 49 bytes, limit 4 elements"),

@@ -231,7 +231,7 @@ def no_authority(files: Files) -> None:
 BROKEN = {
     broken_list: ("access list", "its last line does not end"),
     no_list: ("access list", "No such file"),
-    other_key: ("TLS files", "the private key is that of another certificate"),
+    other_key: ("TLS files", "the private key belongs to another certificate"),
     no_authority: ("TLS files", "holds no certificate"),
 }
 

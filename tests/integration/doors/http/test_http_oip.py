@@ -187,7 +187,7 @@ async def test_binary_sizes(door: HttpDoor) -> None:
 async def test_unknown_model(door: HttpDoor) -> None:
     """Who asks a model that there is not is told which there are, whatever the body says."""
     status, _, said = await ask(door, b"nonsense", "/v2/models/bert/infer")
-    assert (404, "NOT_FOUND: there is no model 'bert' here, there are qa and logits") == (
+    assert (404, "NOT_FOUND: there is no model 'bert' here, only qa and logits") == (
         status,
         said["error"],
     )
