@@ -300,7 +300,7 @@ class RedisDoor(Observer):
         known = {held.lease.ref for held in self.held.all()}
         stranded = {ref: count - 1 for ref, count in owned.items() if ref not in known}
         if stranded:
-            log.warning("given back: leased to this worker, but not held by it", tasks=len(stranded))
+            log.warning("given back what is leased to us and we do not have", tasks=len(stranded))
             for reply in await self._reader.release(stranded):
                 if isinstance(reply, QueueError):
                     raise reply
