@@ -24,7 +24,7 @@ def measure(device: Device) -> CostTable:
 
 
 def _seconds(device: Device, batch: int, length: int) -> float:
-    """Median of a few runs behind one that prepares the shape."""
+    """Median of a few runs after one that prepares the shape."""
     time_shape(device, batch, length)
     times: list[float] = []
     while len(times) < RUNS and sum(times) < ENOUGH_S:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-#: Commands that are told to stop as a matter of course: that is their good end, before they began as well.
+#: Commands that normally end by being told to stop: that is their good end, also before they began.
 SERVING = ("worker", "up")
 #: Exit status of others that SIGTERM ends.
 EXIT_TERMINATED = 128 + signal.SIGTERM

@@ -45,7 +45,7 @@ class TaskSpans:
                 )
 
     def trace(self, task: Task) -> TraceContext | None:
-        """What travels beside a task; None for nothing."""
+        """What travels next to a task; None for nothing."""
         span = self._open.get(task.id)
         if span is None:
             return None

@@ -1,7 +1,7 @@
 """What the Python API and an evaluation need of a way to workers.
 
 `spanserve.client.grpc` and `spanserve.client.redis` are two, `spanserve.client.testing` has one without a network. A
-new one is a folder beside them, and passes tests/integration/client/test_transports.py.
+new one is a folder next to them, and passes tests/integration/client/test_transports.py.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Transport(Protocol):
         """A new stream of tasks.
 
         Args:
-            keep: leave what has no end to whoever resumes the run, where that is possible, when the stream is
+            keep: leave what has no end to a client that resumes the run, where that is possible, when the stream is
                 left early. If not, it is withdrawn.
             tell: called when `Stream.shares` says something new without a result.
         """

@@ -69,7 +69,7 @@ class AccessList:
 
 
 def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
-    """Change the lines of a list, comments included, at once for whoever reads it; two editors wait for each other.
+    """Change the lines of a list, comments included, at once for every reader; two editors wait for each other.
 
     Args:
         change: gets the lines with their ends; those of a new list where the file does not exist.

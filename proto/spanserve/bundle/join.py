@@ -103,7 +103,7 @@ def _sums(bundle: Bundle) -> dict[str, str]:
 
 
 def _groups(manifest: Manifest) -> list[set[str]]:
-    """Files of a variant, without the tokenizer; those of a graph are found beside each other by their names."""
+    """Files of a variant, without the tokenizer; those of a graph are found next to each other by their names."""
     graphs = {graph.file for graph in manifest.graphs}
     return [graphs | set(manifest.graph_files), {manifest.goldens}, {manifest.cost_table}]
 

@@ -56,7 +56,7 @@ class Manifest(Part):
     tokenizer: TokenizerInfo
     #: Ascending by `max_length`.
     graphs: tuple[Graph, ...] = Field(min_length=1)
-    #: All files of the graphs: weights may lie beside them.
+    #: All files of the graphs: weights may lie next to them.
     graph_files: tuple[FileName, ...]
     #: Tensors of every graph, in its order.
     inputs: tuple[Tensor, ...] = INPUTS

@@ -25,7 +25,7 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escape(text: str, limit: int = MAX_SHOWN, *, lines: bool = False) -> str:
-    """`text` without anything that a terminal, or whoever reads a log, could be fooled by.
+    """`text` without anything that could fool a terminal, or a reader of a log.
 
     Args:
         limit: characters of `text` that are kept; what is longer ends in `…`.

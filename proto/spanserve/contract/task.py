@@ -205,7 +205,7 @@ def _check_questions(questions: tuple[Question, ...]) -> None:
 
 
 def _text(name: str, value: object) -> str:
-    """The value, which is a text; whoever calls from a program without types may give something else."""
+    """The value, which is a text; a caller in a program without types may give something else."""
     if not isinstance(value, str):
         raise Refusal.invalid(name, "is not text", value=type(value).__name__, limit="str")
     return value

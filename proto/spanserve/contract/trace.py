@@ -1,4 +1,4 @@
-"""Which trace a task belongs to: the W3C trace context, which travels beside the task and never in its bytes."""
+"""Which trace a task belongs to: the W3C trace context, which travels next to the task and never in its bytes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class TraceContext:
 
     @property
     def sampled(self) -> bool:
-        """Whether whoever began the trace records it."""
+        """Whether the caller that began the trace records it."""
         return bool(self.flags & _SAMPLED)
 
     @property
@@ -75,7 +75,7 @@ class TraceContext:
 
     @property
     def text(self) -> str:
-        """The form beside a task in a frame and in an entry: `traceparent`, and behind a blank `tracestate`, if any."""
+        """The form next to a task in a frame and in an entry: `traceparent`, and after a blank `tracestate`, if any."""
         return f"{self.parent} {self.state}" if self.state else self.parent
 
     @property

@@ -1,4 +1,4 @@
-"""What commands print to people: text from outside is escaped, whoever forgets to, and is never taken for markup."""
+"""What commands print to people: text from outside is always escaped, and is never taken for markup."""
 
 from __future__ import annotations
 

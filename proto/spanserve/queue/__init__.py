@@ -1,4 +1,4 @@
-"""The queue in Redis: jobs that survive whoever submits or computes them. layout.md is the protocol.
+"""The queue in Redis: jobs that survive the process that submits or computes them. layout.md is the protocol.
 
 Producer ──submit──▶ stream ──claim──▶ Consumer
    ▲                                      │

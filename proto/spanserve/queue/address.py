@@ -52,7 +52,7 @@ def _certificates(text: str) -> str:
     return text
 
 
-#: What may be said behind a `?`; redis-py would take every setting of a connection there, passwords and files too.
+#: What may be given after a `?`; redis-py would take every setting of a connection there, passwords and files too.
 _OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "db": _natural,
     "client_name": str,
@@ -86,7 +86,7 @@ class Address:
     service: str = ""
     #: For connections, by their names in redis-py.
     options: Mapping[str, Any] = field(default_factory=dict)
-    #: What stands behind the login: with nothing in it that is not a place, a name or one of the options.
+    #: What follows the login: with nothing in it that is not a place, a name or one of the options.
     shown: str = ""
 
     @property

@@ -105,7 +105,7 @@ async def evaluate_all(redis: Redis, calls: Sequence[Call]) -> list[Any]:
 
 
 async def _load_and_send(redis: Redis, calls: Sequence[Call]) -> list[Any]:
-    """Load all scripts and send calls right behind them, so that a server that loses them again has no time to."""
+    """Load all scripts and send calls right after them, so that a server that loses them again has no time to."""
     wanted = {call.name for call in calls}
     bodies = _bodies(sorted(SCRIPTS, key=wanted.__contains__))
     replies = await _send(redis, calls, bodies)
@@ -129,7 +129,7 @@ async def _send(redis: Redis, calls: Iterable[Call], bodies: Iterable[str] = ())
 async def load_scripts(redis: Redis) -> None:
     """Give the server every script, those that producers of the release before this one call among them.
 
-    Whoever may load scripts does so for those who may not: when it starts, and when Redis has lost them.
+    A user that may load scripts does so for those that may not: when it starts, and when Redis has lost them.
 
     Raises:
         NoScript: this user may not; says that somebody else has to.

@@ -58,7 +58,7 @@ class QueueConfig:
 
     @classmethod
     def parse(cls, values: Sequence[Any]) -> QueueConfig:
-        """As they stand in Redis; what is not a setting, whoever wrote it, counts as the default."""
+        """As they stand in Redis; what is not a setting counts as the default."""
         found = {name: _setting(name, value) for name, value in zip(cls.names(), values, strict=True)}
         return cls(**{name: value for name, value in found.items() if value is not None})
 

@@ -112,7 +112,7 @@ class Consumer:
         return Claimed(entries, reply[1], reply[2], trimmed=reply[3], foreign=reply[5])
 
     async def wait(self, last: Sequence[str], block_ms: int) -> None:
-        """Return when there is an entry behind the `last` ones, or after a while. Leases nothing."""
+        """Return when there is an entry after the `last` ones, or after a while. Leases nothing."""
         streams = dict(zip(self.keys.streams, last, strict=True))
         await guarded(lambda: self._redis.xread(streams, count=1, block=block_ms))
 

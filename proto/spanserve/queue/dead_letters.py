@@ -34,7 +34,7 @@ class DeadLetter:
 
 
 async def read_dead_letters(redis: Redis, keys: Keys, count: int, after: str = "-") -> list[DeadLetter]:
-    """Up to `count` of them behind the entry `after`, oldest first.
+    """Up to `count` of them after the entry `after`, oldest first.
 
     Raises:
         NoQueue: there is none of this name.

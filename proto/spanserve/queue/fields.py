@@ -1,4 +1,4 @@
-"""Fields of entries and hashes in Redis, whoever wrote them: anything can be read, nothing is believed."""
+"""Fields of entries and hashes in Redis, by any writer: anything can be read, nothing is believed."""
 
 from __future__ import annotations
 

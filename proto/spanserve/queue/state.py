@@ -10,7 +10,7 @@ GROUP = "workers"
 RELEASED = "released"
 #: Consumers that stand for workers that know a version begin with it; they hold what is in that version.
 OF_VERSION = "version:"
-#: From this delivery on a task is a suspect: whoever had it before may have died of it.
+#: From this delivery on a task is a suspect: a worker that had it before may have died of it.
 SUSPECT = 3
 
 

@@ -58,7 +58,7 @@ class Measured:
     wall_s: float
     #: In the host, from taking a batch to its logits: copies to and from a card are in it.
     device: Latencies
-    #: From submitting a batch to its end, waiting behind the others included.
+    #: From submitting a batch to its end, waiting for the others included.
     round_trip: Latencies
     #: Writing the inputs into shared memory, and reading the logits out of it.
     copy_in: Latencies

@@ -23,7 +23,7 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
 def read_environment(file: Path) -> dict[str, str]:
     """Read variables from a file of KEY=VALUE lines; empty lines and lines that begin with # are passed over.
 
-    A value is everything behind the first `=`: no quotes, no `$`, as systemd's EnvironmentFile and
+    A value is everything after the first `=`: no quotes, no `$`, as systemd's EnvironmentFile and
     `docker --env-file` leave the plain case.
 
     Raises:

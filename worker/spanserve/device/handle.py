@@ -1,4 +1,4 @@
-"""The handle: slots to fill, futures to wait for, and a host behind them that can be started again."""
+"""The handle: slots to fill, futures to wait for, and the host that serves them and can be started again."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class HostMonitor:
         make: starts the host process; called with a function that takes its output.
         timeout_s: how long the host may take to come up.
         log: called with a sentence and facts about the host's life.
-        died: called in this thread when a host that was up has ended untold, behind the batches that it held.
+        died: called in this thread when a host that was up has ended untold, after the batches that it held.
     """
 
     def __init__(

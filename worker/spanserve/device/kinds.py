@@ -1,4 +1,4 @@
-"""The kinds of devices. Whoever wants to know what a device is like asks its kind, and never what it is called.
+"""The kinds of devices. To know what a device is like, ask its kind, and never what it is called.
 
 Others come from outside: a package names a `DeviceKind` of its own as an entry point of the group
 `spanserve.device_kinds`, and every process knows it that meets a name which ours do not have.

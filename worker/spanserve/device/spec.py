@@ -1,4 +1,4 @@
-"""A device as users name it: its kind, which one, and numbers and words behind a question mark."""
+"""A device as users name it: its kind, which one, and numbers and words after a question mark."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DeviceSpec:
     Attributes:
         text: as given.
         unit: which of its kind: the number of a card, or the card that is simulated; empty where there is one only.
-        options: numbers behind the question mark.
+        options: numbers after the question mark.
         words: options of other values.
     """
 
@@ -97,7 +97,7 @@ def _unit(match: re.Match[str]) -> str:
 
 
 def _given(text: str, options: str, known: frozenset[str]) -> dict[str, str]:
-    """Names and values behind the question mark; of a name given twice the last value.
+    """Names and values after the question mark; of a name given twice the last value.
 
     Raises:
         DeviceError: an unknown option.

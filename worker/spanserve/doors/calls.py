@@ -38,7 +38,7 @@ class Calls:
         return State.DRAINING if self._draining else self._inside.engine.lifecycle.state
 
     def leave(self) -> None:
-        """Say not ready, for balancers to look elsewhere; whoever still comes is let in."""
+        """Say not ready, for balancers to look elsewhere; callers that still come are let in."""
         self._leaving = True
 
     def drain(self) -> None:

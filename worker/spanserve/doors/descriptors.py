@@ -32,7 +32,7 @@ def raise_limit() -> int:
 
 
 def room_for(connections: int) -> int:
-    """How many of so many connections fit into the limit beside the reserve; at least one."""
+    """How many of so many connections fit into the limit in addition to the reserve; at least one."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return connections if soft == resource.RLIM_INFINITY else max(1, min(connections, soft - RESERVE))
 

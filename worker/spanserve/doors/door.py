@@ -35,7 +35,7 @@ class Inside:
     manifest: Manifest
     #: Metrics in the text format of Prometheus.
     metrics: Callable[[], bytes] = bytes
-    #: Who is let in. Without files of credentials: whoever reaches a listener.
+    #: Who is let in. Without files of credentials: everyone who reaches a listener.
     access: Access = field(default_factory=Access)
 
     @property
@@ -48,7 +48,7 @@ class Door(Protocol):
     """One way in. Tasks become work by `Inside.admission`, their results leave the way they came."""
 
     async def check(self) -> None:
-        """See that the door can be used, and answer from now on whoever asks how the worker is.
+        """See that the door can be used, and answer from now on callers that ask how the worker is.
 
         Called before the model is loaded: a mistake in the settings should not wait for that.
 
@@ -69,5 +69,5 @@ class Door(Protocol):
         """Bring away what has ended, and leave.
 
         Args:
-            reason: for whoever still waits: why the worker goes.
+            reason: for callers that still wait: why the worker goes.
         """

@@ -40,7 +40,7 @@ class Gate:
         self._anonymous = Identity("anonymous", ANONYMOUS if given is None else given)
 
     def is_private(self) -> None:
-        """The listener is a socket file that only its owner may open: whoever has, may do all."""
+        """The listener is a socket file that only its owner may open: a caller that did may do all."""
         self._anonymous = OWNER
 
     def is_open(self, method: str) -> bool:

@@ -1,4 +1,4 @@
-"""What doors tell beside what the engine tells."""
+"""What doors tell in addition to what the engine tells."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ class Admission(Generic[TaskT, ResultT]):
         self._line.check(account)
 
     async def call(self, account: Account, tasks: Sequence[TaskT], origin: Origin = UNKNOWN) -> list[ResultT]:
-        """Have the tasks of a single call answered; whoever is cancelled meanwhile has gone, and needs no result.
+        """Have the tasks of a single call answered; a caller that is cancelled meanwhile has gone, and needs no result.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED: there was no room in time, or too many wait already.
@@ -249,7 +249,7 @@ class Admission(Generic[TaskT, ResultT]):
         return call.windows <= usual or self.capacity.turn.is_open_to(call.account)
 
     def _let_in(self, call: WaitingCall) -> bool:
-        """Let a call in, if there is room, beside all else, or as the one that is too large."""
+        """Let a call in, if there is room, in addition to all else, or as the one that is too large."""
         if call.windows > self.capacity.room_of(call.account):
             if self._of_calls + call.windows <= self.capacity.slack:
                 call.beside = call.windows

@@ -1,4 +1,4 @@
-"""Work beside the event loop's callbacks: started, watched, ended with its owner."""
+"""Work next to the event loop's callbacks: started, watched, ended with its owner."""
 
 from __future__ import annotations
 

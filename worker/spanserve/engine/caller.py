@@ -29,5 +29,5 @@ class Caller:
         return self.identity, self.connection, self.stream
 
 
-#: Whoever is alone with a worker.
+#: The only caller of a worker.
 ANYONE = Caller()

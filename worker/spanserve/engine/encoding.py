@@ -1,4 +1,4 @@
-"""Encoding beside the event loop, in a thread that tokenizers let run without the interpreter lock."""
+"""Encoding outside the event loop, in a thread that tokenizers let run without the interpreter lock."""
 
 from __future__ import annotations
 

@@ -213,7 +213,7 @@ class Engine(Generic[TaskT, ResultT]):
         log.error("device given up", reason=reason)
 
     async def close(self) -> None:
-        """Stop. Whoever drains waits for `idle` first."""
+        """Stop. To drain, wait for `idle` first."""
         self._recovery.close()
         self.spot_checks.close()
         await self._background.close()

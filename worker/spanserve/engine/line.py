@@ -1,6 +1,6 @@
 """The line of single calls that wait for room: bounded, and its places are shared like everything else.
 
-Where it is full, a newcomer takes the place of the last call of whoever has most in it, unless that is its own:
+Where it is full, a newcomer takes the place of the last call of the caller with most in it, unless that is its own:
 nobody keeps others out by waiting often.
 """
 
@@ -73,7 +73,7 @@ class Line:
             raise self._full()
 
     def join(self, call: WaitingCall) -> None:
-        """Let a call wait; if there are too many, one of whoever has most is refused.
+        """Let a call wait; if there are too many, one of the caller with most is refused.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED: there is no place for it.
@@ -121,7 +121,7 @@ class Line:
         return found
 
     def _last(self, account: Account) -> WaitingCall | None:
-        """The last call of whoever has most, if those are more than a newcomer of this account will have."""
+        """The last call of the caller with most, if those are more than a newcomer of this account will have."""
         identity, connection, _ = account.caller.path
         own = self._counts.get(identity, Counter())
         name, counts = max(self._counts.items(), key=lambda entry: entry[1].total())

@@ -1,4 +1,4 @@
-"""Looking on: what happens in the engine, told to whoever wants to know."""
+"""Looking on: what happens in the engine, told to every observer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the engine asks of whoever knows what the questions are.
+"""What the engine asks of the part that knows what the questions are.
 
     task --encode--> windows --fill--> inputs --(device)--> outputs --decode--> findings --answer, finish--> result
 

@@ -40,7 +40,7 @@ def decode(
     A window's candidates depend on its own row only, and not on how far the row is padded.
 
     Args:
-        start_logits, end_logits: float32 [B, S]; rows behind the last window are ignored.
+        start_logits, end_logits: float32 [B, S]; rows after the last window are ignored.
         windows, options: of the B rows.
     """
     found: list[Candidates | None] = [None] * len(windows)

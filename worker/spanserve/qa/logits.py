@@ -63,7 +63,7 @@ class GivenWindow:
         return len(self.inputs[INPUT_IDS])
 
     def write(self, row: int, inputs: Mapping[str, Ints]) -> None:
-        """Write it into a row of the inputs of a batch; what is behind it stays."""
+        """Write it into a row of the inputs of a batch; what follows it stays."""
         for name, values in self.inputs.items():
             inputs[name][row, : len(values)] = values
 

@@ -31,7 +31,7 @@ class Template:
         """The template of a bundle's tokenizer.
 
         Raises:
-            ValueError: it does not have one question and behind it one context, each between special tokens.
+            ValueError: it does not have one question and after it one context, each between special tokens.
         """
         texts = [part for part in info.template if isinstance(part, Text)]
         if [part.text for part in texts] != ["question", "context"]:

@@ -91,7 +91,7 @@ class Window:
         return self.context_column - self.template.early
 
     def write(self, row: int, inputs: Mapping[str, Ints]) -> None:
-        """Write it into a row of the inputs of a batch; what is behind it, and the mask, stay."""
+        """Write it into a row of the inputs of a batch; what follows it, and the mask, stay."""
         part, template = self.cut, self.template
         stretches: tuple[Ints, ...] = (
             template.before,
@@ -117,14 +117,14 @@ class Written(Protocol):
         """Tokens of the row without padding."""
 
     def write(self, row: int, inputs: Mapping[str, Ints], /) -> None:
-        """Write it into a row of the inputs of a batch; what is behind it stays."""
+        """Write it into a row of the inputs of a batch; what follows it stays."""
 
 
 def fill(windows: Sequence[Written], inputs: Mapping[str, Ints], template: Template) -> None:
     """Write windows into the inputs that a model has, row by row.
 
     Args:
-        windows: at most B of them; rows behind the last are filled as empty windows.
+        windows: at most B of them; rows after the last are filled as empty windows.
         inputs: by name, int32 [B, S] each, overwritten: `input_ids`, and of `attention_mask` and `token_type_ids`
             those that the model takes.
         template: of the model.

@@ -19,7 +19,7 @@ DoorMaker = Callable[[Inside, Settings], Door | None]
 
 
 def grpc_door(inside: Inside, settings: Settings) -> Door:
-    """Every worker has one: health and Describe are behind it."""
+    """Every worker has one: it serves health and Describe."""
     return GrpcDoor(inside, settings.grpc)
 
 

@@ -1,4 +1,4 @@
-"""Tells whoever started this process what it is doing, in the datagrams of systemd's sd_notify(3).
+"""Tells the process that started this one what it is doing, in the datagrams of systemd's sd_notify(3).
 
 systemd listens where a unit is of Type=notify, and `spanserve up` listens to its workers. Nobody is waited
 for: a message that cannot be delivered is dropped. The last one is repeated with every sign of life.

@@ -1,4 +1,4 @@
-"""What the builder has to know of a model family; each is a module beside this one, and data as far as it goes."""
+"""What the builder has to know of a model family; each is a module next to this one, and data as far as it goes."""
 
 from __future__ import annotations
 
@@ -77,5 +77,5 @@ NEVER: dict[str, tuple[Any, ...]] = {
 
 
 def after_padding(config: Any) -> int:
-    """Padding has a position of its own, and the first token the one behind it."""
+    """Padding has a position of its own, and the first token the one after it."""
     return int(config.pad_token_id) + 1

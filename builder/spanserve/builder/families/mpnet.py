@@ -1,4 +1,4 @@
-"""MPNet: attention with a bias by distance, positions that begin behind padding's, no token types."""
+"""MPNet: attention with a bias by distance, positions that begin after padding's, no token types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RoBERTa, and what has its network with another tokenizer: positions begin behind padding's, all types are 0."""
+"""RoBERTa, and what has its network with another tokenizer: positions begin after padding's, all types are 0."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A cased model fed lower case (or the other way round) still answers, only badly: so the decision is never
 silent. In this order: what the caller says, tokenizer_config.json, tokenizer.json, the class of the tokenizer, the
-vocabulary itself. tokenizer.json is taken before the vocabulary's own files, and settings beside it hold for both.
+vocabulary itself. tokenizer.json is taken before the vocabulary's own files, and settings next to it hold for both.
 """
 
 from __future__ import annotations

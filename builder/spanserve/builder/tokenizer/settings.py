@@ -89,7 +89,7 @@ _FLAGS_OFF = {"do_basic_tokenize": False, "tokenize_chinese_chars": False, "stri
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the files beside the vocabulary say."""
+    """What the files next to the vocabulary say."""
 
     folder: Path
     #: tokenizer_config.json.

@@ -1,4 +1,4 @@
-"""The grid: batches x precisions, each with its rate and its scores, beside what the public sample says."""
+"""The grid: batches x precisions, each with its rate and its scores, next to those of the public sample."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def _measure(path: Path) -> tuple[LedgerHeader | None, int]:
 
 
 def _records(file: BinaryIO, path: Path) -> Iterator[tuple[int, TaskResult]]:
-    """Results from the second line on, each with the offset behind it; stops at a torn last line."""
+    """Results from the second line on, each with the offset after it; stops at a torn last line."""
     end = file.tell()
     for number, line in enumerate(file, 2):
         end += len(line)

@@ -1,7 +1,7 @@
-"""The workers behind the addresses that a user gives: a name with several records stands for several workers.
+"""The workers at the addresses that a user gives: a name with several records stands for several workers.
 
-`HOST:PORT` (or `dns:HOST:PORT`) is looked up now and then, so that workers can join and leave a run with the records
-of the name, as behind a headless service of Kubernetes. IP addresses and socket files stand for themselves.
+`HOST:PORT` (or `dns:HOST:PORT`) is looked up regularly, so that workers can join and leave a run with the records
+of the name, as for a headless service of Kubernetes. IP addresses and socket files stand for themselves.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ async def look_up(host: str) -> list[str]:
 
 
 class AddressBook:
-    """Addresses as given, and the workers behind them.
+    """Addresses as given, and the workers at them.
 
     Args:
         addresses: HOST:PORT, dns:HOST:PORT or unix:PATH.
@@ -107,7 +107,7 @@ class AddressBook:
         return tuple(dict.fromkeys(known))
 
     def _behind(self, host: str, port: str, records: Sequence[str]) -> tuple[Endpoint, ...]:
-        """An endpoint for each record that is not given as an address beside the name."""
+        """An endpoint for each record that is not given as an address besides the name."""
         label = f"{host}:{port}" if len(records) == 1 else ""
         addresses = (f"[{record}]:{port}" if ":" in record else f"{record}:{port}" for record in records)
         return tuple(Endpoint(address, host, label) for address in addresses if address not in self._names)

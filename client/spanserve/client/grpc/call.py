@@ -1,6 +1,6 @@
 """The wire to one worker: its `Work` streams, as a connection uses them.
 
-Behind `Dial` there is a channel of gRPC, or whatever a test puts there: a connection speaks in frames and knows no
+`Dial` opens a channel of gRPC, or whatever a test puts there: a connection speaks in frames and knows no
 status codes.
 """
 

@@ -57,7 +57,7 @@ class Tls:
 PLAINTEXT = Tls()
 
 
-#: What a call shows beside its request.
+#: What a call shows besides its request.
 Shown = tuple[tuple[str, str], ...]
 
 

@@ -198,7 +198,7 @@ class Dispatcher:
                 self._running[connection] = asyncio.create_task(connection.run())
 
     async def _follow(self) -> None:
-        """Look up names now and then."""
+        """Look up names from time to time."""
         while True:
             await self._look_up()
             await asyncio.sleep(REFRESH_S)

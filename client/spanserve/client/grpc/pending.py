@@ -164,7 +164,7 @@ class Pending:
         self._takers.append(taker)
 
     def _late(self, now: float) -> list[str]:
-        """Tasks, all of them held, that whoever took them last has had for too long.
+        """Tasks, all of them held, that the last worker to take them has had for too long.
 
         Every further worker gets twice the time: what hangs devices comes to few workers until it is given up.
         """

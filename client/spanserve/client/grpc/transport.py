@@ -43,7 +43,7 @@ class GrpcTransport:
         token: shown to workers that ask for one.
         wait_s: how long to wait for a worker that is not there (yet).
         lookup: asks for the records of a name.
-        tell: is told now and then what is waited for.
+        tell: is told from time to time what is waited for.
         look: called before each look at whether a worker is ready; a `ClientError` of it ends the wait.
     """
 

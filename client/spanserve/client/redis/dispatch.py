@@ -46,7 +46,7 @@ class QueueDispatcher:
         connection: to the queue.
         wait_s: how long to go on without any result while there is no live worker, or no Redis.
         resubmit_s: see `Outbox`.
-        withdraw: whether leaving early cancels what has no end. If not, it stays for whoever resumes the run.
+        withdraw: whether leaving early cancels what has no end. If not, it stays for a client that resumes the run.
         tell: called when `shares` says something new without a result, and every second while it says why
             there are none.
         clock: seconds, monotonic.
@@ -237,7 +237,7 @@ class QueueDispatcher:
                     self._deliver(task, result)
 
     async def _watch(self) -> None:
-        """Look now and then whether anybody is there."""
+        """Look from time to time whether a worker is there."""
         while True:
             try:
                 workers = await self._connection.workers()

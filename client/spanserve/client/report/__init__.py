@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing beside it, not even a network."""
+"""The report of a run: one HTML file that needs nothing else, not even a network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["RunSummary", "render_report", "write_report"]
 
 
 def write_report(folder: Path, summary: RunSummary) -> None:
-    """Write the report, and its questions as a table beside it; each whole or not at all.
+    """Write the report, and its questions as a table next to it; each whole or not at all.
 
     Raises:
         OutputError: one cannot be written.

@@ -1,4 +1,4 @@
-"""Pages of HTML that need nothing beside them, not even a network. Every text that is put in is escaped."""
+"""Pages of HTML that need nothing else, not even a network. Every text that is put in is escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The questions of a run as a table in CSV: for spreadsheets, and for whoever compares two runs."""
+"""The questions of a run as a table in CSV: for spreadsheets, and for comparing two runs."""
 
 from __future__ import annotations
 

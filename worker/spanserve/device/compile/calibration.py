@@ -70,7 +70,7 @@ def calibrate(network: Any, config: Any, files: list[str], remote: str | None) -
 
 
 def activate(number: int) -> None:
-    """Make a card the one that this thread works with; that lasts behind the `with`.
+    """Make a card the one that this thread works with; that lasts after the `with`.
 
     Once for all graphs: public code makes one System in a process, never a second.
 

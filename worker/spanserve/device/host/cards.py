@@ -11,7 +11,7 @@ Published:
 
 Inferred, by nobody measured:
     - Between two published batches seconds lie on a straight line; below the first too.
-    - Behind the last one the rate stays what it is there: a larger batch gains nothing.
+    - Beyond the last one the rate stays what it is there: a larger batch gains nothing.
     - B windows of S tokens take as long as B * S / 128 windows of 128 tokens (the products of a layer see
       tokens, not windows), times (6 h + S) / (6 h + 128) with h = 768: a layer does 24 h**2 operations per
       token in its products and 4 S h in its attention.

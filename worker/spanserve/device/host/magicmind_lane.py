@@ -162,7 +162,7 @@ class Lane:
 
 
 class Laps:
-    """Times the parts of a batch, one behind the other."""
+    """Times the parts of a batch, one after another."""
 
     def __init__(self) -> None:
         self.ns: dict[str, int] = {}
@@ -176,7 +176,7 @@ class Laps:
 
 
 def _padded(array: NDArray[np.int32], batch: int, length: int) -> NDArray[np.int32]:
-    """The array with zeros behind it: a static graph takes exactly its own shape. Zeros in the mask hide them."""
+    """The array with zeros after it: a static graph takes exactly its own shape. Zeros in the mask hide them."""
     if array.shape == (batch, length):
         return array
     padded = np.zeros((batch, length), np.int32)

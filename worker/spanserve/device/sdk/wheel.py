@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 def wheel_version(package: ModuleType) -> str:
-    """The version of a package, as the metadata folder beside it says; empty if there is none.
+    """The version of a package, as the metadata folder next to it says; empty if there is none.
 
     Args:
         package: a top-level package, also one without an `__init__.py`, whose `__file__` is None.

@@ -118,7 +118,7 @@ class Guard(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """The handler of the method, behind the guard; None where there is no such method."""
+        """The handler of the method, guarded; None where there is no such method."""
         handler: Any = await continuation(handler_call_details)
         if handler is None:
             return None  # UNIMPLEMENTED

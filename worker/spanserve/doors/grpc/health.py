@@ -12,7 +12,7 @@ class Health:
     """The state that all servers tell.
 
     Args:
-        names: that are asked for beside the empty one.
+        names: that are asked for besides the empty one.
     """
 
     def __init__(self, *names: str) -> None:

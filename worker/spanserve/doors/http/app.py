@@ -122,7 +122,7 @@ class App:
         await self._router(scope, receive, send)
 
     async def serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have an operation answer, for whoever may ask it."""
+        """Have an operation answer callers that may ask it."""
         try:
             await self._serve(operation, scope, receive, send)
         except (Problem, Refusal) as error:

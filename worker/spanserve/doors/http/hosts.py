@@ -17,7 +17,7 @@ class Hosts:
     """The names of one listener.
 
     Args:
-        names: allowed beside localhost, addresses and the listener's own name.
+        names: allowed besides localhost, addresses and the listener's own name.
     """
 
     def __init__(self, listener: Listener, names: Iterable[str] = ()) -> None:

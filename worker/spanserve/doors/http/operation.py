@@ -74,7 +74,7 @@ class Operation:
         path: `{name}` stands for a part without slashes, `{name:path}` for one with.
         body: media type -> model of what comes in, of NDJSON that of a line.
         answers: status -> media type -> model, None for what is not JSON. Errors need no entry.
-        errors: statuses of errors beside those that every operation has.
+        errors: statuses of errors besides those that every operation has.
         documented: whether it stands in the OpenAPI document.
         parts: of the path, that can only have some values, and which.
         error: model of errors, of an operation that has words of its own for them.

@@ -1,4 +1,4 @@
-"""The page for people: files that lie beside this one, in `page`, for everybody; what they ask for needs its roles."""
+"""The page for people: files that lie next to this one, in `page`, open to all; what they ask for needs its roles."""
 
 from __future__ import annotations
 

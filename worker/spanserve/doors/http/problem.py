@@ -48,7 +48,7 @@ class Problem(Exception):
 
     Attributes:
         content: what the body says: `code`, `message` and what else of a `Refusal` is not empty.
-        headers: beside those that every answer has.
+        headers: besides those that every answer has.
     """
 
     status: HTTPStatus

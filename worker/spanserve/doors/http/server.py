@@ -34,7 +34,7 @@ def pages_server(
     *,
     most: int = MAX_OPEN,
 ) -> Server:
-    """A server of pages that look on. Only on loopback it minds its name: elsewhere whoever scrapes calls it by any."""
+    """A server of pages that look on. Only on loopback it checks its name: elsewhere scrapers may call it by any."""
     return Server(
         listener, access, pages, Hosts(listener, hosts) if is_local(listener.address) else None, most=most
     )

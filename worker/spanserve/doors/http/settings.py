@@ -13,7 +13,7 @@ class HttpSettings:
 
     Attributes:
         listen: none: there is no such door.
-        hosts: names by which browsers may call, beside those that are certain.
+        hosts: names by which browsers may call, besides those that are certain.
         drain_delay_s: from not ready to taking nothing more, for load balancers to notice.
     """
 

@@ -40,7 +40,7 @@ class ModelMetadata:
 class Inference:
     """Answers what the protocol asks.
 
-    The version of every model is the digest of what the worker serves: whoever asks for one gets its answers or none.
+    The version of every model is the digest of what the worker serves: a request for one gets its answers or none.
     """
 
     def __init__(self, inside: Inside, calls: Calls) -> None:

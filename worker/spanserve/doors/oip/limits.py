@@ -1,4 +1,4 @@
-"""Limits of the protocol's requests, beside those of the contract."""
+"""Limits of the protocol's requests, besides those of the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model `logits`: rows of tokens in, start and end logits out, for whoever tokenises and decodes by himself."""
+"""The model `logits`: rows of tokens in, start and end logits out, for programs that tokenise and decode themselves."""
 
 from __future__ import annotations
 

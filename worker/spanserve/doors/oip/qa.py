@@ -140,7 +140,7 @@ def _best(result: TaskResult | Refusal) -> list[_Candidate]:
 
 
 def _candidates(row: Task | Refusal, result: TaskResult | Refusal, width: int) -> list[_Candidate]:
-    """So many candidates of a row, best first; behind the last there is nothing."""
+    """So many candidates of a row, best first; after the last there is nothing."""
     answer = _answer(result)
     if answer is None or isinstance(row, Refusal):
         return [NOTHING] * width

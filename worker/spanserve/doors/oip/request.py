@@ -37,7 +37,7 @@ class InferRequest:
         version: of the model; empty: the one there is.
         id: of the caller's choice, returned with the response.
         outputs: names of those that are wanted, in this order; empty: all.
-        trace: that it belongs to; beside the request.
+        trace: that it belongs to; not part of the request.
     """
 
     model: str

@@ -1,6 +1,6 @@
 """Tensors as values of this program, and in the protocol's raw form.
 
-Raw: row-major and little-endian without gaps; of BYTES each element behind its length, 4 bytes.
+Raw: row-major and little-endian without gaps; of BYTES each element after its length, 4 bytes.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Finisher:
         self._wake()
 
     def release(self, ref: EntryRef, deliveries: int, held: LeasedTask | None = None) -> None:
-        """Give an entry back, leaving so many deliveries behind."""
+        """Give an entry back, with so many deliveries left."""
         self._releases[ref] = held, deliveries
         self._wake()
 

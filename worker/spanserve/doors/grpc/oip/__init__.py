@@ -1,1 +1,1 @@
-"""The Open Inference Protocol over gRPC: its service stands beside our own, on the same servers."""
+"""The Open Inference Protocol over gRPC: its service stands next to our own, on the same servers."""

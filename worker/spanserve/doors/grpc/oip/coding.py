@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Member of typed contents by data type: those that our models take and give.
 _MEMBERS = {BYTES: "bytes_contents", INT32: "int_contents", FP32: "fp32_contents"}
-#: What KServe's client says of an input beside its contents: their length, which is known.
+#: What KServe's client says of an input besides its contents: their length, which is known.
 _SIZE = "binary_data_size"
 
 

@@ -1,1 +1,1 @@
-"""The Open Inference Protocol over HTTP: `/v2` and below, beside our own paths."""
+"""The Open Inference Protocol over HTTP: `/v2` and below, next to our own paths."""

@@ -34,7 +34,7 @@ async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRe
 
     Args:
         model: that the path names.
-        of: what else is known beside the body: `version`, `trace`.
+        of: what else is known besides the body: `version`, `trace`.
 
     Raises:
         Problem: there is no body of a known type, or not in time.
@@ -131,7 +131,7 @@ class _Rest:
 
 
 def _json_length(request: Request) -> int | None:
-    """Bytes of JSON in a body that goes on behind them; None: it is JSON.
+    """Bytes of JSON in a body that goes on after them; None: it is JSON.
 
     The header alone suffices: tritonclient names no type. A page of another site cannot send it, nor one of the types,
     without being asked first.

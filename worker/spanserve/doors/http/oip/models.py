@@ -54,7 +54,7 @@ class OutputParameters(Model):
     """In what form an output is wanted."""
 
     binary_data: bool = False
-    """Behind the JSON, in binary form."""
+    """After the JSON, in binary form."""
 
 
 class RequestedOutput(Model):

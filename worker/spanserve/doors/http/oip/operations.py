@@ -61,7 +61,7 @@ class InferenceOperations:
                     method="POST",
                     handle=self._infer,
                     summary="Ask a model",
-                    description="Tensors in and tensors out. With the extension for binary data contents stand behind "
+                    description="Tensors in and tensors out. With the extension for binary data contents stand after "
                     "the JSON. A row at fault has its reason in the output `error`.",
                     body={JSON: models.InferenceRequest},
                     answers={200: {JSON: models.InferenceResponse, OCTETS: None}},
