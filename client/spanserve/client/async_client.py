@@ -26,8 +26,8 @@ class AsyncClient:
     Args:
         addresses: HOST:PORT or unix:PATH of each worker.
         tls: files of a TLS connection.
-        token: what `spanserve token` has printed, or a path of a file that holds it. It is not shown in plaintext.
-        wait_s: how long to wait for a worker that is not there (yet).
+        token: what `spanserve token` has printed, or a path of a file that holds it. It is never sent in plaintext.
+        wait_s: seconds to wait for a worker that cannot be reached yet.
         transport: to workers, in place of all these; the client closes it.
     """
 
@@ -67,11 +67,11 @@ class AsyncClient:
             queue: its name.
             username, password_file: of a Redis user; the file holds the password and nothing else.
             tls_ca, tls_cert, tls_key: files of a TLS connection.
-            sentinel_password_file: of Sentinels, where they want a password.
-            wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
+            sentinel_password_file: for Sentinels, if they require a password.
+            wait_s: seconds to wait for a worker, or for Redis, that cannot be reached yet.
 
         Raises:
-            QueueError: the URL is not one, or a file cannot be read.
+            QueueError: the URL cannot be used, or a file cannot be read.
         """
         settings = RedisSettings(
             url=url,
@@ -159,7 +159,7 @@ class AsyncClient:
                     yield result
 
     async def cancel(self, task_ids: Iterable[str], *, run_id: str = "", tenant: str = "") -> dict[str, str]:
-        """Withdraw tasks from a queue. Each ends once all the same: CANCELLED, or as it would if that was faster.
+        """Withdraw tasks from a queue. Each still ends once: CANCELLED, or as it would have if that was faster.
 
         Args:
             task_ids: of tasks.

@@ -1,4 +1,4 @@
-"""The Python API for plain code: ask a question, or stream tasks.
+"""The Python API for code without asyncio: ask a question, or stream tasks.
 
 from spanserve.client import Client
 
@@ -33,7 +33,7 @@ _DEFAULTS = Options()
 
 
 class Client:
-    """`AsyncClient` for plain code: the same calls, run on a thread of its own.
+    """`AsyncClient` for code without asyncio: the same calls, run on a separate thread.
 
     Args:
         addresses, tls, token, wait_s: as those of `AsyncClient`.

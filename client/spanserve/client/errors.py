@@ -1,11 +1,11 @@
-"""Why the client cannot go on, in words for the person at the prompt.
+"""Why the client cannot go on, in words for people.
 
 ClientError
 ├── NoWorker       no worker could be reached in time
-│   ├── AccessDenied no worker lets us in with what we show
-│   └── OtherModel all workers serve another model than the run has begun with
+│   ├── AccessDenied no worker lets the client in with what it shows
+│   └── OtherModel all workers serve a different model from the one that the run began with
 ├── Forked         a client was used in a child of the process that made it
-├── AddressError   what should be the address of a worker is none
+├── AddressError   the address of a worker is not one that can be used
 ├── LedgerError    a ledger is in use, damaged, or belongs to another run
 ├── MergeError     shards do not add up to one run
 ├── PredictionsError predictions of others cannot be read
@@ -31,11 +31,11 @@ class NoWorker(ClientError):
 
 
 class AccessDenied(NoWorker):
-    """No worker lets us in with the token or certificate we show, or without one. Says what each wants."""
+    """No worker lets the client in with the token or certificate it shows, or without one. Says what each requires."""
 
 
 class OtherModel(NoWorker):
-    """All workers serve another model than the one that a run has begun with."""
+    """All workers serve a different model from the one that a run began with."""
 
 
 class Forked(ClientError):
@@ -43,7 +43,7 @@ class Forked(ClientError):
 
 
 class AddressError(ClientError):
-    """What should be the address of a worker is none. Names it, and the forms there are."""
+    """The address of a worker is not one that can be used. Names it, and the forms that can."""
 
 
 class LedgerError(ClientError):
@@ -55,7 +55,7 @@ class MergeError(ClientError):
 
 
 class PredictionsError(ClientError):
-    """Predictions that others made cannot be read. Names the file, the place in it, what was found and expected."""
+    """Predictions of another program cannot be read. Names the file, the place in it, what was found and expected."""
 
 
 class MetricError(ClientError):

@@ -1,4 +1,4 @@
-"""What the Python API and an evaluation need of a way to workers.
+"""What the Python API and an evaluation need from a way to reach workers.
 
 `spanserve.client.grpc` and `spanserve.client.redis` are two, `spanserve.client.testing` has one without a network. A
 new one is a folder next to them, and passes tests/integration/client/test_transports.py.
@@ -34,7 +34,7 @@ class Stream(Protocol):
         """
 
     def shares(self) -> str:
-        """Who did what, and what is waited for; for a progress line."""
+        """How much each worker did, and what is waited for; for a progress line."""
 
     @property
     def copies(self) -> int:
@@ -46,7 +46,7 @@ class Stream(Protocol):
 
 
 class Transport(Protocol):
-    """One way to workers."""
+    """One way to reach workers."""
 
     @property
     def unique_names(self) -> bool:

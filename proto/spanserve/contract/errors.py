@@ -27,11 +27,11 @@ from spanserve.v1 import task_pb2 as pb
 
 
 class SpanserveError(Exception):
-    """Base of every error this package raises on purpose. Its text is fit for a person."""
+    """Base of every error this package raises on purpose. Its text is meant for people."""
 
 
 class SettingsError(SpanserveError):
-    """A setting cannot be used. Names it, its value, and what would do."""
+    """A setting cannot be used. Names it, its value, and what can be used."""
 
 
 class ErrorCode(enum.IntEnum):

@@ -70,7 +70,7 @@ class QuestionResult:
 
     @property
     def found(self) -> Answer:
-        """The answer, where there is to be one.
+        """The answer, for code that expects one.
 
         Raises:
             Refusal: there is none; this says why.
@@ -92,7 +92,7 @@ class QuestionResult:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where the time of a task went at its worker, in microseconds; of each stage the longest of its windows."""
+    """How long a task took in each stage at its worker, in microseconds; the longest of its windows counts."""
 
     queue_us: int = 0
     tokenise_us: int = 0
@@ -104,7 +104,7 @@ class Timing:
 
     @property
     def elapsed_us(self) -> int:
-        """From arrival to the result; where nobody says it the sum of the stages, more than that if they overlapped."""
+        """From arrival to the result; if it is not stated, the sum of the stages, more than that if they overlapped."""
         stages = self.queue_us + self.tokenise_us + self.wait_us + self.device_us + self.decode_us
         return self.total_us or stages
 

@@ -1,4 +1,4 @@
-"""What a worker says of itself, in two forms: `Describe` over gRPC, and a heartbeat in the queue.
+"""What a worker reports about itself, in two forms: `Describe` over gRPC, and a heartbeat in the queue.
 
                     to_proto                             from_proto
     WorkerStatus -> v1.DescribeResponse -> (the wire) -> WorkerStatus

@@ -54,7 +54,7 @@ class RedisSettings:
     """Where Redis is, and how to get in. Passwords stay in their files and out of every text.
 
     Raises:
-        QueueError: the URL is not one, or a file cannot be read.
+        QueueError: the URL cannot be used, or a file cannot be read.
     """
 
     #: See `Address`.

@@ -46,7 +46,7 @@ class RedisLogin:
         """The Redis at a URL; None without one.
 
         Raises:
-            QueueError: the URL is not one, or a file cannot be read.
+            QueueError: the URL cannot be used, or a file cannot be read.
         """
         if not url:
             return None

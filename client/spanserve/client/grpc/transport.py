@@ -41,7 +41,7 @@ class GrpcTransport:
         addresses: HOST:PORT or unix:PATH of each worker; a name with several records is several workers.
         tls: files of a TLS connection.
         token: shown to workers that ask for one.
-        wait_s: how long to wait for a worker that is not there (yet).
+        wait_s: seconds to wait for a worker that cannot be reached yet.
         lookup: asks for the records of a name.
         tell: is told from time to time what is waited for.
         look: called before each look at whether a worker is ready; a `ClientError` of it ends the wait.

@@ -29,7 +29,7 @@ class RedisTransport:
     Args:
         settings: where Redis is, and how to get in.
         queue: name of the queue.
-        wait_s: how long to wait for a worker, or for Redis, that is not there (yet).
+        wait_s: seconds to wait for a worker, or for Redis, that cannot be reached yet.
         tell: called with what is waited for once that takes long, where nobody else shows it.
     """
 

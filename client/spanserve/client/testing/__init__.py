@@ -27,7 +27,7 @@ __all__ = [
 
 
 def client_answering(answers: Answers) -> Client:
-    """A client for plain code, whose questions are answered by a function."""
+    """A client for code without asyncio, whose questions are answered by a function."""
     return Client(connect=lambda: async_client_answering(answers))
 
 

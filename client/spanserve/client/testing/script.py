@@ -19,7 +19,7 @@ MODEL_DIGEST = "0" * 64
 def scripted(answers: Answers) -> Script:
     """A script that answers question by question; what is refused costs one question only.
 
-    The script raises `ValueError` where an answer does not stand in its context: no worker would give it.
+    The script raises `ValueError` if an answer is not in its context: no worker would give it.
     """
 
     def script(task: Task) -> TaskResult:
