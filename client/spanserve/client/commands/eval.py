@@ -20,6 +20,7 @@ from spanserve.client.commands.options import (
     ResultLine,
     Workers,
 )
+from spanserve.client.commands.resumable import resumable
 from spanserve.client.commands.show import EXIT_INCOMPLETE, result_line, show, show_causes
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.evaluation.evaluation import Evaluation
@@ -97,6 +98,7 @@ def evaluate(
             no_answer_threshold=no_answer_threshold,
             metric=ChosenMetric(metric),
         )
+        stack.enter_context(resumable(output))
         summary = evaluation.run(console)
     if result_line_wanted:
         show_causes(summary.results, output / "errors.json")

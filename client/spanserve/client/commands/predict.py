@@ -13,6 +13,7 @@ import typer
 
 from spanserve.client.commands.command_line import command_line
 from spanserve.client.commands.options import AllowErrors, AnswerOptions, Json, LongContextsOption, Workers
+from spanserve.client.commands.resumable import resumable
 from spanserve.client.commands.show import EXIT_INCOMPLETE, show_causes
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.errors import OutputError
@@ -79,6 +80,8 @@ def predict(
             long_contexts=long_contexts,
             command=command_line(),
         )
+        if not alone:
+            stack.enter_context(resumable(output))
         collected = evaluation.collect(Terminal(stderr=True))
         results = collected.results
         write_predictions(output, dataset, results, no_answer_threshold)

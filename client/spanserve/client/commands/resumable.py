@@ -1,0 +1,27 @@
+"""A run that is interrupted says how to go on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from spanserve.client.evaluation.ledger import LEDGER_NAME
+from spanserve.options.terminal import complain
+
+
+@contextlib.contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Run an evaluation inside; if it is interrupted once its ledger exists, --resume is named.
+
+    Args:
+        folder: where its ledger is.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if (folder / LEDGER_NAME).is_file():
+            complain(
+                f"interrupted; the answers so far are kept in {folder}: the same command with --resume goes on"
+            )
+        raise
