@@ -25,6 +25,7 @@ from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
 from spanserve.bundle import Bundle, CostTable, Manifest, TokenizerInfo, Verification, write_bundle
 from spanserve.bundle.golden import goldens_to_json
 from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME
+from spanserve.bundle.precision import precision_among
 from spanserve.contract import Task
 from spanserve.device import Device, DeviceError
 from spanserve.qa import Encoder, Window
@@ -238,7 +239,8 @@ def _check_output(recipe: Recipe) -> None:
 def _precisions(recipe: Recipe) -> tuple[str, ...]:
     """The precisions, once they and the other options are found to fit the target."""
     target = recipe.target
-    precisions = tuple(dict.fromkeys(recipe.precisions)) or target.best_precisions()
+    named = (precision_among(target.precisions, name) for name in recipe.precisions)
+    precisions = tuple(dict.fromkeys(named)) or target.best_precisions()
     if recipe.older_format and not recipe.precisions:
         precisions = precisions[-1:]  # of those that are best, the one that runs everywhere
     for precision in precisions:

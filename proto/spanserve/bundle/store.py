@@ -21,6 +21,7 @@ from spanserve.bundle.golden import Golden, read_goldens
 from spanserve.bundle.json_file import read_json
 from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME, Manifest
 from spanserve.bundle.parts import FileEntry
+from spanserve.bundle.precision import precision_among
 from spanserve.contract.errors import SpanserveError
 
 _MAX_MANIFEST_BYTES = 1024 * 1024
@@ -180,6 +181,8 @@ def _chosen(
     precision: str | None,
     able: Callable[[Manifest], bool],
 ) -> Manifest:
+    if precision is not None:
+        precision = precision_among([manifest.precision for manifest in variants], precision)
     right = [manifest for manifest in variants if precision in (None, manifest.precision)]
     if not right:
         known = ", ".join(dict.fromkeys(manifest.precision for manifest in variants))

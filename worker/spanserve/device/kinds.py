@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from spanserve.bundle import CostTable
+from spanserve.bundle.precision import precision_among
 from spanserve.device import processor
 from spanserve.device.architectures import misfit
 from spanserve.device.card_cost import card_cost
@@ -147,8 +148,9 @@ def published(unit: str, precision: str) -> Card:
     known: dict[str, Mapping[str, Card]] = {}
     for kind in kinds():
         known |= kind.figures
-        if precision in kind.figures.get(unit, {}):
-            return kind.figures[unit][precision]
+        figures = kind.figures.get(unit, {})
+        if (meant := precision_among(figures, precision)) in figures:
+            return figures[meant]
     all_known = ", ".join(f"{name} {of}" for name in known for of in known[name])
     raise DeviceError(f"profile {unit!r} with precision {precision!r} is not known, only {all_known}")
 

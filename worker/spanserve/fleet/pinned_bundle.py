@@ -12,6 +12,7 @@ from pathlib import Path
 
 from spanserve.bundle import Bundle, Manifest
 from spanserve.bundle.manifest import MANIFEST_NAME
+from spanserve.bundle.precision import precision_among
 from spanserve.device import DeviceKind
 
 
@@ -32,6 +33,8 @@ class PinnedBundle:
 
     def digest(self, kind: DeviceKind, precision: str | None = None) -> str:
         """Of the variant that workers on devices of a kind serve; empty if they can serve none."""
+        if precision is not None:
+            precision = precision_among([variant.precision for variant in self.variants], precision)
         fitting = (
             variant.digest
             for variant in self.variants

@@ -14,6 +14,7 @@ import typer
 
 from spanserve import demo
 from spanserve.builder.targets import TARGETS
+from spanserve.bundle.precision import precision_among
 from spanserve.cli.run.grid import NOTE, Cell, table
 from spanserve.cli.run.recipe import Recipe, RunError, words
 from spanserve.cli.run.serving import Serving
@@ -101,7 +102,9 @@ def run(
     `spanserve build` may be added after the data set. Scores are printed in one line as the public sample does.
     """
     spec = DeviceSpec.parse(device)
-    wanted = tuple(precision or _precisions(spec.kind)[: None if grid else 1])
+    known = TARGETS[_target(spec.kind)].precisions
+    named = [precision_among(known, name) for name in precision or ()]
+    wanted = tuple(named or _precisions(spec.kind)[: None if grid else 1])
     batches = tuple(batch_size or (BATCHES if grid else BATCHES[-1:]))
     if not grid and (len(wanted), len(batches)) != (1, 1):
         raise RunError("several of --precision or --batch-size need --grid")
