@@ -15,14 +15,16 @@ from tests.kit.processes import WorkerProcess
 Visit = Callable[..., AbstractContextManager[Page]]
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is open its event loop runs in this thread, and no other can, as those of async
+# tests that come after.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The browser of this machine; tests skip without one."""
     with chromium() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def url(browser: Browser) -> Iterator[str]:
     """Of a worker's page; for tests that leave the worker as it is."""
     with WorkerProcess("--http", "127.0.0.1:0") as worker:
