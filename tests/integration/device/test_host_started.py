@@ -46,6 +46,7 @@ def test_private_name() -> None:
         "backends",
         "cards",
         "channel",
+        "commands",
         "driver_codes",
         "ring",
         "sdk_calls",
