@@ -16,7 +16,7 @@ from spanserve import demo
 from spanserve.builder.targets import TARGETS
 from spanserve.bundle.precision import precision_among
 from spanserve.cli.run.grid import NOTE, Cell, table
-from spanserve.cli.run.recipe import Recipe, RunError, words
+from spanserve.cli.run.recipe import Recipe, RunError
 from spanserve.cli.run.serving import Serving
 from spanserve.client.commands.command_line import command_line
 from spanserve.client.commands.show import EXIT_INCOMPLETE, result_line, show_causes
@@ -120,7 +120,7 @@ def run(
     with contextlib.ExitStack() as stack:
         folder = output or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spanserve-run-")))
         for name in wanted:
-            recipe = _recipe(checkpoint, spec.kind, name, max(batches), serving, sdk, tuple(context.args))
+            recipe = _recipe(checkpoint, spec.kind, name, max(batches), serving, tuple(context.args))
             bundle, reused = recipe.bundle(store, quiet=json_output)
             console.print(f"{name}: {'found' if reused else 'built'} {bundle}", soft_wrap=True)
             facts["bundles"][name] = {"path": str(bundle), "reused": reused}
@@ -173,7 +173,6 @@ def _recipe(
     precision: str,
     max_batch: int,
     serving: Serving,
-    sdk: SdkOptions,
     arguments: tuple[str, ...],
 ) -> Recipe:
     """What is to be built for a device."""
@@ -183,8 +182,7 @@ def _recipe(
 
         folder = find_checkpoint(checkpoint).folder
     if kind.sdk_python:
-        options = (("--magicmind-python", sdk.magicmind_python), ("--device-env", sdk.device_env))
-        arguments = (*words((("--device", serving.device.text), *options)), *arguments)
+        arguments = (*serving.words, *arguments)
     return Recipe(
         checkpoint=folder,
         target=_target(kind),
