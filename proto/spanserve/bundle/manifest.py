@@ -96,12 +96,16 @@ class Manifest(Part):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def check_names(self) -> None:
-        """See that every file that is named is one of the bundle's.
+        """See that every file that is named is one of the bundle's, and that none is listed twice.
 
         Raises:
-            ValueError: one is not.
+            ValueError: one is not, or is.
         """
-        listed = {entry.path for entry in self.files}
+        listed: set[str] = set()
+        for entry in self.files:
+            if entry.path in listed:
+                raise ValueError(f"{entry.path} is listed twice")
+            listed.add(entry.path)
         graphs = (graph.file for graph in self.graphs)
         for name in (*graphs, *self.graph_files, TOKENIZER_NAME, self.goldens, self.cost_table):
             if name not in listed:

@@ -85,6 +85,24 @@ def test_truncated(tmp_path: Path, pickled: bool) -> None:
         load(folder)
 
 
+HEADERS = {
+    "101 MB": (101 << 20).to_bytes(8, "little") + b"{" + b" " * 64,
+    "2^64 - 1": b"\xff" * 8 + b"{}",
+    "not JSON": (8).to_bytes(8, "little") + b"\x80" * 8,
+    "offsets beyond the end": (56).to_bytes(8, "little")
+    + b'{"x":{"dtype":"F32","shape":[4],"data_offsets":[0,1600]}}'.ljust(56),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_header(tmp_path: Path, name: str) -> None:
+    """D63: a weights file whose header is not one, or promises more than there is, is refused."""
+    folder = make_checkpoint(tmp_path / "c")
+    (folder / "model.safetensors").write_bytes(HEADERS[name])
+    with pytest.raises(BuildError, match=r"model\.safetensors"):
+        load(folder)
+
+
 class _Harmful:
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return (exec, ("raise SystemExit('the checkpoint ran code')",))

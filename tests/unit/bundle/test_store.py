@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,28 @@ def escape(path: Path) -> None:
     edit(path, files=[{"path": "../secret", "size": 0, "sha256": "0" * 64}])
 
 
+def escape_by_root(path: Path) -> None:
+    edit(path, files=[{"path": "/etc/passwd", "size": 0, "sha256": "0" * 64}])
+
+
+def list_twice(path: Path) -> None:
+    files = json.loads((path / "manifest.json").read_text())["files"]
+    edit(path, files=[*files, files[0]])
+
+
+def list_many(path: Path) -> None:
+    edit(path, files=[{"path": f"f{n}", "size": 0, "sha256": "0" * 64} for n in range(5000)])
+
+
+def make_folder(path: Path) -> None:
+    (path / "cost.json").unlink()
+    (path / "cost.json").mkdir()
+
+
+def pickle_graph(path: Path) -> None:
+    (path / "model.xml").write_bytes(pickle.dumps({"weights": [1.0]}))
+
+
 def unlist(path: Path) -> None:
     edit(path, files=[])
 
@@ -107,6 +130,11 @@ DAMAGES = [
     pytest.param(link, "not a regular file", id="symlink"),
     pytest.param(renumber, "format 3 is not a format that this version reads: 1 or 2", id="format-3"),
     pytest.param(escape, "files.0.path", id="path-escapes"),
+    pytest.param(escape_by_root, "files.0.path", id="path-absolute"),
+    pytest.param(list_twice, "is listed twice", id="listed-twice"),
+    pytest.param(list_many, "files: .*64", id="5000-files"),
+    pytest.param(make_folder, "not a regular file", id="file-is-a-folder"),
+    pytest.param(pickle_graph, "truncated or replaced", id="graph-is-a-pickle"),
     pytest.param(unlist, "not in its list", id="unlisted"),
     pytest.param(spoil, "cannot be read", id="manifest-damaged"),
 ]
@@ -114,7 +142,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES)
 def test_damaged(tmp_path: Path, damage: object, message: str) -> None:
-    """A damaged bundle is refused with the name of what is wrong."""
+    """D63: a damaged bundle is refused with the name of what is wrong."""
     make_sim_bundle(tmp_path / "b")
     assert callable(damage)
     damage(tmp_path / "b")

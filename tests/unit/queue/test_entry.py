@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.queue import Entry, JobId
@@ -59,6 +62,16 @@ def test_not_a_task(data: bytes) -> None:
     """Bytes that are no task are refused, whatever their checksum says."""
     with pytest.raises(Refusal):
         entry(data=data, crc=crc_of(data)).task()
+
+
+@given(st.binary(max_size=200), st.booleans(), st.text(max_size=4) | st.just(VERSION))
+def test_anything(data: bytes, summed: bool, version: str) -> None:
+    """D64: whatever an entry holds, in whatever version, it is the task it says it is, or refused."""
+    whole = TASK.to_bytes()
+    for bytes_ in (data, whole + data, whole[: len(data)] + data):
+        with contextlib.suppress(Refusal):
+            crc = crc_of(bytes_) if summed else crc_of(whole)
+            assert JobId.of(TASK) == JobId.of(entry(data=bytes_, crc=crc, version=version).task())
 
 
 def test_another_job() -> None:
