@@ -69,6 +69,8 @@ class Faults:
     #: Part of a context on which the tokenizer panics, and one on which it brings down the process.
     panic_on: str = ""
     abort_on: str = ""
+    #: What the panic is raised as: one of `RAISED`.
+    panic_as: str = "panic"
 
     @property
     def env(self) -> dict[str, str]:
@@ -77,6 +79,10 @@ class Faults:
 
 class Panic(BaseException):
     """As a Rust library panics: `except Exception` does not see it."""
+
+
+#: Name -> what the tokenizer raises.
+RAISED: dict[str, type[BaseException]] = {"panic": Panic, "error": ValueError, "no memory": MemoryError}
 
 
 class Saboteur:
@@ -195,7 +201,7 @@ def wrap_engine(saboteur: Saboteur) -> None:
 
     def encode(real: Wrapper, encoder: Encoder, task: Any) -> Any:
         if faults.panic_on and faults.panic_on in task.context:
-            raise Panic("index out of bounds")
+            raise RAISED[faults.panic_as]("index out of bounds")
         if faults.abort_on and faults.abort_on in task.context:
             saboteur.write("abort", job=str(JobId.of(task)))
             os.kill(os.getpid(), signal.SIGKILL)

@@ -13,7 +13,7 @@ from spanserve.contract import ErrorCode, Task
 from spanserve.contract.limits import MAX_DEATHS
 from spanserve.doors.redis.breaker import ALLOWED_OF_TASKS
 from spanserve.queue import SUSPECT, JobId
-from tests.faults.faulty_worker import Faults
+from tests.faults.faulty_worker import RAISED, Faults
 from tests.faults.oracle import Classes, Ledger
 from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.kit.bundles import POISON_ID, VOCABULARY
@@ -89,10 +89,11 @@ async def test_a_device_that_does_not_come_back(make_fleet: MakeFleet) -> None:
     assert 0 == classes.dead
 
 
-async def test_a_panic(make_fleet: MakeFleet) -> None:
-    """A task on which the tokenizer panics fails alone; nothing dies, and nothing is run again."""
+@pytest.mark.parametrize("name", RAISED)
+async def test_a_panic(make_fleet: MakeFleet, name: str) -> None:
+    """D14: a task on which the tokenizer panics, or raises anything else, fails alone; nothing dies or runs again."""
     fleet = await make_fleet()
-    worker = fleet.worker(faults=Faults(panic_on="poison"))
+    worker = fleet.worker(faults=Faults(panic_on="poison", panic_as=name))
     await fleet.ready(worker)
     poison = single_tasks(1, "p", context="A poison said")
     async with fleet.evaluation(single_tasks(63) + poison) as evaluation:
