@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,32 @@ StartWorker = Callable[..., WorkerProcess]
 
 
 def fleet_of(start: StartWorker, rig: object, bundle: Bundle, folder: Path, url: str) -> QueueFleet:
-    return QueueFleet(start, rig, bundle, folder, url=url)  # type: ignore[arg-type]
+    return QueueFleet(start, rig, bundle, folder, device=DEVICE, url=url)  # type: ignore[arg-type]
 
 
-async def next_result(evaluation: Evaluation, since: float) -> None:
-    """Wait for one more result, and print how long after the kill it came."""
-    before = len(evaluation.ledger.first)
-    await eventually(lambda: len(evaluation.ledger.first) > before)
-    print(f"first result {time.monotonic() - since:.1f} s after the kill")
+#: So slow that a run does not end before a test has killed what it wants to kill.
+DEVICE = "sim:fixed?latency_ms=200"
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The moment in which a primary died under an evaluation that has not ended."""
+
+    evaluation: Evaluation
+    results: int
+    at_s: float
+
+    @classmethod
+    def now(cls, evaluation: Evaluation) -> Kill:
+        """It has just died."""
+        results = len(evaluation.ledger.first)
+        assert results < len(evaluation.ledger.tasks), "the run had ended before"
+        return cls(evaluation, results, time.monotonic())
+
+    async def outlived(self) -> None:
+        """Wait for one more result, and print how long after the kill it came."""
+        await eventually(lambda: len(self.evaluation.ledger.first) > self.results)
+        print(f"first result {time.monotonic() - self.at_s:.1f} s after the kill")
 
 
 async def killed_primary(
@@ -59,9 +78,9 @@ async def killed_primary(
                     had = len(evaluation.ledger.first)
                     await eventually(lambda: len(evaluation.ledger.first) >= had + tasks // 20)
                     primary.kill()
-                    killed = time.monotonic()
+                    kill = Kill.now(evaluation)
                 await eventually(lambda: "master" == role(replica))
-                await next_result(evaluation, killed)
+                await kill.outlived()
                 ledger = await evaluation.ended()
         async with queue_rig(replica) as rig:
             fleet.rig = rig
@@ -106,10 +125,11 @@ async def test_cluster(
         await fleet.ready(fleet.worker(), fleet.worker())
         async with fleet.evaluation(single_tasks(200), url=url) as evaluation:
             await evaluation.reached(0.3)
-            having.restart()
-            restarted = time.monotonic()
+            having.kill()
+            kill = Kill.now(evaluation)
+            having.start()
             await eventually(lambda: is_whole(having))
-            await next_result(evaluation, restarted)
+            await kill.outlived()
             ledger = await evaluation.ended()
         await fleet.check(ledger)
 
@@ -131,9 +151,9 @@ async def test_cluster_with_replicas(
         async with fleet.evaluation(single_tasks(1000), url=url) as evaluation:
             await evaluation.reached(0.3)
             having.kill()
-            killed = time.monotonic()
+            kill = Kill.now(evaluation)
             await eventually(lambda: "master" == role(heir))
-            await next_result(evaluation, killed)
+            await kill.outlived()
             ledger = await evaluation.ended()
     async with queue_rig(heir) as rig:
         fleet.rig = rig

@@ -20,7 +20,6 @@ from redis.asyncio.connection import (
 from redis.asyncio.sentinel import (
     MasterNotFoundError,
     Sentinel,
-    SentinelConnectionPool,
     SentinelManagedConnection,
     SentinelManagedSSLConnection,
 )
@@ -28,6 +27,7 @@ from redis.crc import key_slot
 
 from spanserve.queue.address import Address
 from spanserve.queue.fresh_tls import fresh_tls
+from spanserve.queue.pool import FindingPool, Pool
 
 #: What of a connection counts for asking where the primary is, too.
 _ASKING = (
@@ -99,10 +99,10 @@ class _Nodes:
     """Nodes of a cluster, which say who has the slot of a key."""
 
     def __init__(self, places: tuple[tuple[str, int], ...], **connection: Any) -> None:
-        self._nodes: dict[tuple[str, int], Any] = {
-            (host, port): Redis(host=host, port=port, **connection) for host, port in places
-        }
         self._connection = connection
+        self._nodes: dict[tuple[str, int], Any] = {}
+        for place in places:
+            self._remember(place)
 
     async def discover_master(self, key: str) -> tuple[str, int]:
         """The primary that has a key.
@@ -131,19 +131,11 @@ class _Nodes:
     def _remember(self, place: tuple[str, int]) -> None:
         """One more to ask, when those of the address have gone."""
         if place not in self._nodes:
-            self._nodes[place] = Redis(host=place[0], port=place[1], **self._connection)
+            self._nodes[place] = Redis.from_pool(Pool(host=place[0], port=place[1], **self._connection))
 
     async def aclose(self) -> None:
         for node in self._nodes.values():
             await node.aclose()
-
-
-class _FindingPool(SentinelConnectionPool):
-    """Closes those that it asks, too."""
-
-    async def aclose(self) -> None:
-        await super().aclose()
-        await self.sentinel_manager.aclose()
 
 
 def pool_for(
@@ -158,7 +150,8 @@ def pool_for(
     """
     named = {**connection, **address.options}
     if address.kind == "cluster":
-        nodes = _Nodes(address.places, **named, ssl=address.tls)
+        kind: type[Connection] = fresh_tls() if address.tls else Connection
+        nodes = _Nodes(address.places, **named, connection_class=kind)
         return _finding(nodes, key, address, named)
     if address.kind == "sentinel":
         sentinels: Any = _Sentinels(  # type: ignore[no-untyped-call]
@@ -167,14 +160,12 @@ def pool_for(
         )
         return _finding(sentinels, address.service, address, named)
     if address.scheme == "unix":
-        return ConnectionPool(connection_class=_Socket, path=address.path, **named)
+        return Pool(connection_class=_Socket, path=address.path, **named)
     host, port = address.places[0]
-    return ConnectionPool(
-        connection_class=fresh_tls(_Tls) if address.tls else _Plain, host=host, port=port, **named
-    )
+    return Pool(connection_class=fresh_tls(_Tls) if address.tls else _Plain, host=host, port=port, **named)
 
 
 def _finding(asked: Any, name: str, address: Address, named: Mapping[str, Any]) -> ConnectionPool:
-    return _FindingPool(  # type: ignore[no-untyped-call]
+    return FindingPool(  # type: ignore[no-untyped-call]
         name, asked, connection_class=fresh_tls(_FoundTls) if address.tls else _Found, **named
     )
