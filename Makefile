@@ -73,7 +73,7 @@ screenshot: $(VENV)/.dev ## Take the picture of a worker's page that is in READM
 	$(BIN)/python -m tests.kit.screenshot $(PAGE)
 
 PEERS ?=
-bench-peers: $(VENV)/.dev ## Beside other servers, each in an environment of its own: PEERS="spanserve mosec triton", or all of them
+bench-peers: $(VENV)/.dev ## Compare with other servers, each in an environment of its own: PEERS="spanserve mosec triton", or all of them
 	$(BIN)/python -m tests.benchmarks.peers $(PEERS)
 
 programs: $(VENV)/.dev ## Public programs, unmodified, on the emulated SDK (needs SPANSERVE_PROGRAMS_DIR, see tests/programs)
