@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from spanserve.client.errors import MergeError, OutputError
+from spanserve.client.errors import MergeError, MetricError, OutputError
 from spanserve.client.evaluation.ledger import LEDGER_NAME, Ledger, LedgerHeader
 from spanserve.client.evaluation.merge import merge
 from spanserve.client.evaluation.output import make_folder, write_output, write_text
 from spanserve.client.evaluation.results import Results
+from spanserve.client.scores import ChosenMetric
 from spanserve.contract import Answer, NBest, Options, Question, QuestionResult, Span, Task, TaskResult
-from spanserve.squad import Dataset, SquadError, load_dataset
+from spanserve.squad import Dataset, load_dataset
 
 CONTEXT = "北京 is the 🏙 capital."
 
@@ -200,6 +201,9 @@ def test_merge_models(tmp_path: Path) -> None:
     assert "the answers come from 2 different models: m1 (1 tasks), m2 (1 tasks)" == warning
 
 
+OTHER_RUN = "/ledger.jsonl belongs to another run: "
+
+
 @pytest.mark.parametrize(
     ("first", "second", "message"),
     [
@@ -209,10 +213,15 @@ def test_merge_models(tmp_path: Path) -> None:
             {}, {"shard": "2/3"}, "different divisions: {0}/s1 is 1/2, {0}/s2 is 2/3", id="divisions"
         ),
         pytest.param(
-            {}, {"dataset_sha256": "ff" * 32}, "s2: its data set has sha256 ffffffffffff...", id="data"
+            {}, {"dataset_sha256": "ff" * 32}, f"s2{OTHER_RUN}dataset_sha256 is {'ff' * 32} there", id="data"
         ),
-        pytest.param({}, {"options": Options(n_best=1)}, "s2: options is Options(n_best=1", id="options"),
-        pytest.param({}, {"no_answer_threshold": 2.0}, "s2: no_answer_threshold is 2.0", id="threshold"),
+        pytest.param(
+            {}, {"options": Options(n_best=1)}, f"s2{OTHER_RUN}options is Options(n_best=1", id="options"
+        ),
+        pytest.param(
+            {}, {"no_answer_threshold": 2.0}, f"s2{OTHER_RUN}no_answer_threshold is 2.0", id="threshold"
+        ),
+        pytest.param({}, {"shard": "half"}, "s2/ledger.jsonl: shard 'half': expected I/N", id="no shard"),
         pytest.param(
             {"drop": 1},
             {},
@@ -235,11 +244,25 @@ def test_merge_refuses(
     assert not (tmp_path / "merged").exists()
 
 
+def test_merge_leaves_runs_alone(tmp_path: Path) -> None:
+    """The scores of a run, as of one of the shards, are not written over; those of an earlier merge are."""
+    path = squad_file(tmp_path)
+    folder = run_shard(path, tmp_path / "s", 1, 1)
+    before = sorted(folder.iterdir())
+    with pytest.raises(MergeError, match=r"s/ledger.jsonl exists: that folder holds a run, choose another"):
+        merge(path, [folder], folder)
+    assert before == sorted(folder.iterdir())
+    for _ in range(2):
+        merge(path, [folder], tmp_path / "merged")
+
+
 def test_merge_nothing(tmp_path: Path) -> None:
-    """No folders, or a shard label that is none, are refused."""
+    """No folders, one of them twice, or a metric that is none, are refused."""
     path = squad_file(tmp_path)
     with pytest.raises(MergeError, match="no folders"):
         merge(path, [], tmp_path / "merged")
-    folder = run_shard(path, tmp_path / "s", 1, 1, shard="half")
-    with pytest.raises(SquadError, match="shard 'half'"):
-        merge(path, [folder], tmp_path / "merged")
+    folder = run_shard(path, tmp_path / "s", 1, 1)
+    with pytest.raises(MergeError, match="both hold shard 1/1"):
+        merge(path, [folder, folder], tmp_path / "merged")
+    with pytest.raises(MetricError, match="no metric 'bleu'"):
+        merge(path, [tmp_path / "none"], tmp_path / "merged", ChosenMetric("bleu"))

@@ -10,6 +10,7 @@ import typer
 
 from spanserve import demo
 from spanserve.client.commands.command_line import command_line
+from spanserve.client.commands.conclusion import conclude
 from spanserve.client.commands.minimum import Minimum
 from spanserve.client.commands.options import (
     AllowErrors,
@@ -21,7 +22,6 @@ from spanserve.client.commands.options import (
     Workers,
 )
 from spanserve.client.commands.resumable import resumable
-from spanserve.client.commands.show import EXIT_INCOMPLETE, result_line, show, show_causes
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.evaluation.long_contexts import LongContexts
@@ -100,11 +100,11 @@ def evaluate(
         )
         stack.enter_context(resumable(output))
         summary = evaluation.run(console)
-    if result_line_wanted:
-        show_causes(summary.results, output / "errors.json")
-        result_line(summary.scores)
-    else:
-        show(summary, output, json_output)
-    if not (summary.results.complete if allow_errors else summary.results.answered):
-        raise typer.Exit(EXIT_INCOMPLETE)
-    minimum.check(summary.scores.overall)
+    conclude(
+        summary,
+        output,
+        minimum=minimum,
+        allow_errors=allow_errors,
+        result_line_wanted=result_line_wanted,
+        json_output=json_output,
+    )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -53,11 +53,11 @@ class LedgerHeader:
     #: Names the run, decides nothing: a resumed run keeps the one in the file.
     run_id: str
 
-    def difference(self, other: LedgerHeader) -> str | None:
-        """The first field, other than `run_id`, in which two headers differ, with both values."""
+    def difference(self, other: LedgerHeader, *, besides: Container[str] = ("run_id",)) -> str | None:
+        """The first field, none of `besides`, in which two headers differ, with both values."""
         for field in fields(self):
             mine, others = getattr(self, field.name), getattr(other, field.name)
-            if field.name != "run_id" and mine != others:
+            if field.name not in besides and mine != others:
                 return f"{field.name} is {mine} there and {others} here"
         return None
 

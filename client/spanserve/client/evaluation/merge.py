@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from spanserve.client.errors import MergeError
 from spanserve.client.evaluation.collecting import Collecting
@@ -14,7 +15,10 @@ from spanserve.client.evaluation.results import Results
 from spanserve.client.evaluation.sessions import Sessions, read_sessions
 from spanserve.client.evaluation.warnings import warnings_of
 from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Scores
-from spanserve.squad import Dataset, Shard, load_dataset, parse_shard
+from spanserve.squad import Dataset, Shard, SquadError, load_dataset, parse_shard
+
+#: In what headers of shards of one run may differ: each is a run of its own, and a file may have another name elsewhere.
+_OF_A_SHARD: Final = ("run_id", "shard", "dataset_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,35 +44,39 @@ def merge(
     Args:
         dataset_path: the file that every shard was cut from.
         folders: output folders with their ledgers, in any order.
-        target: folder to write.
+        target: folder to write; none that holds a run.
         metric: how answers are compared.
 
     Raises:
-        MergeError: another data set or other options, a shard given twice, missing or unfinished.
+        MergeError: another data set or other options, a shard given twice, missing or unfinished; a run in the way.
+        MetricError: no such metric.
         LedgerError: a ledger is missing, in use or damaged.
         SquadError: the data set cannot be read.
         OutputError: the folder cannot be written.
     """
+    if (target / LEDGER_NAME).exists():
+        raise MergeError(f"{target / LEDGER_NAME} exists: that folder holds a run, choose another output folder")
     dataset = load_dataset(dataset_path)
-    ledgers = {folder: read_ledger(folder / LEDGER_NAME) for folder in folders}
+    chosen = metric.of(dataset)
+    ledgers = [(folder, *read_ledger(folder / LEDGER_NAME)) for folder in folders]
     if not ledgers:
         raise MergeError("no folders to merge")
-    header = next(iter(ledgers.values()))[0]
-    for folder, (other, _) in ledgers.items():
-        _check_same_run(folder, other, header, dataset, dataset_path)
-    parts = {folder: parse_shard(other.shard) for folder, (other, _) in ledgers.items()}
+    header = replace(ledgers[0][1], dataset_sha256=dataset.sha256)
+    for folder, other, _ in ledgers:
+        if difference := other.difference(header, besides=_OF_A_SHARD):
+            raise MergeError(f"{folder / LEDGER_NAME} belongs to another run: {difference}")
+    parts = [(folder, _part(folder, other)) for folder, other, _ in ledgers]
     _check_parts(parts)
     collecting = Collecting(dataset, header)
-    for _, found in ledgers.values():
+    for _, _, found in ledgers:
         for result in found:
             collecting.take(result)
     results = collecting.results
     missing = set(results.missing())
-    for folder, part in parts.items():
+    for folder, part in parts:
         _check_finished(folder, dataset.shard(part.index, part.count), missing)
     sessions = Sessions(tuple(session for folder in folders for session in read_sessions(folder).all))
     warnings = (*dataset.notes, *metric.warnings(dataset), *warnings_of(results, sessions))
-    chosen = metric.of(dataset)
     scores = write_output(
         target, dataset, results, no_answer_threshold=header.no_answer_threshold, metric=chosen
     )
@@ -83,24 +91,17 @@ def merge(
     )
 
 
-def _check_same_run(
-    folder: Path, header: LedgerHeader, first: LedgerHeader, dataset: Dataset, dataset_path: Path
-) -> None:
-    if header.dataset_sha256 != dataset.sha256:
-        raise MergeError(
-            f"{folder}: its data set has sha256 {header.dataset_sha256[:12]}..., "
-            f"{dataset_path} has {dataset.sha256[:12]}..."
-        )
-    for name in ("options", "no_answer_threshold", "long_contexts"):
-        mine, others = getattr(header, name), getattr(first, name)
-        if mine != others:
-            raise MergeError(f"{folder}: {name} is {mine}, the first shard has {others}")
+def _part(folder: Path, header: LedgerHeader) -> Shard:
+    try:
+        return parse_shard(header.shard)
+    except SquadError as error:
+        raise MergeError(f"{folder / LEDGER_NAME}: {error}") from None
 
 
-def _check_parts(parts: Mapping[Path, Shard]) -> None:
+def _check_parts(parts: Iterable[tuple[Path, Shard]]) -> None:
     """Every shard of one division, each once."""
     holders: dict[Shard, Path] = {}
-    for folder, part in parts.items():
+    for folder, part in parts:
         if part in holders:
             raise MergeError(f"{holders[part]} and {folder} both hold shard {part}")
         holders[part] = folder
