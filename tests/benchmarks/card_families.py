@@ -27,7 +27,7 @@ SHARD = "1/10"
 
 def spanserve(*arguments: str | Path) -> str:
     """Output of a command that succeeds."""
-    command = [sys.executable, "-m", "spanserve.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "spanserve", *map(str, arguments)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 

@@ -78,7 +78,7 @@ async def layer(url: str, tasks: Sequence[Task]) -> tuple[float, float]:
 
 def evaluate(folder: Path, *way: str) -> float:
     """Questions per second of an evaluation of the dev set."""
-    command = [sys.executable, "-m", "spanserve.cli", "eval", str(squad_file()), *way, "--json"]
+    command = [sys.executable, "-m", "spanserve", "eval", str(squad_file()), *way, "--json"]
     done = subprocess.run(
         [*command, "-o", str(folder)], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

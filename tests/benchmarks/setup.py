@@ -54,7 +54,7 @@ def sample(source: Path, passages: int, target: Path) -> Path:
 
 def build(checkpoint: Path, precision: str, target: Path) -> Path:
     """A bundle of the checkpoint by our own builder."""
-    command = [sys.executable, "-m", "spanserve.cli", "build", str(checkpoint), "--precision", precision]
+    command = [sys.executable, "-m", "spanserve", "build", str(checkpoint), "--precision", precision]
     subprocess.run([*command, "-o", str(target)], check=True, stdout=subprocess.DEVNULL)
     return target
 
@@ -76,7 +76,7 @@ def evaluate(
         *prefix,
         sys.executable,
         "-m",
-        "spanserve.cli",
+        "spanserve",
         "eval",
         str(dataset),
         "--worker",

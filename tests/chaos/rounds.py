@@ -80,7 +80,7 @@ class Run:
         self.starts += 1
         with (self.folder.with_suffix(".log")).open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "spanserve.cli", "eval", str(self.dataset), *self.way),
+                *(sys.executable, "-m", "spanserve", "eval", str(self.dataset), *self.way),
                 *("-o", str(self.folder), "--json", *(["--resume"] if self.starts > 1 else [])),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -31,7 +31,7 @@ def worker(start_worker: Callable[..., WorkerProcess]) -> WorkerProcess:
 
 def test_eval_without_arguments_scores_the_demo(tmp_path: Path) -> None:
     """A private worker is started, every question is answered, and the scores are of a working model."""
-    command = [sys.executable, "-m", "spanserve.cli", "eval", "-o", str(tmp_path / "out"), "--json"]
+    command = [sys.executable, "-m", "spanserve", "eval", "-o", str(tmp_path / "out"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S * 2, check=False)
     assert 0 == done.returncode, done.stderr
     scores = json.loads(done.stdout)
@@ -43,7 +43,7 @@ def test_eval_without_arguments_scores_the_demo(tmp_path: Path) -> None:
 def test_ask_without_an_address_answers(tmp_path: Path) -> None:
     """`spanserve ask` needs nothing but a text and a question, and runs nothing that lies in the current folder."""
     (tmp_path / "structlog.py").write_text("raise SystemExit(9)")
-    command = [sys.executable, "-P", "-m", "spanserve.cli", "ask", "--json"]
+    command = [sys.executable, "-P", "-m", "spanserve", "ask", "--json"]
     command += ["-c", "The harbour froze in 1871, said Anna Holm.", "When did the harbour freeze?"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=False
@@ -77,7 +77,7 @@ def test_answers_in_every_script_are_stretches_of_their_context(worker: WorkerPr
 def test_worker_and_host_stay_small(start_worker: Callable[..., WorkerProcess], tmp_path: Path) -> None:
     """After every shape of the demo, a worker that is to be small and its host together hold less than the limit."""
     worker = start_worker("--memory", "small", bundle=DEMO / "bundle", device="cpu").wait_ready()
-    command = [sys.executable, "-m", "spanserve.cli", "eval", "--worker", worker.address]
+    command = [sys.executable, "-m", "spanserve", "eval", "--worker", worker.address]
     subprocess.run([*command, "-o", str(tmp_path)], check=True, capture_output=True, timeout=PATIENCE_S * 2)
     resident = sum(psutil.Process(pid).memory_info().rss for pid in (worker.pid, worker.host_pid()))
     assert resident / 2**20 < MEMORY_MIB

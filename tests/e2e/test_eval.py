@@ -40,7 +40,7 @@ def squad(path: Path, passages: int = 40) -> Path:
 
 def spanserve(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    command = [sys.executable, "-m", "spanserve.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "spanserve", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
@@ -93,7 +93,7 @@ def test_a_killed_client_resumes(start_worker: StartWorker, tmp_path: Path) -> N
     dataset = squad(tmp_path / "ice.json")
     common = ("eval", dataset, "--worker", worker.address)
     client = subprocess.Popen(
-        [sys.executable, "-m", "spanserve.cli", *map(str, common), "-o", str(tmp_path / "cut")],
+        [sys.executable, "-m", "spanserve", *map(str, common), "-o", str(tmp_path / "cut")],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

@@ -59,7 +59,7 @@ def test_a_killed_client_finds_what_went_on(
     for number in range(3):
         resume = ("--resume",) if number else ()
         client = subprocess.Popen(
-            [sys.executable, "-m", "spanserve.cli", *common, *resume, "-o", str(tmp_path / "cut")],
+            [sys.executable, "-m", "spanserve", *common, *resume, "-o", str(tmp_path / "cut")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -85,7 +85,7 @@ def test_a_run_before_its_workers(redis: RedisServer, start_worker: StartWorker,
         [
             sys.executable,
             "-m",
-            "spanserve.cli",
+            "spanserve",
             "eval",
             str(dataset),
             *to(redis),

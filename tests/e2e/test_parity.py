@@ -38,7 +38,7 @@ def test_answers_are_those_of_the_reference(
     command = [
         sys.executable,
         "-m",
-        "spanserve.cli",
+        "spanserve",
         "eval",
         str(dataset),
         "--worker",

@@ -209,7 +209,7 @@ def test_stopped(checkpoint: Path, tmp_path: Path, number: signal.Signals, statu
     """A build that is stopped removes its temporary folder, and its exit status says by what."""
     (tmp_path / "tmp").mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "spanserve.cli", "build", str(checkpoint), "-o", str(tmp_path / "b")],
+        [sys.executable, "-m", "spanserve", "build", str(checkpoint), "-o", str(tmp_path / "b")],
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path / "tmp")},
         text=True,

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spanserve.builder.build import Recipe, build
+from spanserve.builder.build import build
 from spanserve.builder.families import FAMILIES
+from spanserve.builder.recipe import Recipe
 from spanserve.builder.samples import as_inputs, demo_tasks, one_by_one, windows
 from spanserve.builder.targets import CpuTarget
 from spanserve.bundle import Bundle

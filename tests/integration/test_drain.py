@@ -134,6 +134,22 @@ async def test_told_twice(start_worker: StartWorker) -> None:
     assert worker.records("drained")[0]["finished"] is False
 
 
+async def test_hangup(start_worker: StartWorker) -> None:
+    """SIGHUP, of a terminal that is closed, drains like SIGTERM; that the shell tells it again cuts nothing short."""
+    worker = start_worker(device="sim:fixed?latency_ms=100").wait_ready()
+    async with raw_stream(worker.address) as stream:
+        await stream.send_tasks(make_tasks(64))
+        await holding(worker.address, 64)
+        worker.signal(signal.SIGHUP)
+        await stream.until_draining()
+        worker.signal(signal.SIGHUP)
+        heard = await stream.until_end()
+        assert 64 == len(heard.results)
+        assert [] == [q.error for r in heard.results.values() for q in r.questions if q.error]
+    assert 0 == await asyncio.to_thread(worker.wait)
+    assert worker.records("drained")[0]["finished"] is True
+
+
 async def test_not_drained_in_time(start_worker: StartWorker) -> None:
     """What is not finished within the drain time ends UNAVAILABLE, and the exit status is 1."""
     device = "sim:fixed?latency_ms=2000"

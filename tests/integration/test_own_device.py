@@ -44,7 +44,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def spanserve(variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command as a user runs it."""
-    command = [sys.executable, "-m", "spanserve.cli", *arguments]
+    command = [sys.executable, "-m", "spanserve", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT, env=variables
     )

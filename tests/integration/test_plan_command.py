@@ -14,7 +14,7 @@ CARD = ("--profile", "mlu370-x8", "--p99", "60")
 
 
 def plan(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "spanserve.cli", "plan", *arguments]
+    command = [sys.executable, "-m", "spanserve", "plan", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 

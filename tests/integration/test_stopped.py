@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +18,14 @@ import pytest
 from tests.kit.ports import free_ports
 from tests.kit.waiting import eventually
 
-#: Command -> exit status.
-COMMANDS = {
-    "ask": (("ask", "-c", "The harbour froze in 1871.", "When did the harbour freeze?"), 143),
-    "eval": (("eval", "-o", "out"), 143),
-    "up": (("up", "--devices", "sim:fixed", "--drain-delay", "0"), 0),
+ASK = ("ask", "-c", "The harbour froze in 1871.", "When did the harbour freeze?")
+UP = ("up", "--devices", "sim:fixed", "--drain-delay", "0")
+#: Command, signal -> exit status.
+CASES = {
+    "ask": (ASK, signal.SIGTERM, 143),
+    "ask-hangup": (ASK, signal.SIGHUP, 129),
+    "eval": (("eval", "-o", "out"), signal.SIGTERM, 143),
+    "up": (UP, signal.SIGTERM, 0),
 }
 
 
@@ -33,7 +38,7 @@ def temporary() -> Iterator[Path]:
 
 def start(work: Path, temporary: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "spanserve.cli", *arguments],
+        [sys.executable, "-m", "spanserve", *arguments],
         cwd=work,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -46,10 +51,10 @@ def folders(temporary: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("further", [0, 1], ids=["at-once", "with-its-host"])
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", CASES)
 async def test_stopped(tmp_path: Path, temporary: Path, name: str, further: int) -> None:
-    """SIGTERM, before or after its worker has started the device host: no process is left, and no folder."""
-    arguments, status = COMMANDS[name]
+    """Before or after its worker has started the device host: no process is left, and no folder."""
+    arguments, number, status = CASES[name]
     if name == "up":
         arguments += ("--listen", f"127.0.0.1:{free_ports(1)}")
     process = start(tmp_path, temporary, *arguments)
@@ -58,7 +63,7 @@ async def test_stopped(tmp_path: Path, temporary: Path, name: str, further: int)
         await eventually(lambda: len(command.children(recursive=True)) > further)
         assert 1 == len(folders(temporary))
         children = command.children(recursive=True)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         await eventually(lambda: process.poll() is not None)
     finally:
         process.kill()
@@ -66,3 +71,33 @@ async def test_stopped(tmp_path: Path, temporary: Path, name: str, further: int)
     assert status == process.returncode
     await eventually(lambda: not any(child.is_running() for child in children))
     assert [] == folders(temporary)
+
+
+def test_closed_terminal(tmp_path: Path) -> None:
+    """A worker whose terminal is closed drains: nothing that it says reaches anybody, and its status is 0."""
+    parent, terminal = os.openpty()
+    worker = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "spanserve", "worker", "--device", "sim:fixed", "--drain-delay", "0"),
+            *("--listen", f"unix:{tmp_path}/worker.sock"),
+        ],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that closing it is told
+    )
+    os.close(terminal)
+    try:
+        said = b""
+        while b"threads_reason" not in said:  # of the line `ready`
+            said += os.read(parent, 4096)
+        host = psutil.Process(worker.pid).children()
+        assert 1 == len(host)
+        os.close(parent)
+        assert 0 == worker.wait(60)
+        assert [] == psutil.wait_procs(host, 60)[1]
+    finally:
+        worker.kill()
+        worker.wait()

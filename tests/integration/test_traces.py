@@ -64,7 +64,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> tuple[TracerProvider, InMemoryS
 
 def ask(collector: Collector, *arguments: str) -> None:
     """Ask as somebody at a terminal does, whose environment wants traces."""
-    command = [sys.executable, "-m", "spanserve.cli", "ask", "-c", TEXT, "Who said so?", *arguments]
+    command = [sys.executable, "-m", "spanserve", "ask", "-c", TEXT, "Who said so?", *arguments]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **collector.environment}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, timeout=PATIENCE_S)
     assert 0 == done.returncode, done.stderr.decode()

@@ -35,7 +35,7 @@ class WorkerProcess:
         self,
         *arguments: str,
         env: dict[str, str] | None = None,
-        program: str = "spanserve.cli",
+        program: str = "spanserve",
         prefix: Sequence[str] = (),
     ) -> None:
         elsewhere = "--listen" in arguments or "SPANSERVE_LISTEN" in (env or {})

@@ -35,7 +35,7 @@ def score(address: str) -> None:
     """Give a worker something to do."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(
-            [sys.executable, "-m", "spanserve.cli", "eval", "--worker", address, "-o", f"{folder}/out"],
+            [sys.executable, "-m", "spanserve", "eval", "--worker", address, "-o", f"{folder}/out"],
             check=True,
             stdout=subprocess.DEVNULL,
         )

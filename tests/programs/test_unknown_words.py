@@ -79,7 +79,7 @@ def test_unknown_words(checkpoint: Path, questions: Path, tmp_path: Path) -> Non
     command = [
         sys.executable,
         "-m",
-        "spanserve.cli",
+        "spanserve",
         "run",
         str(checkpoint),
         str(questions),

@@ -18,14 +18,14 @@ from spanserve.builder.errors import BuildError
 from spanserve.builder.goldens import choose_goldens
 from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
+from spanserve.builder.recipe import Recipe
 from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
-from spanserve.builder.targets import BuildRequest, Compiled, Target
+from spanserve.builder.targets import BuildRequest, Compiled
 from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
 from spanserve.bundle import Bundle, CostTable, Manifest, TokenizerInfo, Verification, write_bundle
 from spanserve.bundle.golden import goldens_to_json
-from spanserve.bundle.manifest import MANIFEST_NAME, TOKENIZER_NAME
-from spanserve.bundle.precision import precision_among
+from spanserve.bundle.manifest import TOKENIZER_NAME
 from spanserve.contract import Task
 from spanserve.device import Device, DeviceError
 from spanserve.qa import Encoder, Window
@@ -36,33 +36,6 @@ VERIFIED_QUESTIONS = 100
 CALIBRATION_WINDOWS = 300
 #: In the manifest of a bundle that was not run by its builder.
 NOT_RUN = Verification(windows=0, max_logit_error=0, mean_logit_error=0, answer_agreement=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """What to build from what."""
-
-    #: Folder or hub id.
-    checkpoint: str
-    output: Path
-    target: Target
-    #: One variant each, in this order; none: what is best on the target here.
-    precisions: tuple[str, ...] = ()
-    max_batch_size: int = 16
-    #: Tokens of the longest window.
-    max_seq_length: int = 384
-    #: None: decided by the checkpoint's files.
-    lower_case: bool | None = None
-    #: None: decided by the checkpoint's answers; see `spanserve.builder.early`.
-    answers_early: bool | None = None
-    #: SQuAD file whose text sets the ranges of a calibrated precision; None: the demo questions.
-    calibration: Path | None = None
-    #: None: the checkpoint's name and the precisions.
-    name: str | None = None
-    #: Write format 1, for workers of releases before format 2.
-    older_format: bool = False
-    #: Replace a bundle at `output`.
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +66,7 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
         BundleError: the output folder cannot be used.
         DeviceError: the device of the target failed.
     """
-    _check_output(recipe)
-    precisions = _precisions(recipe)
+    precisions = recipe.checked()
     on_step("loading the checkpoint")
     checkpoint = find_checkpoint(recipe.checkpoint)
     model = load_model(checkpoint)
@@ -226,34 +198,6 @@ def _prove(
     judge(verification, precision)
     on_step("measuring the cost of batches")
     return _Proof(verification, asked, measure(device))
-
-
-def _check_output(recipe: Recipe) -> None:
-    """Refuse now what would be refused after minutes of work."""
-    is_bundle = (recipe.output / MANIFEST_NAME).is_file()
-    if recipe.output.exists() and not (recipe.force and is_bundle):
-        hint = "use --force to replace it" if is_bundle else "it is not a bundle"
-        raise BuildError(f"{recipe.output} exists already: {hint}")
-
-
-def _precisions(recipe: Recipe) -> tuple[str, ...]:
-    """The precisions, once they and the other options are found to fit the target."""
-    target = recipe.target
-    named = (precision_among(target.precisions, name) for name in recipe.precisions)
-    precisions = tuple(dict.fromkeys(named)) or target.best_precisions()
-    if recipe.older_format and not recipe.precisions:
-        precisions = precisions[-1:]  # of those that are best, the one that runs everywhere
-    for precision in precisions:
-        if precision not in target.precisions:
-            known = ", ".join(target.precisions)
-            raise BuildError(f"precision {precision!r} does not exist for {target.name}, only {known}")
-        target.check(precision, recipe.max_seq_length)
-    if len(precisions) > 1 and (recipe.older_format or not target.has_variants):
-        what = "format 1" if recipe.older_format else f"target {target.name}"
-        raise BuildError(f"{what} takes one precision, not {len(precisions)}: {', '.join(precisions)}")
-    if recipe.calibration is not None and not target.calibrated.intersection(precisions):
-        raise BuildError(f"{', '.join(precisions)} needs no calibration: leave --calibration out")
-    return precisions
 
 
 def _draft(

@@ -1,4 +1,4 @@
-"""`python -m spanserve.cli`, for programs that start another command of the same installation."""
+"""`python -m spanserve.cli`: so `up` of the release before starts workers, also once this one is installed."""
 
 from spanserve.cli.main import main
 

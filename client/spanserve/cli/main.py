@@ -1,4 +1,4 @@
-"""The entry point of `spanserve`: hears SIGTERM from its first line on, and only then imports what the command needs.
+"""The entry point of `spanserve`: hears signals from its first line on, and only then imports what the command needs.
 
 As PID 1 a process that has no handler does not hear SIGTERM at all, and imports take seconds on a busy machine.
 """
@@ -14,25 +14,28 @@ from types import FrameType
 
 #: Commands that normally end by being told to stop: that is their good end, also before they began.
 SERVING = ("worker", "up")
-#: Exit status of others that SIGTERM ends.
-EXIT_TERMINATED = 128 + signal.SIGTERM
+#: The command to which SIGHUP means a new bundle, and not that its terminal is gone.
+RENEWING = "up"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command to its end, which is that of the process."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    status = 0 if arguments[:1] and arguments[0] in SERVING else EXIT_TERMINATED
-    told = False
+    name = arguments[0] if arguments else ""
+    told = 0  # by which signal
+
+    def status(number: int) -> int:
+        return 0 if name in SERVING else 128 + number
 
     def leave(number: int, frame: FrameType | None) -> None:
-        os._exit(
-            status
-        )  # in the middle of imports there is nothing to clean up, and an exception may get lost
+        # In the middle of imports there is nothing to clean up, and an exception may get lost.
+        os._exit(status(number))
 
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal told
-        told = True
-        signal.signal(number, leave)
+        told = number
+        # Of a terminal that is closed both the kernel and the shell tell.
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else leave)
         interrupt = signal.getsignal(signal.SIGINT)
         if callable(interrupt):  # an event loop puts its own there: it withdraws its work in order
             interrupt(signal.SIGINT, frame)
@@ -40,8 +43,13 @@ def main(arguments: list[str] | None = None) -> None:
             raise KeyboardInterrupt
 
     def hear(handler: Callable[[int, FrameType | None], None]) -> None:
-        if threading.current_thread() is threading.main_thread():  # elsewhere signals are somebody else's
-            signal.signal(signal.SIGTERM, handler)
+        if threading.current_thread() is not threading.main_thread():
+            return  # elsewhere signals are somebody else's
+        signal.signal(signal.SIGTERM, handler)
+        if name == RENEWING:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway
+        elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(signal.SIGHUP, handler)
 
     hear(leave)
     from spanserve.cli.commands import run
@@ -50,4 +58,4 @@ def main(arguments: list[str] | None = None) -> None:
         run(arguments, ready=lambda: hear(end))
     finally:
         if told:  # by whatever the command ended
-            sys.exit(status)
+            sys.exit(status(told))

@@ -35,7 +35,7 @@ class Spanserve(Peer):
             command = [
                 self.python,
                 "-m",
-                "spanserve.cli",
+                "spanserve",
                 "worker",
                 "--listen",
                 addresses[-1],

@@ -21,7 +21,7 @@ QUICK = ("--duration", "0.5", "--warmup", "0.1")
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "spanserve.cli", "bench", "serve", *arguments]
+    return [sys.executable, "-m", "spanserve", "bench", "serve", *arguments]
 
 
 def bench(*arguments: str) -> tuple[int, dict[str, Any]]:

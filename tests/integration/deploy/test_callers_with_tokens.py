@@ -19,7 +19,7 @@ from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
 PROBE = DEPLOY / "container" / "probe.py"
-SPANSERVE = [sys.executable, "-m", "spanserve.cli"]
+SPANSERVE = [sys.executable, "-m", "spanserve"]
 QUESTION = ["--context", "The harbour froze in 1871.", "When did it freeze?", "--allow-errors"]
 
 

@@ -62,6 +62,17 @@ def test_evaluation(tmp_path: Path) -> None:
     assert "in-memory" in (tmp_path / "report.html").read_text("utf-8")
 
 
+def test_nobody_there(tmp_path: Path) -> None:
+    """Where no worker was ready nobody was asked: there is no run to go on with, and none in the way."""
+    transport = InMemoryTransport(scripted(second_word))
+    transport.ready = False
+    with pytest.raises(NoWorker):
+        evaluate(transport, tmp_path)
+    assert [] == list(tmp_path.iterdir())
+    transport.ready = True
+    assert evaluate(transport, tmp_path).results.complete
+
+
 def test_resume(tmp_path: Path) -> None:
     """A run whose workers have gone keeps what was answered; going on asks only the rest."""
     script = scripted(second_word)

@@ -76,7 +76,7 @@ class Child:
             lambda: _Ear(child._hear), local_addr=str(child._notify_path), family=socket.AF_UNIX
         )
         # Without -P, modules that lie in the current directory would be taken for libraries.
-        command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", *arguments]
+        command = [sys.executable, "-P", "-m", "spanserve", "worker", *arguments]
         # Whatever callers need elsewhere: this socket file is only ours.
         command += [
             "--metrics",

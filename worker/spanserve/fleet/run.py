@@ -75,7 +75,6 @@ def run_fleet(settings: FleetSettings) -> int:
         SpanserveError: it could not start.
     """
     descriptors.raise_limit()
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway
     pinned = read_pinned(settings.bundle)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(socket_folder("spanserve-up-", LONGEST_SOCKET))

@@ -79,7 +79,8 @@ def worker(
     """Serve a bundle on one device until told to stop.
 
     The worker is ready once the device has given the golden answers; gRPC health shows it. SIGTERM drains:
-    tasks that it holds are finished, new ones are refused. A second SIGTERM cuts that short.
+    tasks that it holds are finished, new ones are refused. A second SIGTERM cuts that short. SIGHUP drains as well,
+    unless nohup has it ignored.
     """
     configure_logs(log_level, supervision.log_device)
     redis = queue.login.to(queue.redis)

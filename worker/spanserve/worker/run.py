@@ -142,7 +142,10 @@ class Worker(Observer):
             SpanserveError: a door cannot be opened.
         """
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup leaves it
+            numbers.remove(signal.SIGHUP)
+        for number in numbers:
             # Not `loop.add_signal_handler`: it loses signals while a loop that is behind has not read its own pipe.
             signal.signal(number, lambda number, _: loop.call_soon_threadsafe(self._on_signal, number))
         watching = asyncio.create_task(self.access.watch())
@@ -251,7 +254,10 @@ class Worker(Observer):
 
     def _on_signal(self, number: int) -> None:
         again = self.stopping.is_set()
-        (self.hurry if again else self.stopping).set()
+        if not again:
+            self.stopping.set()
+        elif number != signal.SIGHUP:  # of a terminal that is closed both the kernel and the shell tell
+            self.hurry.set()
         log.info("told to stop", signal=signal.Signals(number).name, again=again)
 
     async def _serve_metrics(self) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from spanserve.builder.commands.options import PANEL, MagicMindGroup
 from spanserve.builder.errors import BuildError
+from spanserve.builder.recipe import Recipe
 from spanserve.builder.targets import TARGETS, Target
 from spanserve.bundle import Verification
 from spanserve.options import application, grouped
@@ -116,7 +117,21 @@ def build(
 
     The bundle is checked against the checkpoint on its own kind of device before it is written.
     """
-    kind = _target(target, context, magicmind)
+    recipe = Recipe(
+        checkpoint=checkpoint,
+        output=output,
+        target=_target(target, context, magicmind),
+        precisions=tuple(precision or ()),
+        max_batch_size=max_batch_size,
+        max_seq_length=max_seq_length,
+        lower_case=lower_case.value_or_none,
+        answers_early=answers_early.value_or_none,
+        calibration=calibration,
+        name=name,
+        older_format=older_format,
+        force=force,
+    )
+    recipe.checked()
     began = time.monotonic()
     console = Terminal(stderr=True, quiet=json_output)
 
@@ -124,25 +139,9 @@ def build(
         console.print(Text.assemble((f"{time.monotonic() - began:6.1f} s", "dim"), f"  {step}"))
 
     show("starting")
-    from spanserve.builder.build import Recipe, build
+    from spanserve.builder.build import build
 
-    built = build(
-        Recipe(
-            checkpoint=checkpoint,
-            output=output,
-            target=kind,
-            precisions=tuple(precision or ()),
-            max_batch_size=max_batch_size,
-            max_seq_length=max_seq_length,
-            lower_case=lower_case.value_or_none,
-            answers_early=answers_early.value_or_none,
-            calibration=calibration,
-            name=name,
-            older_format=older_format,
-            force=force,
-        ),
-        show,
-    )
+    built = build(recipe, show)
     manifest = built.bundle.manifest
     facts = {
         "bundle": str(output),

@@ -82,7 +82,7 @@ class Recipe:
             sys.executable,
             "-P",
             "-m",
-            "spanserve.cli",
+            "spanserve",
             "build",
             str(self.checkpoint),
             "-o",

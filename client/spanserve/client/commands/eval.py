@@ -86,17 +86,20 @@ def evaluate(
     console = Terminal(stderr=True)
     with contextlib.ExitStack() as stack:
         part = parse_shard(shard)
+        options = answers.checked()
+        chosen = ChosenMetric(metric)
         dataset = load_dataset(file or demo.QUESTIONS)
+        chosen.of(dataset)  # which also asks for it, before a worker is started
         evaluation = Evaluation(
             dataset=dataset.shard(part.index, part.count) if part.count > 1 else dataset,
             connect=transport.maker(context, worker, stack),
             folder=output,
-            options=answers.checked(),
+            options=options,
             resume=resume,
             long_contexts=long_contexts,
             command=command_line(),
             no_answer_threshold=no_answer_threshold,
-            metric=ChosenMetric(metric),
+            metric=chosen,
         )
         stack.enter_context(resumable(output))
         summary = evaluation.run(console)

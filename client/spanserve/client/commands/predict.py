@@ -69,13 +69,14 @@ def predict(
     if alone and resume:
         raise OutputError(f"{output} is a file, and --resume needs a folder as output, for its ledger")
     with contextlib.ExitStack() as stack:
+        options = answers.checked()
         dataset = load_dataset(file, answers=False)
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if alone else output
         evaluation = Evaluation(
             dataset=dataset,
             connect=transport.maker(context, worker, stack),
             folder=folder,
-            options=answers.checked(),
+            options=options,
             resume=resume,
             long_contexts=long_contexts,
             command=command_line(),

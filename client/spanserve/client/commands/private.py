@@ -64,7 +64,7 @@ def private_worker(arguments: Sequence[str] = ()) -> Iterator[PrivateWorker]:
     with socket_folder("spanserve-", len(_SOCKET)) as folder:
         address = f"unix:{folder / _SOCKET}"
         log = folder / "worker.log"
-        command = [sys.executable, "-P", "-m", "spanserve.cli", "worker", "--listen", address]
+        command = [sys.executable, "-P", "-m", "spanserve", "worker", "--listen", address]
         command += ["--drain-delay", "0", "--exit-with-parent", str(os.getpid()), *arguments]
         # Settings of the user's own workers are not for this one.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPANSERVE_")}

@@ -108,10 +108,13 @@ class Evaluation:
                 try:
                     asyncio.run(self._stream(collecting, ledger, progress, stretch))
                 finally:  # what was seen of a run that is cut off belongs to it as well
-                    done = len(collecting.results) - stretch.before
-                    session = stretch.session(self.command, progress.seconds, done)
-                    sessions = Sessions((*sessions.all, session))
-                    write_sessions(self.folder, sessions)
+                    if ledger.is_new and not stretch.began:
+                        ledger.discard()
+                    else:
+                        done = len(collecting.results) - stretch.before
+                        session = stretch.session(self.command, progress.seconds, done)
+                        sessions = Sessions((*sessions.all, session))
+                        write_sessions(self.folder, sessions)
         return Collected(collecting.results, sessions)
 
     async def _stream(
@@ -124,6 +127,7 @@ class Evaluation:
         transport = self.connect()
         try:
             earlier = await transport.before()
+            stretch.began = True
             stretch.workers = tuple(earlier.values())
             with progress:
                 # Longest first: like lengths meet in a batch, and no long text is left for the end.
@@ -142,6 +146,8 @@ class _Stretch:
 
     #: Questions that were finished before.
     before: int
+    #: Whether a task may have been sent.
+    began: bool = False
     workers: tuple[WorkerStatus, ...] = ()
     padding: Padding | None = None
     copies: int = 0

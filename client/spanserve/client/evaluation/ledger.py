@@ -106,6 +106,8 @@ class Ledger:
 
     def __init__(self, path: Path, header: LedgerHeader, descriptor: int, size: int) -> None:
         self.path = path
+        #: Whether it was started by this object.
+        self.is_new = size == 0
         #: The header in the file; its `run_id` is the one to submit tasks under.
         self.header = header
         self._descriptor = descriptor
@@ -156,6 +158,10 @@ class Ledger:
             file.readline()
             for _, result in _records(file, self.path):
                 yield result
+
+    def discard(self) -> None:
+        """Remove the file: nobody was asked, so there is no run to go on with."""
+        self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Give the ledger free. Calling it again does nothing."""

@@ -17,7 +17,7 @@ from spanserve.client.evaluation.warnings import warnings_of
 from spanserve.client.scores import DEFAULT_METRIC, ChosenMetric, Scores
 from spanserve.squad import Dataset, Shard, SquadError, load_dataset, parse_shard
 
-#: In what headers of shards of one run may differ: each is a run of its own, and a file may have another name elsewhere.
+#: In what shards of one run may differ; a file may have another name elsewhere.
 _OF_A_SHARD: Final = ("run_id", "shard", "dataset_name")
 
 
@@ -55,7 +55,9 @@ def merge(
         OutputError: the folder cannot be written.
     """
     if (target / LEDGER_NAME).exists():
-        raise MergeError(f"{target / LEDGER_NAME} exists: that folder holds a run, choose another output folder")
+        raise MergeError(
+            f"{target / LEDGER_NAME} exists: that folder holds a run, choose another output folder"
+        )
     dataset = load_dataset(dataset_path)
     chosen = metric.of(dataset)
     ledgers = [(folder, *read_ledger(folder / LEDGER_NAME)) for folder in folders]

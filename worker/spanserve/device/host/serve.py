@@ -36,7 +36,11 @@ def main(argument: str) -> int:
     """Serve until the worker closes the command pipe. Returns the exit status."""
     config = json.loads(argument)
     _die_with(int(config["parent"]))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which then drains
+    for number in (
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # Ctrl-C and a closed terminal are for the worker, which drains
+        signal.signal(number, signal.SIG_IGN)
     commands = os.fdopen(int(config["commands_fd"]), "rb")
     events = os.fdopen(int(config["events_fd"]), "wb")
     channel = Channel(commands, events)

@@ -14,7 +14,7 @@ from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.http import models
-from spanserve.doors.http.body import media_type, parse, read_whole
+from spanserve.doors.http.body import disconnected, media_type, parse, read_whole
 from spanserve.doors.http.operation import JSON, NDJSON, Call, Operation
 from spanserve.doors.http.stream import LineStream
 
@@ -84,7 +84,7 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
         ClientDisconnect: the client has gone.
     """
     working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(_gone(request))
+    watching = asyncio.ensure_future(disconnected(request))
     try:
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
@@ -94,8 +94,3 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
         working.cancel()
         watching.cancel()
         await asyncio.gather(working, watching, return_exceptions=True)
-
-
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -99,6 +99,12 @@ async def lines(request: Request, timeout_s: float = BODY_S, idle_s: float = IDL
         yield bytes(rest)
 
 
+async def disconnected(request: Request) -> None:
+    """Wait until the client has gone. Only where nobody reads the body any more: what is left of it is thrown away."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def parse(model: type[ModelT], data: bytes) -> ModelT:
     """What a text in JSON says.
 
@@ -145,4 +151,4 @@ def _too_slow(what: str, timeout_s: float) -> Problem:
     )
 
 
-__all__ = ["BODY_S", "ClientDisconnect", "lines", "media_type", "parse", "read_whole"]
+__all__ = ["BODY_S", "ClientDisconnect", "disconnected", "lines", "media_type", "parse", "read_whole"]

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Inside
 from spanserve.doors.http import models
-from spanserve.doors.http.body import lines, parse
+from spanserve.doors.http.body import disconnected, lines, parse
 from spanserve.doors.http.operation import NDJSON, Call
 from spanserve.doors.http.problem import Problem
 from spanserve.doors.identity import Denied
@@ -220,10 +220,8 @@ class LineStream(Response):
             await asyncio.wait((reading, lost), return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
-        if not reading.done():
-            return
-        while (await self._call.request.receive())["type"] != "http.disconnect":
-            pass
+        if reading.done():
+            await disconnected(self._call.request)
 
 
 class _Full(Exception):

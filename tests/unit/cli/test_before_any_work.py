@@ -1,0 +1,54 @@
+"""Values that no command can work with are told before work: nothing is imported for it, started, asked or written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from spanserve.cli.main import main
+
+#: Modules that take seconds to import.
+HEAVY = ("spanserve.builder.build", "spanserve.worker.run", "spanserve.fleet.run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param("build x -o out --precision bad", "'bad' does not exist for cpu, only float32", id="precision"),
+        pytest.param("build x -o out --target bad", "target 'bad' is not known, only cpu", id="target"),
+        pytest.param("build x -o out --max-seq-length 130", "multiple of 16", id="length"),
+        pytest.param(
+            "build x -o out --precision int8 --calibration none", "calibration none is not a file", id="calibration"
+        ),
+        pytest.param("eval -o out --metric bad", "no metric 'bad', there are squad", id="metric"),
+        pytest.param("eval -o out --n-best 0", "options.n_best: out of range (found 0, limit 1", id="n-best"),
+        pytest.param("eval -o out --shard 3/2", "there is no shard 3 of 2", id="shard"),
+        pytest.param("eval -o out --redis ftp://x", "is not a redis://", id="redis"),
+        pytest.param("eval -o out --worker host:99999", "is not HOST:PORT", id="address"),
+        pytest.param("eval -o out --worker host:1 --tls-ca none", "none", id="ca"),
+        pytest.param("eval -o out --worker unix:s --token-file none", "none", id="token"),
+        pytest.param("predict set.json -o out --n-best 0", "options.n_best: out of range", id="predict"),
+        pytest.param("worker --listen bad", "bad", id="listen"),
+        pytest.param("up --devices bad --listen 127.0.0.1:0", "bad", id="devices"),
+        pytest.param("plan --rate 1 --p99 1 --profile bad", "bad", id="profile"),
+    ],
+)  # fmt: skip
+def test_bad_value(
+    arguments: str,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Status 2 and a message that names the value; no ledger is in the way of the next try."""
+    monkeypatch.chdir(tmp_path)
+    for name in HEAVY:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(SystemExit) as ended:
+        main(arguments.split())
+    assert 2 == ended.value.code
+    told = " ".join(capsys.readouterr().err.split())
+    assert message in told
+    assert [] == [path.name for path in tmp_path.rglob("*") if path.is_file()]
