@@ -16,6 +16,7 @@ from spanserve.device import Device, DeviceError, HostDied
 from spanserve.device.bench import Latencies, measure_device
 from tests.kit.bundles import make_sim_bundle
 from tests.kit.emulated import RESULTS, make_mlu_bundle, write_environment
+from tests.kit.machines import OLDER_TABLE, write_cnmon
 
 QUICK = ("--warmup", "0", "--duration", "0", "--iterations", "7")
 
@@ -100,6 +101,60 @@ def test_card(
         parts = entry["device_parts_s"]
         assert ["host_to_device", "enqueue", "sync", "device_to_host"] == list(parts)
         assert 0 < sum(part["mean"] for part in parts.values()) <= entry["latency_s"]["device"]["mean"]
+
+
+def test_card_that_works(tmp_path: Path, capsys: pytest.CaptureFixture[str], python37: str) -> None:
+    """What cnmon tells of the card stands beside its rate, and a profile has files of profiler and tensors."""
+    make_mlu_bundle(tmp_path / "b", max_batch_size=2)
+    sdk = ("--magicmind-python", python37, "--device-env", str(write_environment(tmp_path / "env")))
+    cnmon = write_cnmon(tmp_path, OLDER_TABLE)
+    out = tmp_path / "profile"
+    status, (found,) = bench(
+        capsys, str(tmp_path / "b"), *sdk, "--batch-size", "2", "--cnmon", cnmon, "--profile", str(out)
+    )
+    assert 0 == status
+    mib = 300 * 2**20
+    assert {"min": mib, "max": mib, "mean": mib} == found["card"]["memory_used"]
+    assert ["utilization", "memory_used", "power", "temperature"] == list(found["card"])
+    (folder,) = out.iterdir()
+    assert folder.name.endswith("-batch-2-length-384")
+    files = [Path(name).relative_to(folder) for name in found["profile"]]
+    assert "profiler/steps.json" == str(files[0])
+    assert 10 == len(json.loads((folder / files[0]).read_text()))
+    assert 5 == sum(file.parts[0] == "tensors" for file in files), files
+
+
+def test_card_that_is_not_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without cnmon the rates are there all the same, with the reason why nothing is known of the card."""
+    make_mlu_bundle(tmp_path / "b", max_batch_size=1)
+    sdk = ("--magicmind-python", sys.executable, "--device-env", str(write_environment(tmp_path / "env")))
+    status, (found,) = bench(capsys, str(tmp_path / "b"), *sdk, "--cnmon", "/nowhere/cnmon")
+    assert (0, None) == (status, found["card"])
+    assert found["card_not_read"].startswith("/nowhere/cnmon cannot be started")
+
+
+def test_profile_of_the_processor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the CPU a profile is a table of layers with their kernels; a folder that is there is not written into."""
+    shape = ("--batch-size", "1", "--length", "16")
+    status, (found,) = bench(capsys, *shape, "--profile", str(tmp_path))
+    assert 0 == status
+    (file,) = map(Path, found["profile"])
+    head, first, *_ = file.read_text().splitlines()
+    assert "layer,operator,kernel,ms,share" == head
+    assert 0 < float(first.split(",")[-1]) <= 1
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "device", *shape, *QUICK, "--profile", str(tmp_path), "--json"])
+    assert 2 == end.value.code
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_no_profiler(sim_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A device that has no profiler says so."""
+    profile = ("--profile", str(tmp_path), "--batch-size", "1")
+    with pytest.raises(SystemExit) as end:
+        main(["bench", "device", str(sim_bundle.path), "--device", "sim:fixed", *QUICK, *profile, "--json"])
+    assert 2 == end.value.code
+    assert "this kind of device has no profiler" in capsys.readouterr().err
 
 
 def test_shorter_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,8 @@ import pytest
 from spanserve.bundle import Bundle
 from spanserve.client import Client
 from spanserve.worker.cost import RUNS
-from tests.kit.emulated import PYTHON, RESULTS, make_mlu_bundle, write_environment
+from tests.kit.emulated import EMULATOR, PYTHON, RESULTS, make_mlu_bundle, write_environment
+from tests.kit.http import get
 from tests.kit.processes import WorkerProcess
 
 StartWorker = Callable[..., WorkerProcess]
@@ -67,6 +68,28 @@ def test_slots_are_measured_once(start_worker: StartWorker, bundle: Bundle, tmp_
     assert results[0].answer
     assert host != worker.host_pid()
     assert 1 == len(worker.records("slots measured"))
+
+
+async def test_the_card_is_shown(start_worker: StartWorker, bundle: Bundle, tmp_path: Path) -> None:
+    """Load, memory, power and temperature of the card, as cnmon tells them, are among the worker's metrics."""
+    sdk = ("--magicmind-python", PYTHON, "--device-env", str(write_environment(tmp_path / "sdk.env")))
+    address = f"unix:{tmp_path / 'metrics'}"
+    card = ("--metrics", address, "--cnmon", str(EMULATOR / "cnmon"), "--slots", "1")
+    worker = start_worker(*sdk, *card, bundle=bundle.path, device="mlu:0", env={"MM_EMULATOR_LOAD": "40"})
+    assert "MLU370-X4" == worker.wait_for("card read")["model"]
+    _, page = await get(address, "/metrics")
+    labels = '{driver="5.10.22",mlu="0",model="MLU370-X4"}'
+    shown = dict(line.rsplit(" ", 1) for line in page.splitlines() if labels in line)
+    assert {
+        f"spanserve_card_{name}{labels}": value
+        for name, value in {
+            "utilization": 40,
+            "memory_used_bytes": 1222 * 2**20,
+            "memory_total_bytes": 23308 * 2**20,
+            "power_watts": 70,
+            "temperature_celsius": 42,
+        }.items()
+    } == {name: float(value) for name, value in shown.items()}
 
 
 #: 1, 2 and 4 windows of 16, 32, 64, 128, 256 and 384 tokens.

@@ -58,7 +58,7 @@ def test_cnmon_that_fails(tmp_path: Path, script: str, found: str) -> None:
 
 def test_cnmon_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cnmon that waits for the driver is not waited for."""
-    monkeypatch.setattr("spanserve.doctor.cnmon._PATIENCE_S", 0.2)
+    monkeypatch.setattr("spanserve.device.cnmon.PATIENCE_S", 0.2)
     (finding,) = check_cnmon(write_script(tmp_path / "cnmon", "exec sleep 600"), 0)
     assert "has not ended within 0.2 s" in finding.found
 

@@ -12,7 +12,11 @@ from spanserve.device.process import HOST_PROGRAM
 
 #: `sdk` is loaded beside it.
 FILES = sorted([*HOST_PROGRAM.rglob("*.py"), *(HOST_PROGRAM.parent / "sdk").rglob("*.py")])
-BACKENDS = {"cpu.py": {"openvino"}, "magicmind.py": {"magicmind"}}
+BACKENDS = {
+    "cpu.py": {"openvino"},
+    "magicmind.py": {"magicmind"},
+    "magicmind_profile.py": {"magicmind"},
+}
 
 
 def tree(path: Path) -> ast.Module:

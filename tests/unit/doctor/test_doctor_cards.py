@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.doctor.cards import cards_here, check_driver, check_nodes, check_visible, chosen_card
+from spanserve.device.driver import chosen_card
+from spanserve.doctor.cards import cards_here, check_driver, check_nodes, check_visible
 from spanserve.doctor.finding import Verdict
 from tests.kit.machines import MLUS, information, make_tree, nodes
 

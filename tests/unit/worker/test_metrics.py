@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from spanserve.contract import Priority, Question, Task, TaskResult
+from spanserve.device.telemetry import Reading
 from spanserve.engine.request import Request
 from spanserve.queue import End, JobId, JobState, Lease
 from spanserve.worker.metrics import Metrics
@@ -48,3 +49,28 @@ def test_queue_tasks_by_class(number: int, priority: str) -> None:
     for state, seconds in ((JobState.DONE, 2.0), (JobState.DEAD, 3.0), (JobState.CANCELLED, 9.0)):
         metrics.task_aged("q", End(lease, state, b""), seconds)
     assert (2, 5.0) == observed(metrics, "spanserve_queue_task_seconds", priority)
+
+
+def test_card() -> None:
+    """A reading is shown under the labels of mlu-exporter; what the card does not tell, or no more, is not shown."""
+    metrics = Metrics()
+    reading = Reading(
+        card=1,
+        model="MLU370-X4",
+        driver="5.10.22",
+        utilization=93,
+        memory_used=4096,
+        memory_total=8192,
+        power=None,
+        temperature=32,
+    )
+    metrics.card_read(reading)
+    labels = {"mlu": "1", "model": "MLU370-X4", "driver": "5.10.22"}
+    names = ("utilization", "memory_used_bytes", "memory_total_bytes", "power_watts", "temperature_celsius")
+
+    def shown() -> list[float | None]:
+        return [metrics.registry.get_sample_value(f"spanserve_card_{name}", labels) for name in names]
+
+    assert [93, 4096, 8192, None, 32] == shown()
+    metrics.card_read(None)
+    assert [None] * 5 == shown()

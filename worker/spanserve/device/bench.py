@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from spanserve.device.handle import Device, Slot
 WARMUP_S, DURATION_S, ITERATIONS = 0.2, 3.0, 100
 #: Seconds a batch may run.
 _TIMEOUT_S = 60.0
+#: Seconds that profiling a batch may take: on a card all tensors of all layers are written.
+_PROFILE_TIMEOUT_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +121,8 @@ def measure_device(
             f"batch {batch} x {length} does not fit bundle {manifest.name!r}: "
             f"at most {device.max_batch} x {manifest.max_seq_length}"
         )
-    generator = np.random.default_rng(0)
     known = (0, manifest.model.vocab_size) if token_id is None else (token_id, token_id + 1)
-    inputs = _inputs(manifest, generator.integers(*known, (batch, length)))
+    inputs = _random_inputs(manifest, batch, length, known)
     _pump(device, inputs, (batch, length), warmup_s, 1, _Times())
     times = _Times()
     wall_s = _pump(device, inputs, (batch, length), duration_s, iterations, times)
@@ -135,6 +137,45 @@ def measure_device(
         copy_out=Latencies.of(times.copy_out),
         parts={name: Latencies.of(seconds) for name, seconds in times.parts.items()},
     )
+
+
+def profile_shape(device: Device, batch: int, length: int, folder: Path) -> list[Path]:
+    """Have the device's runtime write what it tells of a batch of random ids, layer by layer.
+
+    Args:
+        device: started, with no slot in use.
+        folder: made here.
+
+    Returns:
+        The files, in order.
+
+    Raises:
+        DeviceError: the folder is there already or cannot be made, or the device has no profiler, or failed.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise DeviceError(f"profile {folder}: {error.strerror}") from None
+    manifest, slot = device.bundle.manifest, device.acquire()
+    assert slot is not None, "no slot is in use"
+    try:
+        inputs = _random_inputs(manifest, batch, length, (0, manifest.model.vocab_size))
+        for name, area in slot.inputs(batch, length).items():
+            area[:] = inputs[name]
+        slot.submit(batch, length, _PROFILE_TIMEOUT_S, profile=folder).result()
+    finally:
+        slot.release()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if not files:
+        raise DeviceError(f"profile {folder}: the runtime wrote nothing there")
+    return files
+
+
+def _random_inputs(
+    manifest: Manifest, batch: int, length: int, known: tuple[int, int]
+) -> dict[str, NDArray[Any]]:
+    """A batch of random ids, always the same ones, from the first of `known` to before the second."""
+    return _inputs(manifest, np.random.default_rng(0).integers(*known, (batch, length)))
 
 
 def _inputs(manifest: Manifest, ids: NDArray[np.integer[Any]]) -> dict[str, NDArray[Any]]:

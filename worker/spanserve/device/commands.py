@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
+import os
+import re
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from spanserve import demo
 from spanserve.bundle import Bundle
-from spanserve.device.bench import DURATION_S, ITERATIONS, WARMUP_S, Latencies, Measured, measure_device
+from spanserve.device.bench import DURATION_S, ITERATIONS, WARMUP_S, measure_device, profile_shape
+from spanserve.device.bench_report import Report
+from spanserve.device.card_load import card_load
 from spanserve.device.environment import read_environment
 from spanserve.device.handle import Device
 from spanserve.device.options import SdkOptions
 from spanserve.device.spec import DeviceSpec
+from spanserve.device.telemetry import Reading
 from spanserve.options import application, grouped
-from spanserve.options.terminal import Rows, Terminal
 
 app = application(no_args_is_help=True)
 
@@ -33,6 +35,7 @@ Examples:
   spanserve bench device
   spanserve bench device bert.bundle --batch-size 8 --length 176
   spanserve bench device bert-mlu.bundle --device mlu:0 --magicmind-python /usr/bin/python3.7
+  spanserve bench device --batch-size 16 --profile layers
 \b
 Exit status: 0 measured, 2 bad options, bundle or device.
 """
@@ -76,32 +79,59 @@ def bench_device(
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
     duration: Annotated[float, typer.Option(min=0, help="Least number of seconds to measure.")] = DURATION_S,
     iterations: Annotated[int, typer.Option(min=1, help="Least number of batches to measure.")] = ITERATIONS,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write what the runtime tells of a batch of each shape into a new folder below this one: times of "
+            "layers on a CPU, the SDK's profile and the tensors of all layers on mlu:N. Rates are measured without it.",
+        ),
+    ] = None,
     sdk: SdkOptions,
     json_output: Annotated[bool, typer.Option("--json", help="One JSON object per shape.")] = False,
 ) -> None:
     """Run one shape after another on the bare device, and print what mm_run prints.
 
-    No text, no tokens, no network: the highest rate that a worker can reach on this device.
+    No text, no tokens, no network: the highest rate that a worker can reach on this device. On mlu:N also how busy the
+    card was meanwhile, its memory, power and temperature, as far as cnmon tells them.
     """
     for path in bundles or [demo.BUNDLE]:
         given = DeviceSpec.parse(device) if device else None
         spec = given or DeviceSpec.meant_for(Bundle.open(path).manifest.target)
         bundle = spec.kind.open(path, precision or None)
+        variables = read_environment(sdk.device_env) if sdk.device_env else {}
         handle = Device(
             bundle,
             spec,
             slots=slots,
             python=spec.interpreter(sdk.magicmind_python),
-            environment=read_environment(sdk.device_env) if sdk.device_env else None,
+            environment=variables,
         )
+        read = _reader(spec, variables, sdk.cnmon)
         with closing(handle):
             handle.start()
             for batch in batch_size or _batches(bundle):
                 tokens = bundle.manifest.padded_length(length or min(_LENGTH, bundle.manifest.max_seq_length))
-                measured = measure_device(
-                    handle, batch, tokens, warmup_s=warmup, duration_s=duration, iterations=iterations
-                )
-                (_print_json if json_output else _print)(bundle, spec.text, slots, measured)
+                with card_load(read) as load:
+                    measured = measure_device(
+                        handle, batch, tokens, warmup_s=warmup, duration_s=duration, iterations=iterations
+                    )
+                if load.why:
+                    read = None  # it would fail again, and may take long to
+                files = None
+                if profile is not None:
+                    name = re.sub(r"[^\w.-]", "_", bundle.manifest.name)
+                    folder = profile / f"{name}-batch-{batch}-length-{tokens}"
+                    files = profile_shape(handle, batch, tokens, folder)
+                report = Report(bundle.manifest, spec.text, slots, measured, load, files)
+                (report.print_json if json_output else report.print)()
+
+
+def _reader(spec: DeviceSpec, variables: dict[str, str], cnmon: str) -> Callable[[], Reading] | None:
+    """What reads the card; None where there is none to be read."""
+    if spec.kind.telemetry is None or not cnmon:
+        return None
+    return partial(spec.kind.telemetry, spec, {**os.environ, **variables}, cnmon)
 
 
 def _batches(bundle: Bundle) -> list[int]:
@@ -110,50 +140,3 @@ def _batches(bundle: Bundle) -> list[int]:
     if not manifest.dynamic:
         return [manifest.max_batch_size]
     return [batch for batch in _BATCHES if batch <= manifest.max_batch_size]
-
-
-def _print_json(bundle: Bundle, device: str, slots: int, measured: Measured) -> None:
-    facts: dict[str, Any] = {
-        "bundle": bundle.manifest.name,
-        "precision": bundle.manifest.precision,
-        "device": device,
-        "slots": slots,
-        "batch": measured.batch,
-        "length": measured.length,
-        "iterations": measured.iterations,
-        "wall_s": measured.wall_s,
-        "throughput": measured.throughput,
-        "latency_s": {label: dataclasses.asdict(found) for label, found in _latencies(measured).items()},
-        "device_parts_s": {label: dataclasses.asdict(found) for label, found in measured.parts.items()},
-    }
-    sys.stdout.write(json.dumps(facts) + "\n")
-    sys.stdout.flush()
-
-
-def _print(bundle: Bundle, device: str, slots: int, measured: Measured) -> None:
-    manifest = bundle.manifest
-    terminal = Terminal()
-    shape = f"batch {measured.batch} x {measured.length}, {slots} in flight"
-    terminal.print(Text.assemble((manifest.name, "bold"), f" ({manifest.precision}) on {device}: {shape}"))
-    totals = Rows()
-    totals.add_row("Total iterations", str(measured.iterations))
-    totals.add_row("Host wall time (s)", f"{measured.wall_s:.3f}")
-    totals.add_row("Throughput (qps)", f"{measured.throughput:.2f} samples/s")
-    terminal.print(totals)
-    columns = [column.name for column in dataclasses.fields(Latencies)]
-    table = Rows("ms", *(f"{column} " for column in columns))
-    for label, found in _latencies(measured).items():
-        parts = measured.parts if label == "device" else {}
-        rows = {label: found, **{"  " + name.replace("_", " "): part for name, part in parts.items()}}
-        for row, times in rows.items():
-            table.add_row(row, *(f"{getattr(times, column) * 1000:.2f}" for column in columns))
-    terminal.print(table)
-
-
-def _latencies(measured: Measured) -> dict[str, Latencies]:
-    return {
-        "device": measured.device,
-        "round trip": measured.round_trip,
-        "copy in": measured.copy_in,
-        "copy out": measured.copy_out,
-    }

@@ -6,7 +6,10 @@ PCI address, with a file `information` of `Key: value` lines.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+
+from spanserve.device.host.visible import visible_devices
 
 #: Where it shows them.
 MLUS = "proc/driver/cambricon/mlus"
@@ -35,3 +38,11 @@ def card_facts(folder: Path) -> dict[str, str]:
 def card_names(root: Path = Path("/")) -> set[str]:
     """Names of the cards of this machine, as in `MLU370-X4`; empty if the driver tells none."""
     return {name for folder in card_folders(root) if (name := card_facts(folder).get("Device name"))}
+
+
+def chosen_card(environment: Mapping[str, str], index: int) -> int | None:
+    """Which card of the machine `mlu:index` is; None if the variables name it by UUID, or leave none."""
+    ids = visible_devices(environment).ids
+    if ids is None:
+        return index
+    return int(ids[index]) if index < len(ids) and ids[index].isdigit() else None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -65,18 +66,31 @@ class Slot:
         """Copies of the outputs in `arrays`, which outlive the slot."""
         return {name: area.copy() for name, area in self.arrays(batch, length).outputs.items()}
 
-    def submit(self, batch: int, length: int, timeout_s: float, lane: int | None = None) -> Future[float]:
+    def submit(
+        self,
+        batch: int,
+        length: int,
+        timeout_s: float,
+        lane: int | None = None,
+        profile: Path | None = None,
+    ) -> Future[float]:
         """Run the batch that was filled in.
 
         Args:
             timeout_s: longest time the batch may run, counted from its start on the device; then the
                 host is killed.
             lane: which of the device's lanes runs it, from 0; None: the first that is free.
+            profile: a folder; the batch is run several times, and what the runtime tells of it is written there.
 
         Returns:
             The seconds it ran, once the logits are in the arrays; or BatchFailed or HostDied.
         """
-        return self._device._submit(self, batch, length, timeout_s, lane)
+        how: dict[str, int | str] = {}
+        if lane is not None:
+            how["lane"] = lane
+        if profile is not None:
+            how["profile"] = str(profile.resolve())
+        return self._device._submit(self, batch, length, timeout_s, how)
 
     def release(self) -> None:
         """Give the slot back."""
@@ -272,11 +286,11 @@ class Device:
             self._free.append(slot)
 
     def _submit(
-        self, slot: Slot, batch: int, length: int, timeout_s: float, lane: int | None
+        self, slot: Slot, batch: int, length: int, timeout_s: float, how: Mapping[str, int | str]
     ) -> Future[float]:
         if self._monitor is None:
             raise DeviceError(f"{self.spec.text} was never started")
-        return self._monitor.submit(slot, batch, length, timeout_s, lane)
+        return self._monitor.submit(slot, batch, length, timeout_s, how)
 
     def _make_host(self, on_output: Callable[[str], None]) -> HostProcess:
         return HostProcess(

@@ -95,9 +95,18 @@ class HostMonitor:
         self._thread.join()
 
     def submit(
-        self, slot: RingSlot, batch: int, length: int, timeout_s: float, lane: int | None = None
+        self,
+        slot: RingSlot,
+        batch: int,
+        length: int,
+        timeout_s: float,
+        how: Mapping[str, int | str] | None = None,
     ) -> Future[float]:
-        """Run the batch at a slot; see `Slot.submit`."""
+        """Run the batch at a slot; see `Slot.submit`.
+
+        Args:
+            how: further parts of the command, see `spanserve.device.host.channel`.
+        """
         run = _Run(slot, timeout_s)
         with self._lock:
             host = self._host
@@ -108,8 +117,7 @@ class HostMonitor:
             self._runs[slot.index] = run
             # If the host has just died, the thread fails this run with the others.
             with contextlib.suppress(OSError):
-                where = {} if lane is None else {"lane": lane}
-                host.send({"op": "run", "slot": slot.index, "batch": batch, "length": length, **where})
+                host.send({"op": "run", "slot": slot.index, "batch": batch, "length": length, **(how or {})})
         return run.future
 
     def _monitor(self) -> None:

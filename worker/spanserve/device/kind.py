@@ -14,6 +14,7 @@ from spanserve.bundle import Bundle, CostTable, Manifest
 if TYPE_CHECKING:
     from spanserve.device.host.cards import Card
     from spanserve.device.spec import DeviceSpec
+    from spanserve.device.telemetry import Reading
 
 #: Tensors by name.
 Tensors = Mapping[str, NDArray[Any]]
@@ -49,6 +50,8 @@ class DeviceKind:
         shared: whether several workers may share one.
         locate: the NUMA node that it is near, by the device, the variables of its host and the root of the file
             system; raises NotLocated. None: it is near all processors.
+        telemetry: what a device says of its memory, load, power and temperature, by the device, the variables of its
+            host and the program cnmon; raises NotRead. None: it says nothing.
         host_processor: whether it is this machine's processor that computes.
         looks: MODULE:FUNCTION of what `spanserve doctor` looks at; called with the examination, the device and the
             bundle's manifest or None, it gives findings.
@@ -77,6 +80,7 @@ class DeviceKind:
     rule: Callable[[Tensors], Tensors] | None = None
     shared: bool = True
     locate: Callable[[DeviceSpec, Mapping[str, str], Path], int] | None = None
+    telemetry: Callable[[DeviceSpec, Mapping[str, str], str], Reading] | None = None
     host_processor: bool = False
     looks: tuple[str, ...] = ()
     figures: Mapping[str, Mapping[str, Card]] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION, Card
 from spanserve.device.host.simulated import answers
 from spanserve.device.kind import DeviceKind
 from spanserve.device.pci import card_node
+from spanserve.device.telemetry import read_card
 
 if TYPE_CHECKING:
     from spanserve.device.spec import DeviceSpec
@@ -91,6 +92,7 @@ MLU = DeviceKind(
     most_slots=3,  # each costs the card the memory of a context
     shared=False,
     locate=card_node,
+    telemetry=read_card,
     looks=("spanserve.doctor.mlu:look",),
 )
 SIMULATED = DeviceKind(

@@ -11,7 +11,7 @@ import typer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdkOptions:
-    """Where the SDK of a card is."""
+    """Where the SDK of a card is, and what tells how the card does."""
 
     #: No Path: that would take the dot from ./python, which would then be looked for along PATH.
     magicmind_python: Annotated[
@@ -25,3 +25,10 @@ class SdkOptions:
             help="File of KEY=VALUE lines, such as the SDK's LD_LIBRARY_PATH, for the device host only.",
         ),
     ] = None
+    cnmon: Annotated[
+        str,
+        typer.Option(
+            envvar="SPANSERVE_CNMON",
+            help="The driver's program that tells memory, load, power and temperature of mlu:N; not asked if empty.",
+        ),
+    ] = "cnmon"

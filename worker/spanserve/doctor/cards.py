@@ -33,14 +33,6 @@ def card_models(root: Path, card: int | None) -> set[str]:
     return {facts.get("Device name", "an unknown card") for facts in own or known}
 
 
-def chosen_card(environment: Mapping[str, str], index: int) -> int | None:
-    """Which card of the machine `mlu:index` is; None if the variables name it by UUID, or leave none."""
-    ids = visible_devices(environment).ids
-    if ids is None:
-        return index
-    return int(ids[index]) if index < len(ids) and ids[index].isdigit() else None
-
-
 def check_visible(environment: Mapping[str, str], index: int) -> Finding:
     """What the variables that hide cards come to.
 

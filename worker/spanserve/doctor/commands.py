@@ -54,7 +54,6 @@ def doctor(
     ] = "",
     login: RedisLogin,
     sdk: SdkOptions,
-    cnmon: Annotated[str, typer.Option(help="The driver's program that lists cards.")] = "cnmon",
     mlu_exporter: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Address where mlu-exporter would listen.")
     ] = "127.0.0.1:30108",
@@ -72,7 +71,7 @@ def doctor(
         redis=login.to(redis),
         magicmind_python=sdk.magicmind_python or "",
         device_env=read_environment(sdk.device_env) if sdk.device_env else {},
-        cnmon=cnmon,
+        cnmon=sdk.cnmon,
         exporter=mlu_exporter,
         root=root,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spanserve.bundle import Manifest
 from spanserve.device import DeviceSpec
+from spanserve.device.driver import chosen_card
 from spanserve.doctor.bundle import check_architecture
 from spanserve.doctor.cards import (
     card_models,
@@ -15,7 +16,6 @@ from spanserve.doctor.cards import (
     check_driver,
     check_nodes,
     check_visible,
-    chosen_card,
 )
 from spanserve.doctor.cnmon import check_cnmon
 from spanserve.doctor.exporter import check_exporter

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from spanserve.bundle import Manifest
 from spanserve.device import DeviceSpec
 from spanserve.device.host.versions import check_version
+from spanserve.device.program import run
 from spanserve.doctor.finding import Finding, failed, ok
-from spanserve.doctor.program import run
 
 if TYPE_CHECKING:
     from spanserve.doctor.examination import Examination

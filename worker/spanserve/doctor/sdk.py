@@ -10,8 +10,8 @@ from typing import Any
 from spanserve.bundle import Manifest
 from spanserve.device import child_environment
 from spanserve.device.host.versions import check_version
+from spanserve.device.program import run
 from spanserve.doctor.finding import Finding, failed, ok, warning
-from spanserve.doctor.program import run
 
 #: The only Python that the SDK has wheels for.
 _PYTHON = "3.7"

@@ -91,6 +91,7 @@ def worker(
         precision=model.precision or None,
         magicmind_python=model.sdk.magicmind_python,
         device_env=model.sdk.device_env,
+        cnmon=model.sdk.cnmon,
         access=let_in,
         grpc=GrpcSettings(
             listen=tuple(let_in.listener("listen", text) for text in listening.listen or [DEFAULT_ADDRESS]),

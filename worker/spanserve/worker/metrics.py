@@ -8,6 +8,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from spanserve.contract import ErrorCode, Priority
+from spanserve.device.telemetry import Reading
 from spanserve.doors.grpc.observer import StreamObserver
 from spanserve.doors.observer import DENIALS, AccessObserver, DoorObserver
 from spanserve.doors.redis.observer import QueueObserver
@@ -84,6 +85,13 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         self.answers_in_doubt = gauge(
             "answers_in_doubt", "Answers that a wrong device may have given, by the files that list them."
         )
+        # Labels are those of Cambricon's mlu-exporter.
+        card = ("mlu", "model", "driver")
+        self.card_utilization = gauge("card_utilization", "Per cent of the card that is busy.", *card)
+        self.card_memory_used = gauge("card_memory_used_bytes", "Card memory in use, by anybody.", *card)
+        self.card_memory_total = gauge("card_memory_total_bytes", "Memory of the card.", *card)
+        self.card_power = gauge("card_power_watts", "Power that the card takes.", *card)
+        self.card_temperature = gauge("card_temperature_celsius", "Temperature of the card.", *card)
         self.windows = counter("windows_total", "Windows sent to the device.")
         self.useful_tokens = counter("useful_tokens_total", "Tokens of those windows.")
         self.padded_tokens = counter("padded_tokens_total", "Tokens the device computed, padding included.")
@@ -164,6 +172,16 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
             stage: self.stage_seconds.labels(stage)
             for stage in ("queue", "tokenise", "wait", "device", "decode")
         }
+
+    def card_read(self, found: Reading | None) -> None:
+        """Note how the card does; None: that is not known now. In any thread."""
+        for name in ("utilization", "memory_used", "memory_total", "power", "temperature"):
+            metric: Gauge = getattr(self, f"card_{name}")
+            value: float | None = getattr(found, name, None)
+            if found is None or value is None:
+                metric.clear()
+            else:
+                metric.labels(found.card, found.model, found.driver).set(value)
 
     # --- of the engine
 

@@ -38,6 +38,7 @@ from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.engine.waiting import first
 from spanserve.qa import Encoder, Pipelines
+from spanserve.worker.card import watch_card
 from spanserve.worker.doors import DOORS, DoorMaker, files_of_doors
 from spanserve.worker.doubt import AnswersInDoubt
 from spanserve.worker.metrics import Metrics
@@ -128,6 +129,7 @@ class Worker(Observer):
         made = (make(inside, settings) for make in doors)
         self.doors = [door for door in made if door is not None]
         self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
+        self.card = watch_card(settings, self.metrics.card_read)
         self._background: list[asyncio.Task[None]] = []
         self.pages: Server | None = None
         self.stopping = asyncio.Event()
@@ -157,6 +159,8 @@ class Worker(Observer):
             self._background = [
                 asyncio.create_task(work) for work in (self.notifier.keep_alive(), descriptors.watch())
             ]
+            if self.card is not None:
+                self.card.start()
             await self._load()
             await first(self.stopping, self.failed)
             return EXIT_DEVICE_FAILED if self.failed.is_set() else await self._drain()
@@ -234,6 +238,8 @@ class Worker(Observer):
                 stack.push_async_callback(asyncio.to_thread, self.tracing.close)
             for task in self._background:
                 stack.callback(task.cancel)
+            if self.card is not None:
+                stack.callback(self.card.stop, wait=False)
             if self.pages is not None:
                 stack.push_async_callback(self.pages.close)
             stack.push_async_callback(asyncio.to_thread, self.serving.device.close)

@@ -28,6 +28,8 @@ class Settings:
     magicmind_python: str | None = None
     #: File of KEY=VALUE lines for the environment of the device host alone.
     device_env: Path | None = None
+    #: The program that tells how a card does; empty: none is asked.
+    cnmon: str = "cnmon"
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
     #: Who is let in, on every listener.

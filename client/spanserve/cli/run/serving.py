@@ -48,7 +48,8 @@ class Serving:
         Raises:
             ClientError: the worker has ended, with its reason; or the folder cannot be written.
         """
-        arguments = ("--bundle", str(bundle), "--max-batch-size", str(max_batch), *self.words)
+        cnmon = ("--cnmon", self.sdk.cnmon)
+        arguments = ("--bundle", str(bundle), "--max-batch-size", str(max_batch), *cnmon, *self.words)
         with private_worker(arguments) as worker:
             return Evaluation(
                 dataset=dataset,

@@ -49,3 +49,12 @@ class Backend:
             Exception: this batch failed; the device still works.
         """
         raise NotImplementedError
+
+    def profile(self, lane: int, arrays: Arrays, folder: str) -> None:
+        """Run a batch several times, and write into a folder what the runtime tells of it, layer by layer.
+
+        Raises:
+            Refused: the runtime tells nothing.
+            DeviceLost, Exception: as of `run`.
+        """
+        raise Refused("this kind of device has no profiler")

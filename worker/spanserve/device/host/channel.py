@@ -1,7 +1,8 @@
 """Messages between worker and host: one JSON object per line, over two pipes.
 
 worker -> host   {"op": "run", "slot": 0, "batch": 16, "length": 176}
-                                                       in the first lane that is free, unless it has "lane": 1
+                                                       in the first lane that is free, unless it has "lane": 1;
+                                                       with "profile": FOLDER as `Backend.profile` does
 host -> worker   {"op": "ready", "info": {...}}        once, when the device can take batches
                  {"op": "done", "slot": 0, "ns": 9}    the logits are in the slot; time it ran. Where they can be
                                                        told apart also "parts": {name: nanoseconds}

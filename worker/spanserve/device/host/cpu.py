@@ -15,6 +15,7 @@ import openvino as ov  # noqa: E402
 
 from . import streams  # noqa: E402
 from .backend import Backend, Refused  # noqa: E402
+from .layers import STEPS, Layer, write_layers  # noqa: E402
 from .versions import check_version  # noqa: E402
 
 if TYPE_CHECKING:
@@ -75,7 +76,14 @@ class CpuBackend(Backend):
         request.start_async()  # in whichever stream is free; `infer` would take one that may be busy
         request.wait()
 
-    def _compile(self, count: int) -> list[Any]:
+    def profile(self, lane: int, arrays: Arrays, folder: str) -> None:
+        """As the base class: layers.csv with the mean time of each layer, the longest first."""
+        (request,) = self._compile(1, PERF_COUNT=True)
+        inputs = {name: np.array(array) for name, array in arrays.inputs.items()}
+        request.infer(inputs)
+        write_layers(os.path.join(folder, "layers.csv"), [_layers(request, inputs) for _ in range(STEPS)])
+
+    def _compile(self, count: int, **further: Any) -> list[Any]:
         """A request for each of so many streams."""
         manifest = self.config["manifest"]
         properties = {
@@ -83,6 +91,7 @@ class CpuBackend(Backend):
             "INFERENCE_NUM_THREADS": int(self.config["threads"]),
             "NUM_STREAMS": count,
             "ENABLE_CPU_PINNING": False,
+            **further,
         }
         if self._small:
             properties["CPU_RUNTIME_CACHE_CAPACITY"] = _FEW_KERNELS
@@ -126,3 +135,13 @@ class CpuBackend(Backend):
             self._requests[stream].wait()
 
         return batch * streams.measure(run, len(self._requests))
+
+
+def _layers(request: Any, inputs: dict[str, Any]) -> list[Layer]:
+    """The layers of one batch as they were run."""
+    request.infer(inputs)
+    return [
+        Layer(info.node_name, info.node_type, info.exec_type, info.real_time.total_seconds())
+        for info in request.profiling_info
+        if info.status == ov.ProfilingInfo.Status.EXECUTED
+    ]

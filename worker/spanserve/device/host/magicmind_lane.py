@@ -97,6 +97,15 @@ class Lane:
         self._run_empty(*shapes[-1], watch=ticker)
         return {"sync_s": round(ticker.seconds, 4), "sync_releases_gil": ticker.others_ran}
 
+    def dump(self, info: Any) -> None:
+        """Have the tensors of every batch from now on written to files, as an SDK's ContextDumpInfo says.
+
+        Raises:
+            Refused: the SDK refuses.
+        """
+        for context in self._contexts:
+            done("set_context_dump_info", context.set_context_dump_info, info)
+
     def _run_empty(self, batch: int, length: int, watch: Any = None) -> None:
         """Run a batch of padding; `watch` is entered for the wait."""
         index = self._fitting(batch, length)

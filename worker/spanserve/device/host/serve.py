@@ -93,7 +93,12 @@ def _run_lane(
         header[BEGAN] = began
         header[STATE] = RUNNING
         try:
-            parts = backend.run(lane, ring.arrays(slot, command["batch"], command["length"]))
+            arrays = ring.arrays(slot, command["batch"], command["length"])
+            if "profile" in command:
+                backend.profile(lane, arrays, command["profile"])
+                parts = None
+            else:
+                parts = backend.run(lane, arrays)
         except DeviceLost as error:
             # The slot stays RUNNING: the worker must know which batches were on the device.
             channel.send("fatal", error=str(error))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanserve.doctor.cnmon import Process, parse
+from spanserve.device.cnmon import Process, parse
 from tests.kit.machines import NEWER_TABLE, OLDER_TABLE
 
 
