@@ -48,7 +48,7 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class _Proof:
-    """What running the graph has shown, or what stands in its place."""
+    """What running the graph has shown, or what is used in its place."""
 
     verification: Verification
     asked: list[Asked]

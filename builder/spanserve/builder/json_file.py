@@ -10,7 +10,7 @@ from spanserve.builder.errors import BuildError
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, which may begin with a byte order mark; None if there is no such file.
+    """The object in a JSON file, which may begin with a byte order mark; None if the file does not exist.
 
     Raises:
         BuildError: the file cannot be read or holds something else.

@@ -1,4 +1,4 @@
-"""Does the compiled graph still say what the checkpoint says? Both answer the same questions."""
+"""Does the compiled graph still answer as the checkpoint does? Both are asked the same questions."""
 
 from __future__ import annotations
 

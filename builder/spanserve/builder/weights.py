@@ -48,7 +48,7 @@ _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 class Weights:
-    """Tensors by name, as they lie in the files.
+    """Tensors by name, as they are in the files.
 
     Args:
         path: the file, or the index of the shards.

@@ -1,4 +1,4 @@
-"""`spanserve bench`: bare devices, which are the worker's, and what is served, which is the client's."""
+"""`spanserve bench`: bare devices (a command of the worker) and served models (a command of the client)."""
 
 from __future__ import annotations
 

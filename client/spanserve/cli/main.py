@@ -1,6 +1,6 @@
-"""The entry point of `spanserve`: hears signals from its first line on, and only then imports what the command needs.
+"""The entry point of `spanserve`: handles signals from its first line on, and only then imports what the command needs.
 
-As PID 1 a process that has no handler does not hear SIGTERM at all, and imports take seconds on a busy machine.
+As PID 1 a process without a handler ignores SIGTERM, and imports take seconds on a busy machine.
 """
 
 from __future__ import annotations

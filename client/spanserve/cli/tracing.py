@@ -1,4 +1,4 @@
-"""Traces of commands that ask workers, where somebody asks for them."""
+"""Traces of commands that ask workers, where they are turned on."""
 
 from __future__ import annotations
 

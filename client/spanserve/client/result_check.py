@@ -1,4 +1,4 @@
-"""What a worker sends is looked at before it is believed: a wrong result costs its task an error, and nothing else."""
+"""What a worker sends is checked before it is used: a wrong result is an error of its task, and of nothing else."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A span for each task that a client hands over, as part of whatever trace its program is in.
+"""A span for each task that a client hands over, as part of the trace that its program is in.
 
 They are made by OpenTelemetry's API, where the program uses it. Its provider decides whether a trace is recorded, and
-where it goes; without one what there is of a trace is passed on.
+where it goes; without a provider the trace context is passed on as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class TaskSpans:
     """The spans of the tasks of one call, under the span that is current when they are handed over."""
 
     def __init__(self) -> None:
-        # Looked for and not imported: who has not imported it has no span that is current.
+        # Looked up and not imported: a program that has not imported it has no current span.
         self._api: Any = sys.modules.get("opentelemetry.trace")
         self._open: dict[str, Span] = {}
 

@@ -1,7 +1,7 @@
 """What the Python API and an evaluation need from a way to reach workers.
 
 `spanserve.client.grpc` and `spanserve.client.redis` are two, `spanserve.client.testing` has one without a network. A
-new one is a folder next to them, and passes tests/integration/client/test_transports.py.
+new one is a folder next to them, and must pass tests/integration/client/test_transports.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One line of an access list: a caller, how it is known, and what it may."""
+"""One line of an access list: a caller, how it is identified, and what it may do."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FIELDS = ("id", "credential", "roles", "tenants", "weight", "expiry")
 
 
 class AccessError(SpanserveError):
-    """A token or an access list cannot be used. Names the file, the line, and what would do."""
+    """A token or an access list cannot be used. Names the file, the line, and what would be right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A caller that is known by a token or by a certificate.
+    """A caller that is identified by a token or by a certificate.
 
     Attributes:
         digest: SHA-256 of the token, 32 bytes; empty for a certificate.

@@ -6,7 +6,7 @@ import enum
 
 
 class Role(enum.Enum):
-    """A kind of rights. None includes another: who asks and observes has both."""
+    """A set of rights. None includes another: a caller that may ask and observe has both."""
 
     #: Have questions answered.
     ASK = "ask"

@@ -1,4 +1,4 @@
-"""Bearer tokens: what a client shows, and what is kept of it."""
+"""Bearer tokens: what a client sends, and what a worker keeps of it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def digest_of(token: str) -> bytes:
 
 
 class Token:
-    """A token as a client holds it: itself, or the file that holds it and nothing else.
+    """A client's token: the text itself, or a file that holds it and nothing else.
 
-    A file is read each time the token is shown, so that it may be changed; while it cannot be used, what it held
-    counts. Neither `repr` nor any error has the token.
+    A file is read each time the token is sent, so that it may be changed; while it cannot be used, what it held
+    last counts. Neither `repr` nor any error shows the token.
     """
 
     def __init__(self, source: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Format 2 of the manifest: one bundle for several kinds of device or precisions, each with proofs of its own."""
+"""Format 2 of the manifest: one bundle for several devices or precisions, each with its own goldens and costs."""
 
 from __future__ import annotations
 

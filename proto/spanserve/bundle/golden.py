@@ -1,4 +1,4 @@
-"""Goldens: questions whose answers are known, asked on the very device before it serves."""
+"""Goldens: questions whose answers are known, asked of each device before it serves."""
 
 from __future__ import annotations
 

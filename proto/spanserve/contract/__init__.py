@@ -1,8 +1,8 @@
-"""The contract of both doors as frozen dataclasses: what travels inside, where generated classes do not.
+"""The contract of all doors as frozen dataclasses: these travel inside the programs, generated classes do not.
 
     bytes --Task.from_bytes--> Task --(worker)--> TaskResult --to_bytes--> bytes
 
-Parsing is the only place where input is judged: a `Task` that exists keeps every limit of `limits`.
+Input is judged only when it is parsed: every `Task` that exists keeps all limits of `limits`.
 """
 
 from spanserve.contract.errors import ErrorCode, Refusal

@@ -1,4 +1,4 @@
-"""Limits of the contract, one name each, the same on both doors."""
+"""Limits of the contract, one name each, the same at every door."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _SAMPLED = 1
 
 @dataclass(frozen=True, slots=True)
 class TraceContext:
-    """A span of somebody else's that ours are under."""
+    """A span of another program, the parent of ours."""
 
     #: 32 and 16 lowercase hexadecimal digits, neither all 0.
     trace_id: str

@@ -1,4 +1,4 @@
-"""What commands share: habits, groups of options, so that each stands once, and the terminal they print to.
+"""What commands share: conventions, groups of options that are defined once, and the terminal they print to.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisLogin:

@@ -1,4 +1,4 @@
-"""A command line application with the habits that all our commands share."""
+"""A command line application with the conventions that all our commands share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-#: How a command hears; one with settings of its own adds them to these.
+#: Settings of a command's context; a command that needs others adds them to these.
 HABITS: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 

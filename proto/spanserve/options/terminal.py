@@ -18,7 +18,7 @@ MAX_CELL = 1024
 
 
 class Terminal(Console):
-    """A console whose text steers nothing: no markup, no emoji codes, and control characters are shown.
+    """A console on which text controls nothing: no markup, no emoji codes, and control characters are shown.
 
     Args:
         stderr: write to standard error.

@@ -1,7 +1,7 @@
 """Connections to Redis: from a URL and files, with our own retries instead of the library's.
 
-A library that sends a write again by itself cannot know whether the first one had its effect; our scripts may be
-sent again, and who calls them decides when.
+A library that repeats a write by itself cannot know whether the first one took effect; our scripts may be
+repeated, and their callers decide when.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class RedisSettings:
 
 
 class _PasswordFile(CredentialProvider):
-    """Reads the password anew for every connection; while that cannot be done, the last one counts."""
+    """Reads the password again for every connection; while that cannot be done, the last one counts."""
 
     def __init__(self, username: str, path: Path) -> None:
         self._username = username or "default"

@@ -1,4 +1,4 @@
-"""What is in the queue: a task on its way, and what is said of it."""
+"""Entries of the queue: a task on its way, with the facts about it."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ from spanserve.contract.errors import SpanserveError
 
 
 class QueueError(SpanserveError):
-    """The queue cannot be used as asked. Says what is in the way."""
+    """The queue cannot be used as asked. Says why."""
 
 
 class QueueBroken(QueueError):
-    """What stands under the keys of the queue is not one: it was written by hand. Concerns no other queue."""
+    """The keys of the queue hold something else: it was written by hand. Other queues are not affected."""
 
 
 class QueueUnavailable(QueueError):
@@ -18,7 +18,7 @@ class QueueUnavailable(QueueError):
 
 
 class QueueRefusing(QueueUnavailable):
-    """Redis answers, and cannot do it now: it loads, fails over, misses replicas, runs a script, cannot write."""
+    """Redis answers, but cannot do it now: it loads, fails over, lacks replicas, runs a script or cannot write."""
 
 
 class NoQueue(QueueUnavailable):

@@ -16,7 +16,7 @@ CLASSES = {Priority.INTERACTIVE: 1, Priority.BULK: 2}
 
 @dataclass(frozen=True, slots=True)
 class JobId:
-    """What makes a job one: tenant, run and task."""
+    """What identifies a job: tenant, run and task."""
 
     tenant: str
     run_id: str

@@ -1,4 +1,4 @@
-"""How a queue stands, for those who look after it. Reads only; nothing here is leased."""
+"""The state of a queue, for its operators. Reads only; nothing here is leased."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Depth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """A queue at one moment, as far as several calls make one."""
+    """A queue at one moment, as nearly as several calls can tell."""
 
     config: QueueConfig
     depths: tuple[Depth, ...]

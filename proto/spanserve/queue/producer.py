@@ -52,7 +52,7 @@ class Event:
 
 
 class Producer:
-    """Typed calls of one who submits. Every call may be made again after a `QueueUnavailable`."""
+    """Typed calls of a producer. Every call may be made again after a `QueueUnavailable`."""
 
     def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis: Any = redis  # its types are unions over all its modes

@@ -1,4 +1,4 @@
-"""The workers of a queue, by what they say of themselves."""
+"""The workers of a queue, by their heartbeats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from spanserve.queue.keys import Keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSeen:
-    """A worker that was there, or is."""
+    """A worker that is in the queue, or was."""
 
     #: Its consumer name, new for every start.
     consumer: str

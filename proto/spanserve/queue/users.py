@@ -1,8 +1,8 @@
 """The users of a Redis that carries queues: what each may call, and the ACL file that says so.
 
 A script runs with the rights of its caller, so a user has the commands that its calls send and those that its scripts
-run, and of scripts only those of this release and of the one before, by their SHA. Nobody can run a script of its own;
-producers cannot load one either.
+run, and of scripts only those of this release and of the one before, by their SHA. Nobody can run their own scripts;
+producers cannot load any either.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gold answers, in whatever shape they stand."""
+"""Gold answers, in whatever form they come."""
 
 from __future__ import annotations
 

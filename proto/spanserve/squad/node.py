@@ -1,4 +1,4 @@
-"""Values of a file that know where they stand, so that an error can say it."""
+"""Values of a file that know their place in it, so that an error can name it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 
 
 class Misfit(Exception):
-    """Something else stands in a file than was expected. Its text is the place and both."""
+    """A file holds something other than was expected. The text names the place, and both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value as JSON has them, and where it stands. Whatever asks for another kind of value raises `Misfit`."""
+    """A JSON value, and its place. To ask for another kind of value raises `Misfit`."""
 
     where: str
     value: object

@@ -1,4 +1,4 @@
-"""The text of a file, however it is packed and encoded."""
+"""The text of a file, however it is compressed and encoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the way of spans that somebody wants."""
+"""Why traces that somebody wants cannot be exported."""
 
 from __future__ import annotations
 

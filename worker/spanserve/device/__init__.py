@@ -2,7 +2,7 @@
 
 worker | builder --Device--> ring (shared memory) --host process--> openvino | magicmind | simulated
 
-What a kind of device is like stands in `kinds`; one from outside is registered there.
+The traits of each kind of device are in `kinds`; one from outside is registered there.
 """
 
 from spanserve.device.card_cost import card_cost

@@ -217,7 +217,7 @@ def _pump(
             else:
                 return time.perf_counter() - began
     finally:
-        for slot, future, _ in flying:  # behind a batch that failed
+        for slot, future, _ in flying:  # after a batch that failed
             wait((future,))
             slot.release()
 

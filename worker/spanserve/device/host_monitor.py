@@ -175,7 +175,7 @@ class HostMonitor:
                 for event in events or ():
                     heard = time.monotonic()
                     reason = self._on_event(event) or reason
-                # What it has started may hold its pipes open: its own end is what counts, behind its last event.
+                # Processes that it started may hold its pipes open: its own end counts, after its last event.
                 if (ended and not events) or events is None or host.lingers:
                     return reason
                 overdue = self._overdue(heard)

@@ -15,7 +15,7 @@ class Ran:
     """What became of it.
 
     Attributes:
-        why: why it is of no use, on one line; empty if it ended with status 0.
+        why: why its output cannot be used, on one line; empty if it ended with status 0.
     """
 
     output: str

@@ -90,7 +90,7 @@ def check_nodes(root: Path, index: int, may_use: Callable[[Path], bool] = usable
 
     Args:
         root: of the file system that holds `dev`.
-        index: a card behind this many others is wanted.
+        index: of the card that is wanted, counted from 0.
         may_use: whether this process may read and write a node.
     """
     name, nodes = "card nodes", _nodes(root)

@@ -1,4 +1,4 @@
-"""Variables for the device host: whether a value holds what a shell would have taken out of it."""
+"""Variables for the device host: whether a value holds quotes or names that a shell would have replaced."""
 
 from __future__ import annotations
 

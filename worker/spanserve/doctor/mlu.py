@@ -1,4 +1,4 @@
-"""What an MLU card needs: driver, nodes, cnmon, exporter, SDK; and what is said where none is needed."""
+"""What an MLU card needs: driver, nodes, cnmon, exporter, SDK; and what is reported where no card is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Access: who is let in by the files as they are now, on every listener alike.
+"""Access: which callers the files let in at this moment, on every listener alike.
 
 files --Watched--> AccessList, TlsMaterial --Gate (one a listener)--> Identity, or Unidentified / NotAllowed
 """
@@ -25,7 +25,7 @@ from spanserve.doors.observer import AccessObserver
 from spanserve.doors.watched import Watched
 from spanserve.engine.observer import Observers
 
-#: Seconds between two looks at the files, and at who is still let in: a credential is withdrawn after one at most.
+#: Seconds between two looks at the files and at the callers: a withdrawn credential is out after at most one.
 LOOK_S = 5.0
 #: Seconds between two log lines about the same trouble.
 REPEAT_S = 60.0
@@ -138,7 +138,7 @@ class Access:
                 log.error("internal error", exc_info=error)
 
     async def look(self) -> None:
-        """Read files that have changed, and have everybody see who is still let in."""
+        """Read files that have changed, and have everybody check who is still let in."""
         before = self.tls.authorities if self._tls else frozenset()
         for watched in self._watched():
             if await asyncio.to_thread(watched.look):

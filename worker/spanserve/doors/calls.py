@@ -1,4 +1,4 @@
-"""Single calls: tasks come in and their results go out in one go, whatever protocol carries them."""
+"""Single calls: tasks come in together and their results go out together, whatever protocol carries them."""
 
 from __future__ import annotations
 

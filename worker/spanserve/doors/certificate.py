@@ -1,4 +1,4 @@
-"""What there is to know of X.509 certificates without a library: until when they are good, and whether a key is theirs.
+"""What can be read from X.509 certificates without a library: when they expire, and whether a key belongs to them.
 
 The standard library checks chains in a handshake and shows the fields of a certificate only where a handshake has
 accepted it; here they are needed before, and after.

@@ -1,4 +1,4 @@
-"""Descriptors: what connections may take of them, so that device hosts, Redis and files always get theirs."""
+"""Descriptors: how many connections may take, so that some are left for device hosts, Redis and files."""
 
 from __future__ import annotations
 

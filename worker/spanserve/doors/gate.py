@@ -1,4 +1,4 @@
-"""The gate of one listener: who a caller is by what it shows, and whether it may do what it asks for."""
+"""The gate of one listener: identifies a caller by its credential, and decides whether it may do what it asks for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spanserve.doors.listener import ANONYMOUS, Listener
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a caller shows of itself.
+    """What a caller shows to identify itself.
 
     Attributes:
         authorization: headers of that name.
@@ -29,7 +29,7 @@ class Gate:
     """Lets callers of one listener in.
 
     Args:
-        roles: method -> the role it needs; what is missing is allowed to nobody.
+        roles: method -> the role it needs; a method that is missing is allowed to nobody.
     """
 
     def __init__(self, listener: Listener, access: Access, roles: Mapping[str, Role | None] = ROLES) -> None:
@@ -86,7 +86,7 @@ class Gate:
         if certificate.expires <= self.access.clock():
             raise Unidentified("the client certificate has expired")
         names = self.access.names
-        if names is None:  # whoever the CA has signed for
+        if names is None:  # anyone whom the CA has signed for
             name = f"san:{certificate.names[0]}" if certificate.names else f"cn:{certificate.common_name}"
             return Identity(name, ANONYMOUS)
         entry = names.by_san(certificate.names)

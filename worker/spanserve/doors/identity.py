@@ -1,4 +1,4 @@
-"""Who calls, and what that lets them do: one table, and what is not in it is allowed to nobody."""
+"""Callers, and what they may do: by one table; a method that is not in it is allowed to nobody."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class TooMany(Denied):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A caller, as its listener and its credential tell: never its address.
+    """A caller, by its listener and its credential, never by its address.
 
     Attributes:
         name: the id in the access list, or the name of a certificate that needs no line there.

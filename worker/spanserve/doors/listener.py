@@ -1,9 +1,9 @@
-"""A listener: an address and its scheme, which decides how callers are known there.
+"""A listener: an address and its scheme, which decides how callers are identified there.
 
 ADDRESS?WORDS        ADDRESS is HOST:PORT or unix:PATH; WORDS are joined by &
   plain              no TLS, whatever files there are
   tls                TLS with --tls-cert and --tls-key
-  mtls               TLS, and clients show a certificate of --tls-client-ca: its name is who they are
+  mtls               TLS, and clients show a certificate of --tls-client-ca: its name identifies them
   tokens             clients show a token of --tokens; over TLS or a socket file only
   mode=0660          permissions of a socket file; 0600 gives its owner every role
 
@@ -30,7 +30,7 @@ _TRANSPORTS = frozenset({"plain", "tls", "mtls"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """Where a server listens, and by what its callers are known.
+    """Where a server listens, and how its callers are identified.
 
     Attributes:
         address: HOST:PORT (port 0: any) or unix:PATH.
@@ -66,7 +66,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSettings:
-    """The files that callers are known by, and what those may do who are not.
+    """The files that identify callers, and what callers may do that are not identified.
 
     Raises:
         SettingsError: half of a pair of files.

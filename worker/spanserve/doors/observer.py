@@ -1,4 +1,4 @@
-"""What doors tell in addition to what the engine tells."""
+"""What doors report in addition to what the engine reports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DoorObserver:
 
 
 class AccessObserver:
-    """Who is let in, and for how long still."""
+    """Which callers are let in, and when that ends."""
 
     def credentials_seen(
         self, expiries: Sequence[tuple[str, str, float]], broken: Mapping[str, bool]

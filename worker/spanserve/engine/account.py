@@ -1,4 +1,4 @@
-"""The account of one caller: what it has of the worker, in questions and in windows."""
+"""The account of one caller: what it holds of the worker, in questions and in windows."""
 
 from __future__ import annotations
 

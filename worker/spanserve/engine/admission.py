@@ -1,7 +1,7 @@
 """Admission: the one way to the backlog, for every door.
 
-A door opens an account for each caller, and has it ask before it does anything for a task that costs more than a
-look at its size. What is admitted is held by the engine until its result is on the wire; then the door settles it.
+A door opens an account for each caller, and asks through it before it does anything for a task that costs more than a
+look at its size. The engine holds what is admitted until its result is on the wire; then the door settles it.
 
     open ──▶ (grant ──▶ submit ──▶ settle)* ──▶ close        streams and queues: by credit
     open ──▶ (check ──▶ call)* ──▶ close                     single calls: wait in the same order
@@ -44,7 +44,7 @@ class Admission(Generic[TaskT, ResultT]):
         self._engine = engine
         self._running: dict[Account, dict[Request[TaskT], bool]] = {}  # whether it is settled when it ends
         self._line = Line(_full)
-        #: Windows of single calls that got in beside the streams and the queue: a batch of them may.
+        #: Windows of single calls that got in in addition to streams and queue: a batch of them may.
         self._of_calls = 0
         self._timer: asyncio.TimerHandle | None = None
 

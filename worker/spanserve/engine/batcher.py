@@ -1,12 +1,12 @@
 """Which rows go to the device next.
 
-Work-conserving: a free slot is filled at once from what is there. Among all batches that could be formed,
+Work-conserving: a free slot is filled at once from what is there. Of all batches that could be formed,
 the one with the most useful tokens per second by the cost table is taken: rows of one padded length, filled
 up with shorter ones as long as that pays. A row that is due is served first, whatever it costs.
 
-Where several callers have rows, that choice is free only as long as it leaves nobody far behind: then whoever has had
-least of the device, over its share, is served first, whatever would pay better. A row that is due comes before the rows
-of its own caller only.
+Where several callers have rows, that choice is free only as long as it leaves nobody far behind: then the caller that
+has had least of the device, relative to its share, is served first, whatever would pay better. A row that is due comes
+before the rows of its own caller only.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from spanserve.engine.shares import Shares
 
 #: A waiting row is due after this many times the cost of the largest batch.
 PATIENCE_BATCHES = 16
-#: A fuller batch is taken if its rate comes this close to the best: what a batch costs beside the table, its
+#: A fuller batch is taken if its rate comes this close to the best: what a batch costs in addition to the table, its
 #: way to the device and back and the preparing of a new shape, is paid less often.
 GOOD_ENOUGH = 0.93
 #: Costs of the largest batch that one caller may be behind another.
@@ -51,8 +51,8 @@ class Batch:
 class Batcher:
     """Forms batches of at most `max_batch` rows.
 
-    Rows that were in a batch that died are suspects. They run first, apart from the innocent, in ever
-    smaller company, so that the one that kills the device is found without condemning its neighbours:
+    Rows that were in a batch that died are suspects. They run first, apart from the innocent, and with
+    fewer and fewer others, so that the one that kills the device is found without condemning its neighbours:
 
         attempt 2         at most max_batch / 8 suspects
         attempt 3         the windows of one task, alone on the device

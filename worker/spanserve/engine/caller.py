@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 class Caller:
     """One stream of work: streams share what their connection gets, connections what their identity gets.
 
-    Two of the same names are the same caller: one that left and came back while something of it still waited.
+    Two with the same names are the same caller: one that left and came back while some of its work still waited.
 
     Args:
         weight: of the identity, against other identities.

@@ -1,13 +1,13 @@
 """Capacity: how many windows each caller may have with this worker, held or promised, and who waits for some.
 
 What a worker holds is bounded, so memory stays flat and cards of different speed share a client's work by
-themselves. Credit on the wire counts questions and cannot be taken back: so a caller that sends nothing is promised
-little, and for every promise room is kept: never more is promised and held together than there is. A promise that
-is not used for a while lapses when others wait: the credit stands, but who uses it then takes what is free, or is
-refused for the moment.
+themselves. Credit on the wire counts questions and cannot be taken back. So a caller that sends nothing is promised
+little, and room is kept for every promise: what is promised and held together never exceeds the capacity. A promise
+that is not used for a while lapses when others wait: the credit stands, but a caller that uses it then takes what is
+free, or is refused for the moment.
 
-Tasks are not cut, and one may have more windows than its connection's part, or than there are for all. There is one of
-those at a time, and what it has beyond the part takes nothing from the others.
+Tasks are not cut, and one may have more windows than its connection's part, or than the whole capacity. Only one such
+task is let in at a time, and what it has beyond its part takes nothing from the others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from spanserve.engine.turn import Turn
 
 #: Seconds after which a promise that is not used lapses, if others wait.
 PROMISE_S = 1.0
-#: Milliseconds after which whoever sent beyond its credit may come back.
+#: Milliseconds after which a caller that sent beyond its credit may come back.
 OVERRUN_RETRY_MS = 1000
 #: The same, for one that finds no room.
 BUSY_RETRY_MS = 100
@@ -148,14 +148,14 @@ class Capacity:
         return more
 
     def forgo(self, account: Account) -> None:
-        """Its credit is no more: for one that counts on none, as it can ask again at any time."""
+        """Take its credit away: for a caller that does not rely on it, as it can ask again at any time."""
         account.credit = min(0, account.credit)
         self._promise(account, 0)
         self._leave_line(account)
         self.serve()
 
     def serve(self) -> None:
-        """Give what is free to those who wait: who has least comes first."""
+        """Give what is free to those who wait, the one with least first."""
         if not self._line:
             return
         if self.room < 1:

@@ -1,4 +1,4 @@
-"""What batches cost, followed while they come back."""
+"""What batches cost, learned from those that come back."""
 
 from __future__ import annotations
 

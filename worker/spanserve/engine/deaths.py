@@ -14,7 +14,7 @@ class DeathBudget:
     """Counts deaths within a sliding period.
 
     Args:
-        allowed: deaths within the period that are put up with.
+        allowed: deaths within the period that are tolerated.
         who: dies.
     """
 

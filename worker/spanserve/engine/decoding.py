@@ -1,4 +1,4 @@
-"""From outputs to outcomes: what a batch gave is found, and questions end."""
+"""From outputs to outcomes: outputs of a batch are decoded, and questions end."""
 
 from __future__ import annotations
 

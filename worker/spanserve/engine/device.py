@@ -1,4 +1,4 @@
-"""What the engine asks of a device: a place for a batch, and a future of it. `spanserve.device.Device` is one."""
+"""What the engine needs of a device: slots for batches, and futures of outputs. `spanserve.device.Device` is one."""
 
 from __future__ import annotations
 

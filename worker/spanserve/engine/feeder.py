@@ -21,10 +21,10 @@ class Feeder(Generic[TaskT]):
 
     Args:
         encode: one task; called in a thread.
-        bite: windows that are encoded at a time, as estimated.
-        wanted: whether there is use for more.
-        encoded: told of each bite what became of its requests.
-        spawn: starts work beside the caller.
+        bite: estimated windows that are encoded at a time.
+        wanted: whether more is needed.
+        encoded: told what became of the requests of each bite.
+        spawn: starts work concurrently.
         clock: seconds, monotonic.
     """
 

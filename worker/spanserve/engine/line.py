@@ -27,7 +27,7 @@ class WaitingCall:
     def __init__(self, account: Account, windows: int) -> None:
         self.account = account
         self.windows = windows
-        #: Windows with which it is let in though there is no room.
+        #: Windows for which it is let in although there is no room.
         self.beside = 0
         #: Done when it is let in, or not.
         self.admitted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -43,7 +43,7 @@ class Line:
     """Those who wait, the first to come first.
 
     Args:
-        full: what one is told that has no place.
+        full: what a call is told for which there is no place.
     """
 
     def __init__(self, full: Callable[[], Refusal]) -> None:

@@ -1,4 +1,4 @@
-"""Looking on: what happens in the engine, told to every observer."""
+"""Observers: told of everything that happens in the engine."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 class Observer:
-    """What the engine tells. Override what you want to know of; every method is called on the event loop.
+    """What the engine reports. Override what you want to know; every method is called on the event loop.
 
-    An observer is told in the middle of things: it must not wait, and what it raises is logged and goes no further.
-    So nothing that others rely on may hang on it, but that the worker hears of its own state.
+    An observer is called in the middle of things: it must not wait, and what it raises is logged and goes no further.
+    So nothing else may rely on it, except that the worker learns of its own state.
     """
 
     def state_changed(self, state: State, reason: str) -> None:
@@ -64,10 +64,10 @@ class Observer:
 
 
 class Observers:
-    """Those who look on, in the order they were added.
+    """The observers, in the order in which they were added.
 
-    An observer needs only the methods for what it wants to know of: doors tell events of their own, of classes
-    beside `Observer`.
+    An observer needs only the methods that it cares about: doors have events of their own, in classes
+    other than `Observer`.
     """
 
     def __init__(self, *observers: object) -> None:

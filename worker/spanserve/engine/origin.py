@@ -9,7 +9,7 @@ from spanserve.contract.trace import TraceContext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """What a door knows of that: for those who look on, of no effect on what becomes of the task."""
+    """What a door knows of that: for observers, without effect on what becomes of the task."""
 
     #: The trace it belongs to.
     trace: TraceContext | None = None

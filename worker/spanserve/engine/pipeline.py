@@ -1,9 +1,9 @@
-"""What the engine asks of the part that knows what the questions are.
+"""What the engine needs from the part that knows what the questions are.
 
     task --encode--> windows --fill--> inputs --(device)--> outputs --decode--> findings --answer, finish--> result
 
-The engine decides when and with whom a window runs, and sees to it that every question ends once. What a window
-is, and what the numbers mean, it never looks at. `spanserve.qa.pipeline` is the one that serves; that of the
+The engine decides when a window runs and with which others, and ensures that every question ends once. It never
+looks at what a window is or what the numbers mean. `spanserve.qa.pipeline` is the one that serves; that of the
 tests adds numbers.
 """
 
@@ -35,7 +35,7 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
     """The stages around a device. B is windows in a batch, S the tokens they are padded to.
 
     `encode` and `answer` concern one item each: what they raise, a Refusal or anything else, is that item's
-    outcome alone, and the engine sees to it. What `fill` and `decode` raise is a fault that ends every question of
+    outcome alone, and the engine handles it. What `fill` and `decode` raise is a fault that ends every question of
     their batch, INTERNAL; `finish` must not raise, for then nobody can be told anything and the worker gives up.
     """
 

@@ -16,13 +16,13 @@ REFUSALS_ALLOWED = 3
 
 
 class Recovery:
-    """Whether the device may be used, and who sees to it when not.
+    """Decides whether the device may be used, and restarts it when not.
 
     Args:
         prove: restarts the device and proves it with the goldens; called in a thread.
         recovered: called when the device may be used again.
         given_up: called with the reason when it will not be.
-        spawn: starts work beside the caller.
+        spawn: starts work concurrently.
     """
 
     def __init__(

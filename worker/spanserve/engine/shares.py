@@ -1,4 +1,4 @@
-"""Shares of the device: who has had how much of it, by identity, connection and stream.
+"""Shares of the device: how much of it each identity, connection and stream has had.
 
 The virtual times of start-time fair queueing (see `fair`), for a server that does not take the next item but chooses
 among all, and wants to know when its choice has left somebody too far behind.
@@ -78,7 +78,7 @@ class Shares:
             parent.forget()
 
     def least(self) -> tuple[Caller, float]:
-        """Who is to have the device next, and how far it, or what it is a part of, is behind. Somebody must wait."""
+        """The caller to have the device next, and how far it or its parent is behind. At least one must wait."""
         behind, part = 0.0, self._root
         while part.parts:
             waiting = [one for one in part.parts.values() if one.waiting]

@@ -1,8 +1,8 @@
 """Spot checks: while a device serves, it is sent batches whose outputs are known, in each shape and lane in turn.
 
 They take the device's free time, and no more than `SHARE` of it: a check that took a second is followed by a thousand
-without one. On a device that has no free time a check waits twice as long, and then goes before what waits. What the
-outputs should be, an `Examiner` knows; here is decided when a check runs, in which shape, and in which lane.
+without one. On a device that has no free time a check waits twice as long, and then goes before what waits. An
+`Examiner` knows what the outputs should be; this module decides when a check runs, in which shape, and in which lane.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class SpotCheck:
 
 
 class Examiner(Protocol):
-    """Whoever knows what a device has to give."""
+    """Knows what outputs a device must give."""
 
     def fill(self, inputs: Inputs) -> Any:
         """Fill a batch, [B, S] each, with rows whose outputs are known; returns what `fault` has to know of it."""

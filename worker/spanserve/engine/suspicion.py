@@ -1,4 +1,4 @@
-"""Who is suspected when a batch does not come back."""
+"""Which rows are suspected when a batch does not come back."""
 
 from __future__ import annotations
 

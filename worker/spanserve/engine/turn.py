@@ -1,7 +1,7 @@
 """The turn of being too large: one task at a time may have more windows than its caller's part of the worker.
 
-Who asks while another has the turn is remembered for a while: identities take turns, then their connections, then it is
-who asked first.
+Callers that ask while another has the turn are remembered for a while: identities take turns, then their connections,
+then the first to ask is first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ ASKED_S = 1.0
 
 
 class Turn:
-    """Who has it, and who has asked for it.
+    """Which caller has it, and which have asked for it.
 
     Args:
         clock: seconds, monotonic.

@@ -7,9 +7,9 @@ from typing import Protocol
 
 
 class Witness(Protocol):
-    """Told before a request has a part of the worker for itself as a suspect, and when that is survived.
+    """Told before a suspect has a part of the worker to itself, and when the worker has survived that.
 
-    What never ended is what the worker died with.
+    What was begun and never ended is what the worker died of.
     """
 
     def begins(self, known: Callable[[bool], None]) -> None:

@@ -27,12 +27,12 @@ from spanserve.fleet.watch import attend, drain, life_s
 
 #: The first pause before a restart is at most this long, no pause is longer than that.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-#: A worker that was ready for so many seconds had no trouble starting: pauses begin anew.
+#: A worker that was ready for so many seconds had no trouble starting: pauses begin at the shortest again.
 SETTLED_S = 60.0
 #: Exit status of a worker that can never start: settings or bundle.
 EXIT_SETTINGS = 2
 
-#: What a member does besides what its worker says that it does (`spanserve.engine.state`).
+#: What a member does in addition to what its worker reports (`spanserve.engine.state`).
 STARTING, READY, SILENT, DRAINING = "starting", "ready", "silent", "draining"
 WAITING, STOPPED, GIVEN_UP = "waiting", "stopped", "given up"
 

@@ -1,4 +1,4 @@
-"""What a fleet serves: a bundle at a path that does not change under the workers' feet.
+"""What a fleet serves: a bundle at a path that does not change while the workers use it.
 
 The path given to `spanserve up` may be a symbolic link. It is followed when the supervisor starts and at each
 SIGHUP, and workers get what it led to: one that is started again in between serves what its neighbours serve.
@@ -18,7 +18,7 @@ from spanserve.device import DeviceKind
 
 @dataclass(frozen=True, slots=True)
 class PinnedBundle:
-    """A bundle that was found whole.
+    """A bundle that was checked and found whole.
 
     Attributes:
         path: its folder, without symbolic links.

@@ -2,8 +2,8 @@
 
 50051 and its neighbours are among the ports that Linux gives to outgoing connections (32768 to 60999). While a
 worker is down, such a connection may take its port, even one to that very port: it would then be connected to
-itself. A socket that is bound and does not listen keeps the port from that, and does not keep the worker from it,
-since both say SO_REUSEADDR and only one listens.
+itself. A socket that is bound and does not listen prevents that, but does not prevent the worker from listening,
+since both set SO_REUSEADDR and only one listens.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class PlannedWindow:
-    """A window: all that virtual time wants to know of one is how long it is."""
+    """A window: its length is all that matters in virtual time."""
 
     tokens: int
 

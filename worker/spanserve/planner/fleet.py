@@ -1,4 +1,4 @@
-"""A fleet of cards in virtual time, fed by one client, and what it made of a load."""
+"""A fleet of cards in virtual time, fed by one client, and how it coped with a load."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What a fleet made of a load, its edges left out."""
+    """How a fleet coped with a load; start and end are left out."""
 
     cards: int
     #: Part of the time that lanes were busy.

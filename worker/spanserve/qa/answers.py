@@ -76,7 +76,7 @@ def _decode_alike(
     last = (first + [window.cut.length for window in windows])[:, None]
     start_ok = np.take_along_axis(own, starts, 1)
     end_ok = (ends >= first[:, None]) & (ends < last)
-    span = ends[:, None, :] - starts[:, :, None]  # [R, K, K] tokens behind the first
+    span = ends[:, None, :] - starts[:, :, None]  # [R, K, K] tokens after the first
     valid = start_ok[:, :, None] & end_ok[:, None, :] & (span >= 0) & (span < longest[:, None, None])
     start_score = np.take_along_axis(start_logits, starts, 1).astype(np.float64)
     end_score = np.take_along_axis(end_logits, ends, 1).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Text to tokens: a context is tokenised once, its questions apart; windows are put together from both."""
+"""Text to tokens: a context is tokenised once, its questions separately; windows are put together from both."""
 
 from __future__ import annotations
 

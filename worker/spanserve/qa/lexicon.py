@@ -1,4 +1,4 @@
-"""Words and their tokens: texts are made of few words, and to look one up costs a fiftieth of tokenising it."""
+"""Words and their tokens: texts are made of few words, and looking one up costs a fiftieth of tokenising it."""
 
 from __future__ import annotations
 

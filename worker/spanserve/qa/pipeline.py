@@ -1,6 +1,6 @@
 """The question answering pipeline: tasks to windows, logits to answers.
 
-It knows of the engine only what it is handed.
+All it knows of the engine is what it is passed.
 """
 
 from __future__ import annotations

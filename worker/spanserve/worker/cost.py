@@ -1,4 +1,4 @@
-"""What batches cost on this very device, measured at the start."""
+"""What batches cost on this device, measured at the start."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 class AnswersInDoubt(Observer):
     """Notes which answers go out, and lists those that a wrong device may have given.
 
-    Results that were delivered stand: who has them decides, by the file. It has a line of JSON that says what
+    Results that were delivered stand; their owner decides, with the file. It has a line of JSON that says what
     happened, and one for each answer, the latest first. Files of a device that was in doubt before are counted from
     the start, until somebody takes them away.
 
@@ -100,7 +100,7 @@ class AnswersInDoubt(Observer):
 
 
 def _temporary_folder() -> Path:
-    """The system's; this one, which is no better, where there is none to write in: a worker serves all the same."""
+    """The system's folder; the current one if there is none to write in, so that a worker serves all the same."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:

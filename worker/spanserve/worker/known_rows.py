@@ -1,7 +1,7 @@
 """Rows whose outputs are known: goldens as the device computed them when it was proven, and a short piece of one.
 
-Cut to a shape of any length and repeated to fill it, they tell in each lane whether the device computes as it did
-then. Not more than that: what it computed then was right because the goldens were answered.
+Cut to a shape of any length and repeated to fill it, they show in each lane whether the device computes as it did
+then, and no more than that: what it computed then was right because the goldens were answered.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class _Libraries(logging.Handler):
 
 
 class _Unbreakable:
-    """Writes to a stream as long as that goes: who listens to the log must not decide over the worker."""
+    """Writes to a stream as long as that works: a reader that closes the log must not end the worker."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

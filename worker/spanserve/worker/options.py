@@ -183,7 +183,7 @@ class AccessOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
-    """The queues that tasks are taken from as well."""
+    """The queues that tasks are taken from."""
 
     redis: Annotated[
         str,
@@ -208,7 +208,7 @@ class QueueOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupervisionOptions:
-    """What a supervisor tells the workers that it starts."""
+    """What a supervisor passes to the workers that it starts."""
 
     exit_with_parent: Annotated[int | None, typer.Option("--exit-with-parent", hidden=True)] = None
     log_device: Annotated[str, typer.Option("--log-device", hidden=True)] = ""

@@ -1,6 +1,6 @@
 """The life of a worker process: listen, load, prove, serve, drain, stop.
 
-The doors are there before the model is loaded, so that health and Describe answer at once; signals are handled
+The doors are open before the model is loaded, so that health and Describe answer at once; signals are handled
 before that, so that a worker told to stop while it loads does.
 """
 
@@ -81,7 +81,7 @@ class Worker(Observer):
     """One worker, put together; made inside the event loop that runs it.
 
     Args:
-        doors: what makes its ways in.
+        doors: functions that make its doors.
 
     Raises:
         SpanserveError: bundle, device and settings do not go together.
@@ -148,7 +148,7 @@ class Worker(Observer):
         if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup leaves it
             numbers.remove(signal.SIGHUP)
         for number in numbers:
-            # Not `loop.add_signal_handler`: it loses signals while a loop that is behind has not read its own pipe.
+            # Not `loop.add_signal_handler`: it loses signals while a busy loop has not read its own pipe.
             signal.signal(number, lambda number, _: loop.call_soon_threadsafe(self._on_signal, number))
         watching = asyncio.create_task(self.access.watch())
         try:

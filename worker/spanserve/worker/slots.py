@@ -1,4 +1,4 @@
-"""How many batches should be with a card at a time? Nobody has published it, so it is measured at the start."""
+"""How many batches should be with a card at a time? That is not published, so it is measured at the start."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def measure_slots(device: Device, seconds: float) -> dict[int, float]:
     Raises:
         DeviceError: the device failed.
     """
-    if seconds > LONG_S:  # what a worker does between two such batches is nothing beside them
+    if seconds > LONG_S:  # next to such batches, what a worker does between two of them does not matter
         return {}
     manifest = device.bundle.manifest
     rates = {}

@@ -53,7 +53,7 @@ class ServingDevice:
         self.prior = prior_cost(self.device)
 
     def prove(self) -> None:
-        """Start the device, anew if it had died, and ask the goldens.
+        """Start the device, again if it had died, and ask the goldens.
 
         Raises:
             DeviceError: it cannot be started, or gives wrong answers.

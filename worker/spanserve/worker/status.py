@@ -1,4 +1,4 @@
-"""What a worker says of itself, put together from its parts."""
+"""What a worker reports about itself, put together from its parts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spanserve.engine.engine import Engine
 
 
 class StatusSource:
-    """The status of one worker; what only one door knows of it is that door's to add."""
+    """The status of one worker; each door adds what only it knows."""
 
     def __init__(self, name: str, device: Device, engine: Engine[Any, Any]) -> None:
         manifest = device.bundle.manifest

@@ -1,4 +1,4 @@
-"""Traces of a worker, where somebody asks for them."""
+"""Traces of a worker, where they are turned on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the builder has to know of a model family; each is a module next to this one, and data as far as it goes."""
+"""What the builder has to know of a model family; each is a module next to this one, of data as far as possible."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """BERT's kind of network with its span head in plain torch, for parsers that know few kinds of operators.
 
-A trace of what transformers runs today holds kinds that no MagicMind parser has been seen to take. This
-module says the same with those of `KNOWN_KINDS` only; its parameters have BERT's names.
+A trace of what transformers runs today has kinds of operators that no MagicMind parser is known to take. This
+module computes the same with those of `KNOWN_KINDS` only; its parameters have BERT's names.
 
     B windows, S tokens, A attention heads, H hidden size
 """

@@ -1,4 +1,4 @@
-"""Starts the compile step under the SDK's Python, and says in words what it did not manage."""
+"""Starts the compile step under the SDK's Python, and says in words what failed."""
 
 from __future__ import annotations
 

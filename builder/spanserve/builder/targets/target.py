@@ -1,4 +1,4 @@
-"""The seam: what a kind of device must know to get a bundle of its own."""
+"""The seam: what must be known of a kind of device to build bundles for it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """What came of it."""
+    """The result."""
 
     #: Ascending by `max_length`; the last one takes the request's `max_seq_length`.
     graphs: tuple[Graph, ...]

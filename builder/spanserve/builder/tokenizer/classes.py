@@ -29,7 +29,7 @@ _ROBERTA = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenizerClass:
-    """A class of tokenizers of transformers: what it takes for granted where the files say nothing."""
+    """A class of tokenizers of transformers: what it assumes where the files say nothing."""
 
     kind: Kind
     #: Special tokens by what they are for.

@@ -1,4 +1,4 @@
-"""What Cambricon's public sample has published about itself, to be shown next to what was measured."""
+"""What Cambricon's public sample states about itself, to be shown next to what was measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores that a command asks for, so that a pipeline stops where they are not reached."""
+"""Scores that a command requires, so that a pipeline stops if they are not reached."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """TLS towards workers, and what we show to them."""
+    """TLS towards workers, and the credentials shown to them."""
 
     tls_ca: Annotated[
         Path | None, typer.Option(envvar="SPANSERVE_TLS_CA", help="TLS: certificates to trust, PEM.")

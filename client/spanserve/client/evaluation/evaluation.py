@@ -142,7 +142,7 @@ class Evaluation:
 
 @dataclass(slots=True)
 class _Stretch:
-    """What is seen while tasks are sent; see `Session`."""
+    """What is observed while tasks are sent; see `Session`."""
 
     #: Questions that were finished before.
     before: int

@@ -1,4 +1,4 @@
-"""Predictions that somebody made, in the forms in which people keep them."""
+"""Predictions of other programs, in the forms in which people keep them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The sessions of a run: each time somebody asked for it, with what was seen then. A resumed run keeps those before.
 
-Answers are in the ledger; this is what no ledger can tell: seconds, workers, padding, the command line. It decides
-nothing, so a file that cannot be read costs the figures and not the run.
+Answers are in the ledger; sessions hold what it does not: seconds, workers, padding, the command line. Nothing depends
+on them, so if their file cannot be read the figures are lost and not the run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The wire to one worker: its `Work` streams, as a connection uses them.
 
-`Dial` opens a channel of gRPC, or whatever a test puts there: a connection speaks in frames and knows no
+`Dial` opens a gRPC channel, or whatever a test puts in its place: a connection speaks in frames and knows no
 status codes.
 """
 

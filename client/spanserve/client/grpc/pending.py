@@ -5,8 +5,8 @@
                              '---'  near the end: by another worker as well
 
 Once nothing waits any more and nothing new will come, a worker that holds nothing takes tasks that another one
-has held for longer than answers take: that one may be slow, or stuck. The first result counts, and who still
-holds the task is told.
+has held for longer than answers take: that one may be slow, or stuck. The first result counts, and workers that still
+hold the task are told.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ANSWERS = 256
 
 
 class Taker(Protocol):
-    """Who takes tasks: the connection to one worker."""
+    """What takes tasks: the connection to one worker."""
 
     @property
     def load(self) -> int:
@@ -92,7 +92,7 @@ class Pending:
         self._notify()
 
     def complete(self) -> None:
-        """No new task will come: who has nothing to do may take what others hold."""
+        """No new task will come: a worker without tasks may take what others hold."""
         self._complete = True
         self._notify()
 

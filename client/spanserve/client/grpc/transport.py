@@ -43,7 +43,7 @@ class GrpcTransport:
         token: shown to workers that ask for one.
         wait_s: seconds to wait for a worker that cannot be reached yet.
         lookup: asks for the records of a name.
-        tell: is told from time to time what is waited for.
+        tell: told from time to time what is being waited for.
         look: called before each look at whether a worker is ready; a `ClientError` of it ends the wait.
     """
 

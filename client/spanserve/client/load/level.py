@@ -1,4 +1,4 @@
-"""How workers did under one load."""
+"""How workers performed under one load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHANCE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Level:
-    """One load and what came of it, the time of warming up left out.
+    """One load and its results, without the time for warming up.
 
     Attributes:
         kind: closed: a new question goes out when an answer comes; open: questions come whatever becomes of others.

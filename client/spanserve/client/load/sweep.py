@@ -1,4 +1,4 @@
-"""From light load to more than the workers can bear, to see where the knee is."""
+"""From light load to more than the workers can bear, to find the knee."""
 
 from __future__ import annotations
 

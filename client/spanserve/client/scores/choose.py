@@ -27,7 +27,7 @@ _UNSPACED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChosenMetric:
-    """A metric by name, as a user chooses it; None: nobody did."""
+    """A metric by name, as a user chose it; None: no choice."""
 
     name: str | None = None
 

@@ -1,4 +1,4 @@
-"""What stands for a worker."""
+"""What takes the place of a worker."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class DeviceLost(Exception):
-    """The device cannot be trusted any more; the host must end and be started anew."""
+    """The device cannot be trusted any more; the host must end and be restarted."""
 
 
 class Refused(RuntimeError):
-    """The device cannot be used as asked; the message says why, and where that came from is no help."""
+    """The device cannot be used as asked; the message says why, and a traceback would not help."""
 
 
 class Backend:

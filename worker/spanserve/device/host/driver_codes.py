@@ -31,7 +31,7 @@ _ACTIONS = {
     "fewer --slots or a smaller --max-batch-size need less",
     632009: "the driver sees no card: is /dev/cambricon_dev0 here, and does cnmon list it?",
 }
-#: Six digits that stand alone, and words beside them that make a code of a number that is in no table.
+#: Six digits that stand alone, and words next to them that make a number a code although no table has it.
 _NUMBER = re.compile(
     r"(?P<before>(?:returns?|returned|error|code)\W{1,2})?(?<!\d)(?P<code>100\d{3}|632\d{3})(?!\d)(?P<after>\W{1,2}CN)?",
     re.IGNORECASE,

@@ -1,4 +1,4 @@
-"""A device that is not there: time passes as on a card, logits are a pure function of the token ids.
+"""A device that does not exist: time passes as on a card, logits are a pure function of the token ids.
 
     sim:mlu370-x8?precision=fp16&time_scale=20
     sim:fixed?latency_ms=5&abort_id=2026

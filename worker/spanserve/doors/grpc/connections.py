@@ -30,7 +30,7 @@ class Connections:
 
     Args:
         most: connections that the server takes.
-        peers: who is connected now.
+        peers: the clients that are connected now.
         hang_up: ends the connections of these peers.
         clock: seconds, monotonic.
     """
@@ -78,7 +78,7 @@ class Connections:
             await asyncio.sleep(LOOK_S)
 
     def look(self) -> None:
-        """See who is still there; end those that have made room, and where it is crowded those that made no call."""
+        """Look which are still there; end those that made room and, if it is crowded, those that made no call."""
         there = self._peers()
         for peer in self._known.keys() - there:
             self._forget(peer)

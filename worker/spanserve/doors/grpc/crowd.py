@@ -1,6 +1,6 @@
 """Open `Work` streams: bounded for the worker and for each identity.
 
-Who has most makes room for who has fewer, and who has long had nothing in flight for who has none.
+The identity with most makes room for one with fewer; a stream that has long been idle, for a caller without one.
 """
 
 from __future__ import annotations

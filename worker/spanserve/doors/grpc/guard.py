@@ -1,7 +1,7 @@
-"""Stands before every method of one server: puts the caller's identity on the call, or ends it.
+"""The guard in front of every method of one server: puts the caller's identity on the call, or ends it.
 
-A call that streams is looked at again whenever the access list, the files or the time may have changed what its caller
-may; one that is not let in any more ends.
+A call that streams is checked again whenever the access list, the files or the time may have changed what its caller
+may do; if it is no longer let in, it ends.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Writer:
     """The writing half of a call.
 
     gRPC takes one operation at a time, and one whose waiting was cancelled is still under way: a status sent then would
-    be refused, and the client would learn nothing. So who ends the call waits for `free` first.
+    be refused, and the client would learn nothing. So whatever ends the call waits for `free` first.
     """
 
     def __init__(self, context: _Context) -> None:

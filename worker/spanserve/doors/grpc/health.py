@@ -9,7 +9,7 @@ LIVE = "live"
 
 
 class Health:
-    """The state that all servers tell.
+    """The state that all servers report.
 
     Args:
         names: that are asked for besides the empty one.

@@ -1,4 +1,4 @@
-"""What the gRPC door tells."""
+"""What the gRPC door reports."""
 
 from __future__ import annotations
 

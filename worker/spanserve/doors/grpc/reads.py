@@ -1,8 +1,8 @@
-"""Requests on their way in: gRPC shows a message only when it is whole, so what is not whole yet is bounded here.
+"""Requests on their way in: gRPC shows a message only once it is complete, so incomplete ones are bounded here.
 
 Each read may make gRPC hold a message's bytes. A read has a deadline, a short one where many are pending; and at the
-limit whoever has most of them pending loses its oldest to a newcomer that has fewer. To refuse a call costs time, too,
-that all others wait: so a connection whose calls come to nothing again and again waits with the next ones.
+limit whoever has most of them pending loses its oldest to a newcomer that has fewer. Refusing a call also takes
+time, in which all others wait: so a connection whose calls fail again and again has to wait with its next ones.
 """
 
 from __future__ import annotations

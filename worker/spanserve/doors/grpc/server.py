@@ -62,7 +62,7 @@ class Server:
     """Listens on one address. `address` holds the real one after `start`.
 
     A connection keeps the trust it was made with. So when an authority is withdrawn from the client CA, the server
-    listens anew at once and ends all its connections, those of others too: their clients come again.
+    opens its socket again at once and ends all its connections, those of others too: their clients connect again.
 
     Args:
         handlers: of the methods, health and reflection apart.
@@ -198,7 +198,7 @@ class Server:
             self._renewal = asyncio.ensure_future(self._renew(self._renewal))
 
     async def _renew(self, before: asyncio.Task[None] | None) -> None:
-        """Listen anew, and end what was let in before."""
+        """Open the socket again, and end what was let in before."""
         if before is not None:
             await asyncio.gather(before, return_exceptions=True)
         log.warning("authority withdrawn", address=self.address)

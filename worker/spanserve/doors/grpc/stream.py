@@ -143,7 +143,7 @@ class WorkStream:
                 self._engine.cancel(request)  # they end soon, not at once
             self._engine.observers.tell(StreamObserver.stream_closed)
             log.info("stream closed", session=self.session, dropped=len(self._requests))
-            # Last: a cancellation that comes behind a failed write would skip what follows.
+            # Last: a cancellation that comes after a failed write would skip what follows.
             await asyncio.gather(self._reading, return_exceptions=True)
 
     def drain(self) -> None:

@@ -1,6 +1,6 @@
-"""Trust in connections: each has some at first, what comes to nothing costs some, and it grows again with time.
+"""Trust in connections: each has some at first, calls in vain cost some, and it grows again with time.
 
-What comes from a connection that has none left is looked at one by one, with pauses between.
+Calls of a connection that has none left are handled one by one, with pauses between them.
 """
 
 from __future__ import annotations

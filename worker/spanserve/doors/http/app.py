@@ -1,4 +1,4 @@
-"""The application of one listener: sees who asks and by which name, has it answered, says what goes wrong."""
+"""The application of one listener: identifies caller and host name, has the request answered, and reports errors."""
 
 from __future__ import annotations
 

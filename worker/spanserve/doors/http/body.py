@@ -1,4 +1,4 @@
-"""Bodies of requests: of a known type, not too large, and not for ever on their way."""
+"""Bodies of requests: of a known type, not too large, and in limited time."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class Connection(H11Protocol):
 
     Args:
         tls: what a handshake is made with; None: none is made.
-        ended: called when it is no more.
+        ended: called when it has ended.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Connection(H11Protocol):
             self._accepted.abort()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """It was accepted. TLS comes after: who is silent in the handshake is counted, and cut, like all."""
+        """It was accepted. TLS comes after: a client silent in its handshake is counted, and cut, like others."""
         self._accepted = transport
         if self._unwanted:
             transport.abort()

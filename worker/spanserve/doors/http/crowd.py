@@ -1,4 +1,4 @@
-"""Connections that are open at a time: who asks for nothing makes room for a new one, the longest first."""
+"""Connections that are open at a time: an idle one makes room for a new one, the one idle for longest first."""
 
 from __future__ import annotations
 

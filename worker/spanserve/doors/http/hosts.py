@@ -1,8 +1,8 @@
-"""By which names a listener may be called: a web page whose name is made to lead here must not read what it gets.
+"""By which names a listener may be called: a web page whose own name was made to lead here must not read anything.
 
 Without credentials a browser is let in by where it runs, and any page in it can have its own name resolve to our
-address (DNS rebinding). The Host header tells: the browser puts the page's name there. Addresses need no list, for
-there is nothing to rebind about them; neither do listeners that ask for tokens, which no page of others has.
+address (DNS rebinding). The Host header tells: the browser puts the page's name there. Addresses need no list, because
+they cannot be rebound; nor do listeners that ask for tokens, which other people's pages do not have.
 """
 
 from __future__ import annotations

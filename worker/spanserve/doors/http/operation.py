@@ -1,4 +1,4 @@
-"""One thing that can be asked for over HTTP: where, what goes in and out, who answers. Routers are lists of these."""
+"""One operation over HTTP: its path, what goes in and out, who answers. Routers are lists of these."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AS_WHOLE = BeforeValidator(_whole)
 
 
 class Model(BaseModel):
-    """Base of what goes over the wire: closed, and nothing is taken for something else."""
+    """Base of what goes over the wire: unknown fields are refused, and no value is converted to another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
@@ -39,7 +39,7 @@ class Call:
     """A request that was let in.
 
     Attributes:
-        identity: of its caller; None: nobody known, on what is open to all.
+        identity: of its caller; None: not known, on paths that are open to all.
         observes: whether the caller may see all of what is open to all.
         connection: unique while it is open: those who share one share what it gets.
         readmit: looks again whether the caller is let in; raises `Denied` if not.

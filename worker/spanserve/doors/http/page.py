@@ -1,4 +1,4 @@
-"""The page for people: files that lie next to this one, in `page`, open to all; what they ask for needs its roles."""
+"""The page for people: the files in `page`, next to this module, are open to all; its requests need roles."""
 
 from __future__ import annotations
 

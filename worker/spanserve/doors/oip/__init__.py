@@ -3,8 +3,8 @@
     InferRequest --Inference.infer--> Model.infer --> tasks --Admission.call--> results --> outputs --> InferResponse
 
 A carrier (gRPC, REST) turns bytes into an `InferRequest` and an `InferResponse` into bytes; names, shapes, limits and
-errors are the same on both. A row of the inputs is a task of its own: it shares batches with everybody's, and what it
-is refused for stands in its row of the output `error`.
+errors are the same on both. A row of the inputs is a task of its own: it shares batches with all others, and the reason
+for a refusal is in its row of the output `error`.
 """
 
 from spanserve.doors.oip.errors import NotFound

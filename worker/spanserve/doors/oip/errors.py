@@ -1,4 +1,4 @@
-"""What the protocol has an error for and a task has not."""
+"""Errors that the protocol has and a task does not."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from spanserve.doors.oip.request import InferRequest, InputTensor, unknown
 from spanserve.doors.oip.tensor import Tensor, TensorSpec
 from spanserve.engine.admission import Account
 
-#: Of every model: per row why there is no answer, or nothing.
+#: An output of every model: for each row why there is no answer, or nothing.
 ERROR = "error"
 
 

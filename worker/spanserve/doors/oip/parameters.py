@@ -28,7 +28,7 @@ class Parameters:
     """The parameters of one request.
 
     Args:
-        known: names that the model has a use for.
+        known: names that the model uses.
 
     Raises:
         Refusal: there is another one.

@@ -2,5 +2,5 @@
 
 reader ──claim──▶ engine ──result──▶ finisher ──end──▶ Redis
    │                                    │
-   └────────── held ◀── leases ─────────┘      (a thread that renews whatever the loop does)
+   └────────── held ◀── leases ─────────┘      (a thread that renews, whatever the loop does)
 """

@@ -1,4 +1,4 @@
-"""The breaker of a queue: a worker whose tasks from it keep ending by a fault, POISON or INTERNAL, takes no more.
+"""The breaker of a queue: a worker whose tasks from it keep ending in a fault, POISON or INTERNAL, takes no more.
 
 Closed: claims freely. Open: claims nothing. After a pause half open: one task at a time; one that ends well closes
 it, one that faults opens it again. Source of the pattern: M. Nygard, "Release It!", 2007.

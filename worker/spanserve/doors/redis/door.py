@@ -180,7 +180,7 @@ class RedisDoor(Observer):
         self._engine.resume(self.held.requests())  # nothing waits for leases any more
 
     async def _guard(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A fault of ours in one of the loops stops this queue for a while, and nothing else: the loop begins anew."""
+        """A fault of ours in one of the loops stops this queue for a while, and nothing else: the loop starts again."""
         backoff = Backoff(LONGEST_PAUSE_S)
         while True:
             try:
@@ -240,7 +240,7 @@ class RedisDoor(Observer):
                 self._note("")
                 backoff.reset()
             except SpanserveError as error:
-                # The reply may have been lost behind a claim, and the group with the data.
+                # The reply to a claim may have been lost, and the group with the data.
                 log.warning("cannot read the queue", queue=self.keys.name, error=str(error))
                 if isinstance(error, QueueBroken):
                     self._note(str(error))

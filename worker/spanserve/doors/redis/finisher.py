@@ -1,4 +1,4 @@
-"""The finisher: brings ends and releases to Redis, and does not rest before Redis has them."""
+"""The finisher: brings ends and releases to Redis, and tries until Redis has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signs of life: what a worker tells the queue of itself."""
+"""Heartbeats: what a worker reports to the queue about itself."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The keeper of leases: renews them from a thread of its own, so that nothing the event loop does delays it.
 
-It stops when the loop itself has stood still for longer than any batch may take: then this process is of no use,
-and whoever comes after it should have the tasks.
+It stops when the loop itself has stood still for longer than any batch may take: then this process is useless,
+and another worker should have the tasks.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from spanserve.queue import JobId
 class Mark:
     """The witness of one task; the engine tells it of what the task has for itself, see `Witness`.
 
-    Only a suspect costs a word to Redis before it begins, and one when that has ended.
+    Only a suspect costs a call to Redis before it begins, and another when it has ended.
     """
 
     def __init__(self, finisher: Finisher, job: JobId) -> None:

@@ -1,4 +1,4 @@
-"""What the Redis door tells."""
+"""What the Redis door reports."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from spanserve.queue import JobState
 def state_of(result: TaskResult) -> JobState | None:
     """The state a result ends its job in; None if it is to be given back for another worker.
 
-    The worst outcome of a question decides; answers beside it are kept in the result all the same.
+    The worst outcome of a question decides; answers to other questions are kept in the result all the same.
     """
     codes = {question.error.code for question in result.questions if question.error is not None}
     if any(code.retryable for code in codes):

@@ -32,7 +32,7 @@ class ByteLevel:
         self._bare = ids_of([vocabulary[self.mark]] if self.mark in vocabulary else [], vocab_size)
         self._loose = ids_of(added(tokenizer), vocab_size)
         self._nothing = ids_of([], vocab_size)
-        # The library would put a blank behind special tokens as well.
+        # The library would put a blank after special tokens as well.
         self._spaced = bool(tokenizer.pre_tokenizer.add_prefix_space)
         tokenizer.pre_tokenizer = Split(add_prefix_space=False)
 

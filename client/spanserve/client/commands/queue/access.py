@@ -1,4 +1,4 @@
-"""Access to the queue: what every subcommand of `spanserve queue` is told, and how it gets there."""
+"""Access to the queue: what every subcommand of `spanserve queue` is given, and how it connects."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ app = application(no_args_is_help=True, summary="Manage a queue in Redis.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueAccess:
-    """A queue, and in which form to speak of it.
+    """A queue, and the form of the output.
 
     Raises:
         ClientError: no Redis was named.
-        QueueError: what was said of Redis cannot be used.
+        QueueError: the settings for Redis cannot be used.
         Refusal: the name of the queue does not match the pattern of names.
     """
 

@@ -1,4 +1,4 @@
-"""`spanserve queue users` and `spanserve queue load`: who may call what, and what is there to be called."""
+"""`spanserve queue users` and `spanserve queue load`: the users and their rights, and the scripts that they call."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The protocol's messages, in a descriptor pool of their own.
 
-Clients of Triton and KServe register messages of the same names in the pool that all modules share: with ours in there
-as well, nobody could import both. The descriptors are those of open_inference.proto, compiled by `make proto`; the
-types of the messages stand in open_inference_pb2.pyi, which has no module of that name behind it.
+Clients of Triton and KServe register messages with the same names in the pool that all modules share: if ours were in
+there as well, nobody could import both. The descriptors are those of open_inference.proto, compiled by `make proto`;
+the types of the messages are in open_inference_pb2.pyi, a stub without a module.
 """
 
 from __future__ import annotations

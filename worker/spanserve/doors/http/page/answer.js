@@ -47,7 +47,7 @@ export function begin() {
   onChange(() => shown && draw());
 }
 
-/** The probability that the text does not say, beside all candidates: a softmax over their scores and its own. */
+/** The probability that the text does not say, among all candidates: a softmax over their scores and its own. */
 function shareOfNone(candidates, none) {
   const weights = candidates.map(({ score }) => Math.exp(score - none));
   return 1 / (1 + weights.reduce((sum, weight) => sum + weight, 0));

@@ -1,4 +1,4 @@
-// What went wrong, in plain words and beside the field it concerns.
+// What went wrong, in plain words and next to the field it concerns.
 
 import { count, duration } from "./numbers.js";
 import { words } from "./words.js";
