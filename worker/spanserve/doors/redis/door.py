@@ -17,6 +17,7 @@ from spanserve.contract.errors import SpanserveError
 from spanserve.contract.trace import logged
 from spanserve.doors.door import Inside
 from spanserve.doors.redis.breaker import Breaker
+from spanserve.doors.redis.fence import Fence
 from spanserve.doors.redis.finisher import Finisher
 from spanserve.doors.redis.heartbeat import Heartbeat
 from spanserve.doors.redis.intake import Intake
@@ -58,8 +59,6 @@ TROUBLE = 200
 CLOSE_GRACE_S = 5.0
 #: Seconds of rest for each entry that was not a task: a queue full of them is slow, and nobody else is.
 GARBAGE_PAUSE_S = 0.02
-#: Of a lease that was not renewed for this part of its length nothing new is started.
-FENCE = 0.8
 
 log = structlog.get_logger(__name__)
 
@@ -109,11 +108,10 @@ class RedisDoor(Observer):
         self._reading = False
         self._provisioned = False
         self._doubtful = False
-        self._fenced = False
+        self._fence = Fence(self.held, self._engine, clock)
         self._trusted = True
         #: Why the queue cannot be used now; empty while it can.
         self._trouble = ""
-        self._verified = clock()
         self._next_reclaim = 0.0
         self._next_reconcile = clock() + config.lease_s
         self._lease_s = config.lease_s
@@ -251,13 +249,13 @@ class RedisDoor(Observer):
     async def _round(self) -> None:
         """Claim what there is room for; wait for a change if nothing was there."""
         room = self._room()
-        if not self._serving or self._fenced or not room:
+        if not self._serving or self._fence.up or not room:
             await self._sleep(BLOCK_MS / 1000)
             return
         if self._doubtful or self._clock() >= self._next_reconcile:
             await self._reconcile()
         if not self.held:
-            self._verified = self._clock()
+            self._fence.verified(self._clock())
         garbage = self._intake.garbage
         claimed = await self._reader.claim(room, self._share.of(room), self._intake.suspects())
         self._take(claimed, "new")
@@ -309,7 +307,7 @@ class RedisDoor(Observer):
 
     def _renewed(self, sent: float, lost: list[LeasedTask], cancelled: list[LeasedTask]) -> None:
         """A renewal has succeeded."""
-        self._verified = max(self._verified, sent)
+        self._fence.verified(sent)
         for held in lost:
             if held in self.held and held.request is not None and not held.request.ended:
                 self._tell(QueueObserver.lease_lost)
@@ -324,10 +322,7 @@ class RedisDoor(Observer):
         for held in cancelled:
             if held in self.held and held.request is not None:
                 self._engine.cancel(held.request)
-        if self._fenced:
-            self._fenced = False
-            self._engine.resume(self.held.requests())
-            log.info("leases verified")
+        self._fence.take_down()
 
     async def _watch(self) -> None:
         """Show the lease thread that the loop moves, and start nothing on leases that may have run out."""
@@ -336,11 +331,7 @@ class RedisDoor(Observer):
             if self._keeper is not None:
                 self._keeper.touch()
             self._show_breaker()
-            stale = self._clock() - self._verified > FENCE * self._lease_s
-            if stale and not self._fenced and self.held:
-                self._fenced = True
-                log.warning("leases in doubt", tasks=len(self.held))
-                self._engine.pause(self.held.requests())
+            self._fence.look(self._lease_s)
 
     async def _beat(self) -> None:
         """Tell the queue from time to time how this worker is."""
