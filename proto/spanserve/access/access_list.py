@@ -103,7 +103,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str, like: os.stat_result | None) -> None:
-    """Write a file anew and put it in the place of the old one, with its mode and, where we may, its owner."""
+    """Write a new file and put it in the place of the old one, with its mode and, where we may, its owner."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

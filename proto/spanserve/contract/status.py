@@ -194,7 +194,7 @@ class WorkerStatus:
 
 
 def _number(fields: Mapping[str, str], name: str) -> float:
-    """A field as a number from 0 on; 0 where it is none, for a newer worker may say things its own way."""
+    """A field as a number from 0 on; 0 if it is not one, because a newer worker may write fields differently."""
     try:
         found = float(fields.get(name, 0))
     except ValueError:

@@ -117,7 +117,7 @@ class Consumer:
         await guarded(lambda: self._redis.xread(streams, count=1, block=block_ms))
 
     async def renew(self, leases: Sequence[Lease]) -> tuple[set[Lease], set[Lease]]:
-        """Start leases anew; returns those that are lost and those whose job is to be cancelled.
+        """Renew leases; returns those that are lost and those whose job is to be cancelled.
 
         Raises:
             QueueError: one of the calls failed; any lease may or may not have been renewed.
@@ -177,7 +177,7 @@ class Consumer:
         ]
 
     async def owned(self) -> dict[EntryRef, int]:
-        """Deliveries of all that is leased to this consumer, wanted or not."""
+        """Deliveries of all that is leased to this consumer, whether it knows of it or not."""
         found: dict[EntryRef, int] = {}
         for number, stream in enumerate(self.keys.streams, 1):
             pending = await guarded(

@@ -10,7 +10,7 @@ from redis.asyncio.connection import SSLConnection
 
 
 def fresh_tls(kind: type[SSLConnection] = SSLConnection) -> type[SSLConnection]:
-    """A kind of connection that reads its certificates anew for every connect, for the connections of one client.
+    """A kind of connection that reads its certificates again for every connect, for the connections of one client.
 
     While what is there cannot be used, the last that could be is in force.
     """

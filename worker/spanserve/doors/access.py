@@ -114,7 +114,7 @@ class Access:
 
     @property
     def names(self) -> AccessList | None:
-        """Who is let in by name; None: nobody has to be."""
+        """The callers that are let in by name; None: names are not needed."""
         return self._list.value if self._list else None
 
     @property
@@ -155,7 +155,7 @@ class Access:
             look_again()
 
     def report(self) -> None:
-        """Tell observers how things stand."""
+        """Tell observers what is in force."""
         nearest = sorted(self._expiries(), key=lambda expiry: expiry[2])[:MAX_EXPIRIES]
         broken = {watched.kind: watched.failures > FAILURES_FORGIVEN for watched in self._watched()}
         self._observers.tell(AccessObserver.credentials_seen, nearest, broken)
@@ -197,7 +197,7 @@ def _read_list(content: bytes) -> AccessList:
 
 
 def _check_mode(path: Path) -> None:
-    """Warn where somebody else could write himself into the list."""
+    """Warn where somebody else could add themselves to the list."""
     found = path.stat()
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.geteuid()):
         log.warning(

@@ -60,13 +60,13 @@ class Door(Protocol):
         """The engine is ready: take tasks."""
 
     def give_back(self) -> None:
-        """The device is gone for a while: what has not been on it others may have, if the protocol allows that."""
+        """The device is gone for a while: let others have what has not been on it, if the protocol allows that."""
 
     async def drain(self) -> None:
         """Take no new tasks. Returns once none can come any more; may be cancelled, then `close` follows."""
 
     async def close(self, reason: str) -> None:
-        """Bring away what has ended, and leave.
+        """Deliver what has ended, and leave.
 
         Args:
             reason: for callers that still wait: why the worker goes.

@@ -13,7 +13,7 @@ WINDOWS_WEIGHT = 0.05
 
 
 def nobody() -> None:
-    """Nobody wants to be told."""
+    """Tell nobody."""
 
 
 @dataclass(slots=True, eq=False)

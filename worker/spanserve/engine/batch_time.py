@@ -8,5 +8,5 @@ BATCH_TIMEOUT_FACTOR = 5.0
 
 
 def timeout_s(estimate: float) -> float:
-    """Seconds that a batch may run which is estimated at so many."""
+    """Seconds that a batch may run, by those it is estimated to take."""
     return max(BATCH_TIMEOUT_S, BATCH_TIMEOUT_FACTOR * estimate)

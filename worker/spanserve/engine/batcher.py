@@ -101,7 +101,7 @@ class Batcher:
         self._suspects.extend(self._remove_innocent(lambda other: other.question is row.question))
 
     def remove(self, gone: Callable[[Row], bool]) -> list[Row]:
-        """Take out the rows of which `gone` says so. Looks at all."""
+        """Take out the rows for which `gone` is true. Looks at all."""
         found = self._remove_innocent(gone)
         found.extend(row for row in self._suspects if gone(row))
         self._suspects = deque(row for row in self._suspects if not gone(row))

@@ -114,7 +114,7 @@ class Engine(Generic[TaskT, ResultT]):
             spawn=self._background.spawn,
             clock=clock,
         )
-        #: Told to begin by whoever knows what the device has to give.
+        #: Begun by the part that knows what outputs the device must give.
         self.spot_checks = SpotChecks(
             device=device,
             observers=observers,
@@ -206,7 +206,7 @@ class Engine(Generic[TaskT, ResultT]):
             request.refuse(error)
 
     def give_up(self, reason: str) -> None:
-        """The device is of no use any more: end every request, and take none again."""
+        """The device cannot be used any more: end every request, and take no more."""
         self._recovery.close()
         self.lifecycle.on(Event.GAVE_UP, reason)
         self.abandon(Refusal(ErrorCode.UNAVAILABLE, "the device failed", retry_after_ms=1000))
@@ -220,7 +220,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._feeder.close()
 
     def _soon(self) -> None:
-        """See to what has come or was withdrawn, once for all that happens in this turn of the loop."""
+        """Handle what has come or was withdrawn, once for each turn of the loop."""
         if not self._turning:
             self._turning = True
             self._loop.call_soon(self._turn)
@@ -241,7 +241,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._tell_backlog()
 
     def _hungry(self) -> bool:
-        """Whether the device has use soon for more than is encoded, the largest task not counted."""
+        """Whether the device will soon need more than is encoded, the largest task not counted."""
         free = ENCODED_AHEAD * self.capacity_windows - self.held_windows
         return free > 0 or free + max((request.charge for request in self._requests), default=0) > 0
 

@@ -105,7 +105,7 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, gone: Callable[[T], bool]) -> list[T]:
-        """Take out, without charge, the items of which `gone` says so. Looks at all."""
+        """Take out, without charge, the items for which `gone` is true. Looks at all."""
         found: list[T] = []
 
         def prune(node: _Node[T]) -> None:

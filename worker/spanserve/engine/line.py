@@ -58,7 +58,7 @@ class Line:
 
     @property
     def sizes(self) -> tuple[int, int]:
-        """Windows of the smallest and of the largest call. Some must wait."""
+        """Windows of the smallest and of the largest call. At least one must wait."""
         return min(self._sizes), max(self._sizes)
 
     def check(self, account: Account) -> None:
@@ -111,7 +111,7 @@ class Line:
     def first(
         self, has: Callable[[Account], Any], may: Callable[[WaitingCall], bool] = lambda call: True
     ) -> WaitingCall | None:
-        """Who goes next: of those that still wait, and `may` go, the one that `has` least."""
+        """The call that goes next: of those that still wait, and `may` go, the one that `has` least."""
         found = None
         for account, calls in self._accounts.items():
             # A call that has given up is in the line until its task has had a turn.

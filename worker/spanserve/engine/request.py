@@ -41,7 +41,7 @@ class Request(Generic[T]):
     charge: int = 1
     #: Called with its windows once it is encoded.
     on_encoded: Callable[[int], None] | None = None
-    #: Who knows outside this process when it runs alone; None for nobody.
+    #: Told, outside this process, before it runs alone; None: nobody is.
     witness: Witness | None = None
     #: Where it was before.
     origin: Origin = UNKNOWN
@@ -79,7 +79,7 @@ class Request(Generic[T]):
     def open(
         self, encoded: Encoded, padded_length: Callable[[int], int], now: float, due: float
     ) -> Iterator[Row]:
-        """It was encoded: the rows of all its questions; one at fault ends.
+        """The task was encoded: returns the rows of all its questions; a question at fault ends.
 
         Args:
             padded_length: tokens of a window -> tokens it is padded to on its own.
@@ -136,7 +136,7 @@ class Request(Generic[T]):
 
     @property
     def timing(self) -> Timing:
-        """Where its time went; of stages that its windows went through side by side the longest counts."""
+        """Where its time went; of a stage that several windows went through at once, the longest time counts."""
         return Timing(
             queue_us=_us(self.encode_began - self.arrived),
             tokenise_us=_us(self.encode_ended - self.encode_began),

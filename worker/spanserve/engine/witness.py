@@ -19,4 +19,4 @@ class Witness(Protocol):
         """
 
     def ended(self) -> None:
-        """It has come to an end, whichever. Of no effect if it had not begun."""
+        """It has ended, in whatever way. No effect if it had not begun."""

@@ -25,7 +25,7 @@ class Work(Protocol):
 
     @property
     def attempt(self) -> int:
-        """Which run this is, 1 at first: it says in what company the task may run."""
+        """Which run this is, 1 at first: it decides with how many others the task may run."""
 
 
 class Window(Protocol):

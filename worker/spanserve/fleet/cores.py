@@ -72,7 +72,7 @@ def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
 def _nodes(
     placements: Sequence[Placement], environment: Mapping[str, str], root: Path
 ) -> tuple[list[int], str]:
-    """The NUMA node of each placement; and why they are of no use, where they are not."""
+    """The NUMA node of each placement; and why they cannot be used, if so."""
     nodes = []
     locates = [placement.spec.kind.locate for placement in placements]
     for placement, locate in zip(placements, locates, strict=True):

@@ -164,7 +164,7 @@ class _Supervisor:
             self.stopping.set()
 
     async def _tell(self, health: FleetHealth | None) -> None:
-        """Tell everybody who asks how many workers serve; stop once none ever will."""
+        """Keep health and pages up to date; stop once no worker will ever serve."""
         total = len(self.fleet.members)
         before = -1
         while True:

@@ -124,7 +124,7 @@ class ServingDevice:
         return cost
 
     def _choose_slots(self, cost: CostTable) -> None:
-        """Keep as many slots as the card has a use for; a host that is started later gets these."""
+        """Keep as many slots as the card can use; a host that is started later gets as many."""
         shape = (self.device.max_batch, self.device.bundle.manifest.max_seq_length)
         rates = measure_slots(self.device, cost.estimate(*shape))
         self.device.use_slots(enough_slots(rates))

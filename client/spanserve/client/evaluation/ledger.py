@@ -164,7 +164,7 @@ class Ledger:
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Give the ledger free. Calling it again does nothing."""
+        """Release the ledger. Calling it again does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -93,7 +93,7 @@ def current_call() -> Call:
 
 
 def identity_of(_: _Context) -> Identity:
-    """Who makes the call of a context: what its server's guard has found."""
+    """The caller in a context, as its server's guard has identified it."""
     return current_call().identity
 
 
@@ -231,7 +231,7 @@ class Guard(aio.ServerInterceptor):
             self._connections.end(context.peer())
 
     async def _hear_out(self, connection: str, frames: AsyncIterator[Any] | None) -> None:
-        """Take what a client writes first: one that still writes would not learn why its call ends."""
+        """Read what a client is still writing first: otherwise it would not learn why its call ends."""
         try:
             await self._reads.turn(connection)
             if frames is not None:
@@ -249,7 +249,7 @@ class Guard(aio.ServerInterceptor):
 
     @contextlib.contextmanager
     def _looking(self, call: Call, connection: str) -> Iterator[bool]:
-        """Count a stream of one who only looks on. Whether the connection has few of them."""
+        """Count a stream that only looks on. Returns whether the connection has few of them."""
         if ROLES.get(call.method) is not Role.OBSERVE:
             yield True
             return

@@ -64,7 +64,7 @@ class Reads:
         return len(self._pending) + len(self._doubtful)
 
     async def turn(self, connection: str) -> None:
-        """Wait until a call of this connection is to be looked at: at once, unless others came to nothing.
+        """Wait until a call of this connection may be handled: at once, unless earlier ones were in vain.
 
         Raises:
             ProtocolViolation: too many wait.

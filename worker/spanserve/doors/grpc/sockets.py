@@ -13,7 +13,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def peers(host: str, port: int) -> set[str]:
-    """Who is connected to an address of this process, in the words of gRPC."""
+    """The peers that are connected to an address of this process, as gRPC writes them."""
     return {peer for _, peer in _connections(host, port)}
 
 
@@ -26,7 +26,7 @@ def hang_up(host: str, port: int, gone: Set[str]) -> None:
 
 
 def _connections(host: str, port: int) -> Iterator[tuple[socket.socket, str]]:
-    """TCP connections whose own end is the address, and who is at the other. A socket is open until the next one."""
+    """TCP connections whose own end is the address, with the peer at the other. A socket is open until the next one."""
     own = _one_address(host)
     for name in os.listdir("/proc/self/fd"):
         try:

@@ -268,7 +268,7 @@ class WorkStream:
         self._something.set()
 
     async def _slow_down(self) -> None:
-        """Read a connection more slowly that sends much that comes to nothing: looking at it is time of all."""
+        """Read more slowly from a connection that sends much in vain: handling it takes time from all."""
         amount, self._in_vain = self._in_vain, 0
         trust = self._reads.items
         trust.lose(self.caller.connection, amount)

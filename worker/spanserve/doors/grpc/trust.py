@@ -46,7 +46,7 @@ class Trust:
         self._connections: OrderedDict[str, _Connection] = OrderedDict()
 
     def lose(self, name: str, amount: float = 1) -> None:
-        """So much of what came from this connection came to nothing."""
+        """Take away as much trust as this connection has sent in vain."""
         if name.startswith(SHARED):
             return
         now = self._clock()
@@ -59,12 +59,12 @@ class Trust:
         self._connections.move_to_end(name)
 
     def is_lost(self, name: str) -> bool:
-        """Whether this connection has none."""
+        """Whether this connection has none left."""
         connection = self._connections.get(name)
         return connection is not None and self._regained(connection, self._clock()) <= 0
 
     def pause_s(self, name: str, amount: float = 1) -> float:
-        """Seconds until so much more of this connection is to be looked at. What is asked for next waits longer."""
+        """Seconds until this much more of the connection may be handled. The next call waits longer."""
         if not self.is_lost(name):
             return 0.0
         connection, now = self._connections[name], self._clock()

@@ -27,7 +27,7 @@ class OpenConnections:
         return len(self._open)
 
     def enter(self, connection: Connection) -> None:
-        """Count a new one. One beyond the limit takes the place of the oldest that asks for nothing, or has none."""
+        """Count a new one. Beyond the limit it takes the place of the oldest idle one; without one it is refused."""
         self._open[connection] = None
         if len(self._open) > self._most:
             idle = (other for other in self._open if not other.busy)

@@ -34,7 +34,7 @@ def pages_server(
     *,
     most: int = MAX_OPEN,
 ) -> Server:
-    """A server of pages that look on. Only on loopback it checks its name: elsewhere scrapers may call it by any."""
+    """A server of pages for observers. It checks its name only on loopback: elsewhere scrapers may use any."""
     return Server(
         listener, access, pages, Hosts(listener, hosts) if is_local(listener.address) else None, most=most
     )
@@ -137,7 +137,7 @@ class Server:
         return self._shown[1]
 
     def _look_again(self) -> None:
-        """End what is not let in any more."""
+        """End connections that are not let in any more."""
         self._app.look_again()
         if self.listener.certificates and self._withdrawals != self._access.withdrawals:
             for connection in self.connections:

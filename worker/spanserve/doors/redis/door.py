@@ -149,7 +149,7 @@ class RedisDoor(Observer):
         self._stop_claiming()
 
     async def close(self, reason: str) -> None:
-        """Bring what has ended to Redis, and leave. What cannot be brought in time others compute again."""
+        """Bring what has ended to Redis, and leave. Others compute again what cannot be brought in time."""
         self._reading = False
         self._wake.set()
         with contextlib.suppress(TimeoutError, QueueError):
@@ -334,7 +334,7 @@ class RedisDoor(Observer):
             self._fence.look(self._lease_s)
 
     async def _beat(self) -> None:
-        """Tell the queue from time to time how this worker is."""
+        """Send heartbeats to the queue."""
         heartbeat = Heartbeat(self._inside.status, self._clock)
         while True:
             await asyncio.sleep(BEAT_S)
@@ -365,7 +365,7 @@ class RedisDoor(Observer):
         self._wake.set()
 
     def _show_breaker(self) -> None:
-        """Claim nothing of this queue while its breaker is open. Others, and who asks over gRPC, do not notice."""
+        """Claim nothing of this queue while its breaker is open. Other queues, and callers over gRPC, do not notice."""
         closed = self.breaker.closed
         if closed is not self._trusted:
             self._trusted = closed

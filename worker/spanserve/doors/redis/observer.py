@@ -24,13 +24,13 @@ class QueueObserver:
         """A lease has gone to another worker."""
 
     def task_ended(self, queue: str, end: End, outcome: Ended | None) -> None:
-        """An end was brought to the queue, which said this; None if it refused it for good."""
+        """An end was brought to the queue, with this outcome; None if the queue refused it for good."""
 
     def task_aged(self, queue: str, end: End, age_s: float) -> None:
         """A task has ended, so many seconds after it was queued."""
 
     def ends_not_brought(self, queue: str, tasks: int) -> None:
-        """The worker goes, and Redis took the ends of so many tasks not in time: they are given back."""
+        """The worker leaves, and Redis did not take the ends of so many tasks in time: they are given back."""
 
     def dead_letters_seen(self, queue: str, tasks: int, dropped: int) -> None:
         """There are so many dead letters; so many were dropped because there were too many."""

@@ -19,7 +19,7 @@ class QueueClock:
         self._offset: float | None = None
 
     async def look(self, consumer: Consumer) -> None:
-        """See how late it is over there.
+        """Read the server's clock.
 
         Raises:
             QueueError: Redis does not say.

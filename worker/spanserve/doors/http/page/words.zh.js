@@ -1,6 +1,6 @@
 export const zh = {
   "skip": "跳到问题",
-  "lead": "就一段文字提问，看答案在哪里。",
+  "lead": "针对一段文字提问，看看答案在哪里。",
   "language.other": "English",
 
   "ask.title": "提问",
@@ -19,7 +19,7 @@ export const zh = {
 
   "token.label": "此 worker 需要令牌",
   "token.use": "使用",
-  "token.hint": "只保存在此标签页中，关闭即失；只发给此 worker。",
+  "token.hint": "只保存在此标签页中，关闭标签页即清除；只发给此 worker。",
   "token.empty": "请输入令牌。",
   "token.refused": "worker 不接受此令牌。",
 
