@@ -24,6 +24,8 @@ app = application()
 
 #: Exit status if a question could not be answered.
 EXIT_UNANSWERED = 1
+#: A private worker for one text does not measure how large its batches should be: that takes a second.
+PRIVATE = ("--memory", "small")
 
 _EXAMPLES = """\b
 Examples:
@@ -53,7 +55,7 @@ def ask(
     """Ask questions about a text and see the answers in it."""
     text = _read_context(context)
     with contextlib.ExitStack() as stack:
-        connect = transport.maker(typed, worker, stack)
+        connect = transport.maker(typed, worker, stack, PRIVATE)
         client = stack.enter_context(Client(connect=lambda: AsyncClient(transport=connect())))
         client.wait_ready()
         results = client.ask(text, questions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -35,12 +35,19 @@ class TransportOptions:
     login: RedisLogin
 
     def maker(
-        self, context: typer.Context, worker: list[str] | None, stack: contextlib.ExitStack
+        self,
+        context: typer.Context,
+        worker: list[str] | None,
+        stack: contextlib.ExitStack,
+        private: Sequence[str] = (),
     ) -> Callable[[], Transport]:
         """A function that makes the transport to a queue or to workers.
 
         Without either it goes to a private worker, which ends with the stack. What is on the command line beats
         the environment.
+
+        Args:
+            private: arguments of the private worker.
 
         Raises:
             ClientError: both ways were asked for.
@@ -57,8 +64,8 @@ class TransportOptions:
             return partial(
                 GrpcTransport, worker, self.tls.files(), self.wait, self.tls.token(), tell=_teller(context)
             )
-        private = stack.enter_context(private_worker())
-        return partial(GrpcTransport, [private.address], PLAINTEXT, self.wait, look=private.check)
+        ours = stack.enter_context(private_worker(private))
+        return partial(GrpcTransport, [ours.address], PLAINTEXT, self.wait, look=ours.check)
 
 
 def _teller(context: typer.Context) -> Callable[[str], None]:
