@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,11 +80,3 @@ def test_worker_and_host_stay_small(start_worker: Callable[..., WorkerProcess], 
     subprocess.run([*command, "-o", str(tmp_path)], check=True, capture_output=True, timeout=PATIENCE_S * 2)
     resident = sum(psutil.Process(pid).memory_info().rss for pid in (worker.pid, worker.host_pid()))
     assert resident / 2**20 < MEMORY_MIB
-
-
-def test_the_python_of_the_readme_runs(worker: WorkerProcess, capsys: pytest.CaptureFixture[str]) -> None:
-    """The README's example prints what it says it prints."""
-    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    address = worker.wait_ready().address
-    exec(block.replace("localhost:50051", address), {})
-    assert "1871\n" == capsys.readouterr().out

@@ -51,7 +51,8 @@ def options() -> dict[str, Options]:
     def visit(name: str, command: Any) -> None:
         for inner, sub in getattr(command, "commands", {}).items():
             visit(f"{name} {inner}", sub)
-        names = {option for one in command.params for option in one.opts if option.startswith("--")}
+        spellings = (option for one in command.params for option in (*one.opts, *one.secondary_opts))
+        names = {option for option in spellings if option.startswith("--")}
         found[name] = Options(
             frozenset(names | {"--help"}),
             frozenset(str(one.envvar) for one in command.params if getattr(one, "envvar", None)),
