@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PROGRAMS = ("host_path", "device_share", "whole_job", "queue_rate", "oip", "scaling", "plan_check")
+PROGRAMS = ("host_path", "device_share", "whole_job", "queue_rate", "doors", "scaling", "plan_check")
 
 for program in PROGRAMS:
     print(f"# {program}", flush=True)

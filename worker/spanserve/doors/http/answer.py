@@ -7,8 +7,9 @@ import itertools
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from pydantic_core import to_json
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.doors.calls import Calls
@@ -74,7 +75,7 @@ class Answers:
             error = result.shared_error
             if error is not None and not error.field.startswith("questions."):  # it is the task's
                 raise error
-        return JSONResponse(models.result_to_json(result, task.context))
+        return Response(to_json(models.result_to_json(result, task.context)), media_type=JSON)
 
 
 async def unless_gone(request: Request, work: Awaitable[T]) -> T:

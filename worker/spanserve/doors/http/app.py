@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -61,6 +62,8 @@ class App:
         self._hosts = hosts
         self._open_calls = RateLimit()
         self._calls: dict[Call, Connection] = {}
+        #: By the name of their identity.
+        self._busy: Counter[str] = Counter()
         self._router = Router(
             [
                 Route(operation.path, _Endpoint(self, operation), methods=[operation.method])
@@ -134,12 +137,17 @@ class App:
     async def _serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["connection"]
         call = self._admit(operation, Request(scope, receive), connection)
+        name = call.identity.name if call.identity is not None else ""
         self._calls[call] = connection
+        self._busy[name] += 1
         try:
             response: Response = await operation.handle(call)
             await response(scope, receive, send)
         finally:
             del self._calls[call]
+            self._busy[name] -= 1
+            if not self._busy[name]:  # names come and go
+                del self._busy[name]
 
     def _admit(self, operation: Operation, request: Request, connection: Connection) -> Call:
         """Let a request in.
@@ -178,10 +186,7 @@ class App:
         Raises:
             Problem: it has too many.
         """
-        busy = sum(
-            1 for call in self._calls if call.identity is not None and call.identity.name == identity.name
-        )
-        if busy >= MAX_BUSY_OF_IDENTITY:
+        if self._busy[identity.name] >= MAX_BUSY_OF_IDENTITY:
             self._denied(TOO_MANY_CONNECTIONS)
             raise Problem.at(
                 HTTPStatus.TOO_MANY_REQUESTS,

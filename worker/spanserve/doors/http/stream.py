@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -178,8 +178,7 @@ class LineStream(Response):
         self._say({"line": number, **named, "error": Problem.of(refusal).content})
 
     def _say(self, content: dict[str, Any], request: Request[Task] | None = None) -> None:
-        line = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-        self._results.append((line, request))
+        self._results.append((to_json(content) + b"\n", request))
         self._something.set()
 
     async def _write(self, send: Send, reading: asyncio.Future[None]) -> None:
