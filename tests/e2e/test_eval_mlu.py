@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from spanserve.builder.samples import demo_tasks
+from spanserve.bundle import Bundle
 from spanserve.cli.main import main
 from tests.e2e.test_eval import predictions, scores_of, spanserve
 from tests.kit.checkpoints import make_checkpoint
@@ -138,6 +139,50 @@ def test_two_interpreters(
     bundle = build(checkpoint, tmp_path / "mlu", "--target", "magicmind", "--parser", "onnx", *sdk)
     worker = start_worker(*sdk, bundle=bundle, device="mlu:0").wait_ready()
     check_same(evaluate(dataset, tmp_path / "out", worker), tmp_path / "out", on_cpu)
+
+
+@pytest.fixture(scope="module")
+def joined(mlu_bundle: Path, on_cpu: tuple[dict[str, Any], Any], checkpoint: Path, folder: Path) -> Path:
+    """Bundles of two kinds of cards and of the CPU, joined into one."""
+    arch = ("--mlu-arch", "mtp_592", "--static-shape")
+    sdk = sdk_of(folder / "590.env", arch="mtp_592", clusters=1)
+    other = build(checkpoint, folder / "590", "--target", "magicmind", *arch, *sdk)
+    with pytest.raises(SystemExit) as end:
+        main(["join", str(mlu_bundle), str(other), str(folder / "cpu"), "-o", str(folder / "joined")])
+    assert 0 == end.value.code
+    return folder / "joined"
+
+
+@pytest.mark.parametrize(
+    ("card", "told", "variant"),
+    [
+        pytest.param("MLU370-X4", {}, 0, id="mlu370"),
+        pytest.param("MLU590", {"arch": "mtp_592", "clusters": 1}, 1, id="mlu590"),
+        pytest.param("", None, 2, id="cpu"),
+    ],
+)
+def test_joined(
+    joined: Path,
+    dataset: Path,
+    on_cpu: tuple[dict[str, Any], Any],
+    tmp_path: Path,
+    card: str,
+    told: dict[str, Any] | None,
+    variant: int,
+) -> None:
+    """One bundle is served on both kinds of cards and on the CPU, each time by its own variant, with equal answers."""
+    device = ("--device", "cpu") if told is None else ("--device", "mlu:0", *sdk_of(tmp_path / "env", **told))
+    program, env = "tests.kit.worker_near_card", {"SPANSERVE_TEST_CARD": card}
+    with WorkerProcess("--bundle", str(joined), *device, program=program, env=env) as worker:
+        scores = evaluate(dataset, tmp_path / "out", worker.wait_ready())
+    check_same(scores, tmp_path / "out", on_cpu)
+    assert {Bundle.open(joined).variants[variant].digest} == digests(tmp_path / "out")
+
+
+def digests(output: Path) -> set[str]:
+    """Of the models that answered."""
+    lines = (output / "ledger.jsonl").read_text(encoding="utf-8").splitlines()[1:]
+    return {json.loads(line)["model_digest"] for line in lines}
 
 
 @pytest.mark.parametrize(

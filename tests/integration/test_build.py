@@ -103,6 +103,54 @@ def test_int8(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert bundle.manifest.verification.answer_agreement >= 0.8
 
 
+def test_kept_in_float32(checkpoint: Path, tmp_path: Path) -> None:
+    """Under int8 layers that are named are computed as in float32, their weights included; what is none is told."""
+    errors, sizes = [], []
+    for number, names in enumerate([(), ("encoder.layer.0",), ("Gather", "encoder", "qa_outputs")]):
+        kept = [text for name in names for text in ("--keep-float32", name)]
+        status = build(str(checkpoint), "--precision", "int8", *kept, "-o", str(tmp_path / str(number)))
+        assert 0 == status
+        manifest = Bundle.open(tmp_path / str(number)).manifest
+        errors.append(manifest.verification.mean_logit_error)
+        sizes.append(sum(entry.size for entry in manifest.files if entry.path in manifest.graph_files))
+    assert sorted(sizes) == sizes
+    assert errors[2] < 1e-5 < min(errors[:2])
+    assert errors[0] != errors[1]
+
+
+def test_no_such_layer(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A name that is no layer and no kind of operator is refused with those that there are."""
+    arguments = ("--precision", "int8", "--keep-float32", "encoder.layer.2", "-o", str(tmp_path / "b"))
+    assert 2 == build(str(checkpoint), *arguments)
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert message.startswith("keep_float32: 'encoder.layer.2' is no layer and no kind of operator here")
+    assert "MatMul" in message
+
+
+def test_search(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each setting has its accuracy on the questions given, its speed and its size; no bundle is written."""
+    text = [
+        {"context": task.context, "qas": [{"id": "1", "question": task.questions[0].text}]}
+        for task in demo_tasks()[:5]
+    ]
+    (tmp_path / "q.json").write_text(json.dumps({"data": [{"paragraphs": text}]}))
+    arguments = ("--precision", "float32", "--precision", "int8", "--calibration-algo", "percentile")
+    further = ("--keep-float32", "qa_outputs", "--questions", str(tmp_path / "q.json"))
+    assert 0 == build(str(checkpoint), "--search-precision", *arguments, *further)
+    found = json.loads(capsys.readouterr().out)["settings"]
+    assert [
+        ("float32", "", []),
+        ("int8", "percentile", []),
+        ("int8", "percentile", ["qa_outputs"]),
+    ] == [(entry["precision"], entry["algorithm"], entry["kept"]) for entry in found]
+    exact, coarse, mixed = found
+    assert 1.0 == exact["answer_agreement"]
+    assert exact["mean_logit_error"] < 1e-4 < min(coarse["mean_logit_error"], mixed["mean_logit_error"])
+    assert coarse["graph_bytes"] < mixed["graph_bytes"] < exact["graph_bytes"]
+    assert all(entry["windows_per_second"] > 0 for entry in found if not entry["refused"])
+    assert {5} == {entry["windows"] for entry in found}
+
+
 def test_bfloat16(checkpoint: Path, tmp_path: Path) -> None:
     """A bfloat16 bundle is built where the processor has the arithmetic."""
     if "BF16" not in ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):

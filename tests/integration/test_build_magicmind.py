@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -175,6 +176,47 @@ def test_quantised(build: Build, tmp_path: Path, text: Path, arguments: tuple[st
     manifest = Bundle.open(tmp_path / "b").manifest
     assert arguments[1] == manifest.precision
     assert manifest.verification.windows > 0
+
+
+def told(path: Path) -> dict[str, Any]:
+    """What the emulated SDK was told of the graph of a bundle."""
+    with zipfile.ZipFile(path / Bundle.open(path).manifest.graphs[0].file) as archive:
+        build: dict[str, Any] = json.loads(archive.read("build.json"))
+    return build
+
+
+def test_list_of_files_and_algorithm(build: Build, tmp_path: Path, text: Path) -> None:
+    """Calibration reads the data sets of a list, and finds ranges by the algorithm that is named."""
+    (tmp_path / "files.txt").write_text(f"{text.name}\n\n{text}\n")
+    arguments = ("--file-list", str(tmp_path / "files.txt"), "--calibration-algo", "eqnm", "--no-verify")
+    assert 0 == build("--precision", "qint8_mixed_float16", *arguments)
+    assert "EQNM_ALGORITHM" == told(tmp_path / "b")["calibrated"]
+
+
+@pytest.mark.parametrize(
+    ("parser", "wanted", "kept"),
+    [
+        pytest.param("pytorch", "softmax", "main/mm.softmax", id="kind-in-a-trace"),
+        pytest.param("onnx", "layer.0.attention", "layer.0/attention/", id="layer-in-onnx"),
+    ],
+)
+def test_kept_in_float32(build: Build, tmp_path: Path, parser: str, wanted: str, kept: str) -> None:
+    """Nodes of a kind, or of a layer, are set to float32 under a lower precision, and no others."""
+    arguments = ("--parser", parser, "--precision", "force_float16", "--no-verify")
+    assert 0 == build(*arguments, "--keep-float32", wanted)
+    names = told(tmp_path / "b")["kept"]
+    assert names
+    assert all(kept in name for name in names)
+    assert "tiny-force_float16-mixed" == Bundle.open(tmp_path / "b").manifest.name
+
+
+def test_nothing_of_that_name(build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A layer that the parser does not know by this name is told with the names that there are."""
+    arguments = ("--precision", "force_float16", "--no-verify", "--keep-float32", "encoder.layer.0")
+    assert 2 == build(*arguments)
+    message = json.loads(capsys.readouterr().err)["message"]
+    assert "could not keep layers in float32: 'encoder.layer.0' is no layer" in message
+    assert "ISoftmaxNode" in message
 
 
 def test_remote_calibration(build: Build, tmp_path: Path, text: Path) -> None:

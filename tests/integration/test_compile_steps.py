@@ -42,6 +42,7 @@ def compile_hash(
                 "extra": None,
             },
             "calibration": calibration,
+            "keep_float32": [],
             "graphs": [
                 {"shape": [4, length], "dim_range": None, "output": str(folder / name), "samples": samples}
                 for length, name in ((32, "a.mm"), (64, "b.mm"))
@@ -54,7 +55,7 @@ def compile_hash(
     )
 
 
-LOCAL = {"remote": None, "device": 0}
+LOCAL = {"remote": None, "device": 0, "algorithm": "linear"}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ LOCAL = {"remote": None, "device": 0}
             LOCAL, {"fail": "active@1"}, ("use the card for calibration: card 0", "cnmon"), id="activate"
         ),
         pytest.param(
-            {"remote": "nowhere", "device": 0},
+            {"remote": "nowhere", "device": 0, "algorithm": "linear"},
             {},
             ("reach the calibration server", "nowhere", "--calibration-remote"),
             id="remote",
@@ -117,7 +118,7 @@ LOCAL = {"remote": None, "device": 0}
             id="output-type",
         ),
         pytest.param(
-            {"remote": "10.0.0.1:9009", "device": 0},
+            {"remote": "10.0.0.1:9009", "device": 0, "algorithm": "linear"},
             {"fail": "set_remote@1"},
             ("reach the calibration server, length 32: 10.0.0.1:9009: INTERNAL: told to fail",),
             id="remote-refuses",
@@ -155,7 +156,9 @@ def test_failing_step(
         *(pytest.param(LOCAL, {"results": results}, id=f"quantised-{results}") for results in RESULTS),
         *(
             pytest.param(
-                {"remote": "10.0.0.1:9009", "device": 0}, {"results": results}, id=f"remote-{results}"
+                {"remote": "10.0.0.1:9009", "device": 0, "algorithm": "linear"},
+                {"results": results},
+                id=f"remote-{results}",
             )
             for results in RESULTS
         ),

@@ -115,6 +115,8 @@ def _build_in(
                     max_batch_size=recipe.max_batch_size,
                     max_seq_length=recipe.max_seq_length,
                     calibration=calibration,
+                    algorithm=recipe.algorithm or target.algorithms[0],
+                    keep_float32=recipe.keep_float32,
                     folder=work,
                     stem="model" if not graphs else f"model-{graph}",
                     on_step=on_step,
@@ -128,11 +130,11 @@ def _build_in(
         device = target.open(Bundle(work, draft))
         if device is None:
             on_step("asking the checkpoint for goldens; the graph itself is not run")
-            asked = ask_checkpoint(model.module, encoder, _questions(), draft)
+            asked = ask_checkpoint(model.module, encoder, _questions(recipe), draft)
             proof = _Proof(NOT_RUN, asked, prior_cost(draft))
         else:
             with closing(device):
-                proof = _prove(device, model.module, encoder, precision, on_step, target.without_device)
+                proof = _prove(device, model.module, encoder, precision, on_step, recipe)
         files |= {name: work / name for name in compiled.files}
         files[draft.goldens] = goldens_to_json(choose_goldens(proof.asked))
         files[draft.cost_table] = proof.cost.to_json()
@@ -187,14 +189,14 @@ def _prove(
     encoder: Encoder,
     precision: str,
     on_step: Callable[[str], None],
-    without_device: str,
+    recipe: Recipe,
 ) -> _Proof:
     try:
         device.start()
     except DeviceError as error:
-        raise DeviceError("; ".join(filter(None, (str(error), without_device)))) from None
+        raise DeviceError("; ".join(filter(None, (str(error), recipe.target.without_device)))) from None
     on_step("comparing its answers with the checkpoint's")
-    verification, asked = compare(model, device, encoder, _questions())
+    verification, asked = compare(model, device, encoder, _questions(recipe))
     judge(verification, precision)
     on_step("measuring the cost of batches")
     return _Proof(verification, asked, measure(device))
@@ -211,8 +213,9 @@ def _draft(
     """The manifest of a variant before verification."""
     source = model.info.source
     mark = "" if precision == precisions[0] else f"-{precision}"
+    mixed = ("mixed",) if recipe.keep_float32 else ()
     return Manifest(
-        name=recipe.name or "-".join((source.rsplit("/", 1)[-1], *precisions)),
+        name=recipe.name or "-".join((source.rsplit("/", 1)[-1], *precisions, *mixed)),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         builder=version("spanserve"),
         target=recipe.target.name,
@@ -232,12 +235,13 @@ def _draft(
     )
 
 
-def _questions() -> list[Task]:
-    return one_by_one(demo_tasks(), VERIFIED_QUESTIONS)
+def _questions(recipe: Recipe) -> list[Task]:
+    tasks = read_tasks(recipe.questions) if recipe.questions else demo_tasks()
+    return one_by_one(tasks, VERIFIED_QUESTIONS)
 
 
 def _calibration(recipe: Recipe, encoder: Encoder) -> list[Window]:
-    tasks = read_tasks(recipe.calibration) if recipe.calibration else demo_tasks()
+    tasks = [task for path in recipe.calibration for task in read_tasks(path)] or demo_tasks()
     mixed = list(islice(windows(one_by_one(tasks, CALIBRATION_WINDOWS), encoder), CALIBRATION_WINDOWS))
     if not mixed:
         raise BuildError(f"no question of the calibration text fits max_seq_length {recipe.max_seq_length}")

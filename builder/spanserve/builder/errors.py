@@ -2,12 +2,26 @@
 
 SpanserveError
 └── BuildError    a checkpoint cannot become a bundle
+    └── Unfit     its graph does not say any more what the checkpoint says
 """
 
 from __future__ import annotations
 
+from spanserve.bundle import Verification
 from spanserve.contract.errors import SpanserveError
 
 
 class BuildError(SpanserveError):
     """A checkpoint cannot become a bundle. Names the file or option, what was found and what is needed."""
+
+
+class Unfit(BuildError):
+    """The compiled graph does not say any more what the checkpoint says.
+
+    Args:
+        verification: how far they are apart.
+    """
+
+    def __init__(self, verification: Verification, message: str) -> None:
+        super().__init__(message)
+        self.verification = verification

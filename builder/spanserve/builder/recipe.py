@@ -28,9 +28,15 @@ class Recipe:
     lower_case: bool | None = None
     #: None: decided by the checkpoint's answers; see `spanserve.builder.early`.
     answers_early: bool | None = None
-    #: SQuAD file whose text sets the ranges of a calibrated precision; None: the demo questions.
-    calibration: Path | None = None
-    #: None: the checkpoint's name and the precisions.
+    #: Data sets whose text sets the ranges of a calibrated precision; none: the demo questions.
+    calibration: tuple[Path, ...] = ()
+    #: How the ranges are found, one of the target's `algorithms`; None: the first.
+    algorithm: str | None = None
+    #: Layers and kinds of operators that stay in float32.
+    keep_float32: tuple[str, ...] = ()
+    #: Data set whose questions the graph must answer like the checkpoint; None: the demo questions.
+    questions: Path | None = None
+    #: None: the checkpoint's name, the precisions, and `mixed` if something is kept in float32.
     name: str | None = None
     #: Write format 1, for workers of releases before format 2.
     older_format: bool = False
@@ -60,9 +66,31 @@ class Recipe:
         if len(precisions) > 1 and (self.older_format or not target.has_variants):
             what = "format 1" if self.older_format else f"target {target.name}"
             raise BuildError(f"{what} takes one precision, not {len(precisions)}: {', '.join(precisions)}")
-        if self.calibration is not None:
-            if not target.calibrated.intersection(precisions):
-                raise BuildError(f"{', '.join(precisions)} needs no calibration: leave --calibration out")
-            if not self.calibration.is_file():
-                raise BuildError(f"calibration {self.calibration} is not a file")
+        self._check_calibration(precisions)
+        self._check_kept(precisions)
+        if self.questions is not None and not self.questions.is_file():
+            raise BuildError(f"questions {self.questions} is not a file")
         return precisions
+
+    def _check_calibration(self, precisions: tuple[str, ...]) -> None:
+        target = self.target
+        if (self.calibration or self.algorithm) and not target.calibrated.intersection(precisions):
+            option = "--calibration" if self.calibration else "--calibration-algo"
+            raise BuildError(f"{', '.join(precisions)} needs no calibration: leave {option} out")
+        for path in self.calibration:
+            if not path.is_file():
+                raise BuildError(f"calibration {path} is not a file")
+        if self.algorithm is None:
+            return
+        if self.algorithm not in target.algorithms:
+            known = ", ".join(target.algorithms)
+            raise BuildError(
+                f"calibration_algo {self.algorithm!r} does not exist for {target.name}, only {known}"
+            )
+        target.check_algorithm(self.algorithm)
+
+    def _check_kept(self, precisions: tuple[str, ...]) -> None:
+        for precision in precisions if self.keep_float32 else ():
+            if precision not in self.target.mixable:
+                able = ", ".join(name for name in self.target.precisions if name in self.target.mixable)
+                raise BuildError(f"keep_float32 has no effect under {precision}, only under {able}")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from spanserve.builder.errors import BuildError
+from spanserve.builder.errors import BuildError, Unfit
 from spanserve.bundle import Manifest, Verification
 from spanserve.bundle.manifest import ATTENTION_MASK, END_LOGITS, INPUT_IDS, START_LOGITS
 from spanserve.contract import Answer, Refusal, Task
@@ -112,19 +112,21 @@ def judge(verification: Verification, precision: str) -> None:
     """Refuse a graph that is not the checkpoint any more.
 
     Raises:
-        BuildError: with what was found and what is needed.
+        Unfit: with what was found and what is needed.
     """
     needed = MIN_FLOAT32_AGREEMENT if precision in ("float32", "force_float32") else MIN_AGREEMENT
     if verification.answer_agreement < needed:
-        raise BuildError(
+        raise Unfit(
+            verification,
             f"the {precision} graph gives the checkpoint's answer to only "
-            f"{verification.answer_agreement:.1%} of the questions; at least {needed:.0%} are needed"
+            f"{verification.answer_agreement:.1%} of the questions; at least {needed:.0%} are needed",
         )
     allowed = {"float32": MAX_FLOAT32_ERROR, "force_float32": MAX_CARD_FLOAT32_ERROR}.get(precision, np.inf)
     if not verification.max_logit_error <= allowed:  # refuses NaN as well
-        raise BuildError(
+        raise Unfit(
+            verification,
             f"the {precision} graph's logits are up to {verification.max_logit_error:.2g} off the "
-            f"checkpoint's, allowed is {allowed:g}"
+            f"checkpoint's, allowed is {allowed:g}",
         )
 
 

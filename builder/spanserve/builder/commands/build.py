@@ -14,6 +14,8 @@ import typer
 from rich.text import Text
 
 from spanserve.builder.commands.options import PANEL, MagicMindGroup
+from spanserve.builder.commands.precision import PrecisionGroup
+from spanserve.builder.commands.search import show_search
 from spanserve.builder.errors import BuildError
 from spanserve.builder.recipe import Recipe
 from spanserve.builder.targets import TARGETS, Target
@@ -29,6 +31,7 @@ Examples:
   spanserve build ./bert-squad --precision float32 -o bert.bundle
   spanserve build linfuyou/bert-squad-training --precision int8 --lower-case false -o bert.bundle
   spanserve build ./bert-squad --precision int8 --calibration train-v1.1.json --force -o bert.bundle
+  spanserve build ./bert-squad --search-precision --keep-float32 encoder.layer.0 --questions dev-v1.1.json
   spanserve build ./bert-squad --target magicmind --precision force_float16 \\
       --magicmind-python /usr/bin/python3.7 --device-env neuware.env -o bert-mlu.bundle
 \b
@@ -55,7 +58,10 @@ class Auto(StrEnum):
 def build(
     context: typer.Context,
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the new bundle.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the new bundle; needed, but for a search."),
+    ] = None,
     checkpoint: Annotated[
         str,
         typer.Argument(
@@ -94,14 +100,7 @@ def build(
             help="Whether an XLM-RoBERTa marks answers a token early, as run_squad trains it; auto: by its answers.",
         ),
     ] = Auto.AUTO,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            "--calibration",
-            "--calibration-file",
-            help="Data set whose text sets the ranges of int8 and qint. Default: the demo questions.",
-        ),
-    ] = None,
+    accuracy: PrecisionGroup,
     name: Annotated[
         str | None, typer.Option(help="Name in the manifest. Default: checkpoint and precision.")
     ] = None,
@@ -117,27 +116,40 @@ def build(
 
     The bundle is checked against the checkpoint on its own kind of device before it is written.
     """
+    if accuracy.search_precision is (output is not None):
+        raise BuildError(
+            "search_precision writes no bundle: leave --output out"
+            if output is not None
+            else "output is missing: name the folder of the new bundle by -o"
+        )
     recipe = Recipe(
         checkpoint=checkpoint,
-        output=output,
+        output=output or Path(),  # a search has a place of its own
         target=_target(target, context, magicmind),
         precisions=tuple(precision or ()),
         max_batch_size=max_batch_size,
         max_seq_length=max_seq_length,
         lower_case=lower_case.value_or_none,
         answers_early=answers_early.value_or_none,
-        calibration=calibration,
+        calibration=accuracy.texts,
+        algorithm=accuracy.calibration_algo,
+        keep_float32=tuple(accuracy.keep_float32 or ()),
+        questions=accuracy.questions,
         name=name,
         older_format=older_format,
         force=force,
     )
-    recipe.checked()
+    if not accuracy.search_precision:
+        recipe.checked()
     began = time.monotonic()
     console = Terminal(stderr=True, quiet=json_output)
 
     def show(step: str) -> None:
         console.print(Text.assemble((f"{time.monotonic() - began:6.1f} s", "dim"), f"  {step}"))
 
+    if accuracy.search_precision:
+        show_search(recipe, show, as_json=json_output)
+        return
     show("starting")
     from spanserve.builder.build import build
 

@@ -39,6 +39,11 @@ STEPS = {
         "see `cnmon` and --device; without a card here give --calibration-remote, or take force_float16",
     ),
     "parse": Step("parse the network", "try the other parser: --parser pytorch or --parser onnx"),
+    "keep": Step(
+        "keep layers in float32",
+        "--keep-float32 takes names of nodes as the parser makes them, and kinds of operators; the other parser has "
+        "other names",
+    ),
     "shape": Step("set shape and type of the inputs", "try --parser onnx, or another --max-batch-size"),
     "configure": Step(
         "take the build configuration",

@@ -23,6 +23,7 @@ from spanserve.builder.samples import Inputs, as_inputs
 from spanserve.builder.targets.target import BuildRequest, Compiled
 from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
+from spanserve.device.compile.kept import matching
 from spanserve.device.handle import thread_share
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _MULTIPLE = 16
 #: ONNX operators with a normalisation of layers among them, which OpenVINO runs as one.
 _OPSET = 17
+#: Nodes that compute nothing.
+_NO_OPERATORS = ("Constant", "Parameter", "Result")
 #: Names that OpenVINO gives by counting; those of the model hold slashes.
 _COUNTED = re.compile(r"\w+_\d+")
 
@@ -46,6 +49,9 @@ class CpuTarget:
     name = "cpu"
     precisions = ("float32", "bfloat16", "int8", "int8_mixed_bfloat16")
     calibrated = frozenset({"int8", "int8_mixed_bfloat16"})
+    algorithms = ("minmax", "percentile", "histogram")
+    #: Not those with bfloat16: the runtime rounds all matrix products of a graph, whatever is marked in it.
+    mixable = frozenset({"int8"})
     has_variants = True
     without_device = ""
     packages = ("openvino", "nncf")
@@ -75,6 +81,9 @@ class CpuTarget:
                 "timed here: build it on one that has (AVX512_BF16 or AMX), or take float32 or int8"
             )
 
+    def check_algorithm(self, algorithm: str) -> None:
+        """All go with everything."""
+
     def compile(self, request: BuildRequest) -> Compiled:
         import openvino as ov
 
@@ -87,7 +96,7 @@ class CpuTarget:
         try:
             graph = ov.convert_model(onnx)
             if request.precision == "int8":
-                graph = _quantize(graph, _inputs(request))
+                graph = _quantize(graph, _inputs(request), request.algorithm, _kept(graph, request))
         except RuntimeError as error:
             raise BuildError(f"OpenVINO cannot compile the graph: {error}") from None
         file = request.folder / f"{request.stem}.xml"
@@ -127,8 +136,34 @@ def _inputs(request: BuildRequest) -> list[Inputs]:
     ]
 
 
-def _quantize(graph: Any, calibration: Sequence[Inputs]) -> Any:
-    """Weights and activations of every matrix product in 8 bits, embedding tables in 8 bits per row."""
+def _kept(graph: Any, request: BuildRequest) -> list[str]:
+    """Names of the nodes that stay in float32.
+
+    Raises:
+        BuildError: something is named that is not in the graph.
+    """
+    nodes = [
+        (node.get_friendly_name(), node.get_type_name())
+        for node in graph.get_ops()
+        if node.get_type_name() not in _NO_OPERATORS
+    ]
+    try:
+        kept = [nodes[place][0] for place in matching(request.keep_float32, nodes)]
+    except ValueError as error:
+        raise BuildError(f"keep_float32: {error}") from None
+    if kept:
+        request.on_step(f"keeping {len(kept)} of {len(nodes)} nodes in float32")
+    return kept
+
+
+def _quantize(graph: Any, calibration: Sequence[Inputs], algorithm: str, kept: list[str]) -> Any:
+    """Weights and activations of every matrix product in 8 bits, embedding tables in 8 bits per row.
+
+    Args:
+        algorithm: how the ranges of activations are found: of all values, of all but one in ten thousand at each end of
+            a window, or where a histogram of all loses least.
+        kept: names of nodes that stay as they are, with their weights.
+    """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.filterwarnings("ignore", category=DeprecationWarning, module="nncf")
         import nncf
@@ -146,14 +181,22 @@ def _quantize(graph: Any, calibration: Sequence[Inputs]) -> Any:
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(calibration),
-            ignored_scope=nncf.IgnoredScope(names=tables),
+            ignored_scope=nncf.IgnoredScope(names=list(dict.fromkeys([*tables, *kept]))),
             advanced_parameters=nncf.AdvancedQuantizationParameters(
                 # All 8 bits of a weight: half of them only serve processors without VNNI.
                 overflow_fix=nncf.OverflowFix.DISABLE,
-                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+                activations_range_estimator_params={
+                    "minmax": RangeEstimatorParametersSet.MINMAX,
+                    "percentile": RangeEstimatorParametersSet.MEAN_QUANTILE,
+                    "histogram": RangeEstimatorParametersSet.HISTOGRAM,
+                }[algorithm],
             ),
         )
-        return nncf.compress_weights(quantized, mode=nncf.CompressWeightsMode.INT8_ASYM)
+        return nncf.compress_weights(
+            quantized,
+            mode=nncf.CompressWeightsMode.INT8_ASYM,
+            ignored_scope=nncf.IgnoredScope(names=kept, validate=False),
+        )
 
 
 def _forget_origin(file: Path) -> None:

@@ -84,6 +84,8 @@ class MagicMindTarget:
         "qint16_mixed_float32",
     )
     calibrated = frozenset(name for name in precisions if name.startswith("qint"))
+    algorithms = ("linear", "eqnm")
+    mixable = frozenset(precisions[1:])
     without_device = "--no-verify builds without running it"
     packages = ()
     has_options = True
@@ -141,6 +143,15 @@ class MagicMindTarget:
         if not DeviceSpec.parse(options.device).kind.sdk_python:
             raise BuildError(f"device {options.device!r} is not a card: target magicmind needs mlu:N")
 
+    def check_algorithm(self, algorithm: str) -> None:
+        inner = (self._extra() or {}).get("precision_config")
+        activations = inner.get("activation_quant_algo") if isinstance(inner, dict) else None
+        if algorithm == "eqnm" and activations == "asymmetric":
+            raise BuildError(
+                "calibration_algo eqnm is for symmetric quantisation: --build-config has "
+                "precision_config.activation_quant_algo asymmetric"
+            )
+
     def compile(self, request: BuildRequest) -> Compiled:
         options = self.options
         network = self._export(request)
@@ -153,7 +164,8 @@ class MagicMindTarget:
                 "network": str(network),
                 "input_dtypes": [tensor.dtype.upper() for tensor in request.model.family.inputs],
                 "config": self.config(request.precision),
-                "calibration": self._calibration(request.precision),
+                "calibration": self._calibration(request.precision, request.algorithm),
+                "keep_float32": list(request.keep_float32),
                 "graphs": graphs,
             },
             python=options.python,
@@ -264,11 +276,11 @@ class MagicMindTarget:
             "samples": _write_samples(request, length),
         }
 
-    def _calibration(self, precision: str) -> dict[str, Any] | None:
+    def _calibration(self, precision: str, algorithm: str) -> dict[str, Any] | None:
         if precision not in self.calibrated:
             return None
         index = DeviceSpec.parse(self.options.device).index
-        return {"remote": self.options.calibration_remote, "device": index}
+        return {"remote": self.options.calibration_remote, "device": index, "algorithm": algorithm}
 
 
 def _write_samples(request: BuildRequest, length: int) -> list[str]:

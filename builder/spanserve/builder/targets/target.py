@@ -26,6 +26,10 @@ class BuildRequest:
     max_seq_length: int
     #: Windows of real text for a calibrated precision, else none.
     calibration: Sequence[Window]
+    #: How ranges are found in them: one of the target's.
+    algorithm: str
+    #: Layers and kinds of operators that stay in float32.
+    keep_float32: tuple[str, ...] = ()
     #: Where the files are made.
     folder: Path
     #: Of the names of its files.
@@ -73,6 +77,14 @@ class Target(Protocol):
         """Precisions whose ranges are measured on text."""
 
     @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Ways to find the ranges of a calibrated precision, the default first."""
+
+    @property
+    def mixable(self) -> frozenset[str]:
+        """Precisions under which layers can be kept in float32."""
+
+    @property
     def without_device(self) -> str:
         """How to build where its device cannot be had, for people; empty: not at all."""
 
@@ -84,6 +96,13 @@ class Target(Protocol):
 
         Raises:
             BuildError: it cannot.
+        """
+
+    def check_algorithm(self, algorithm: str) -> None:
+        """See whether one of `algorithms` goes with the other options.
+
+        Raises:
+            BuildError: it does not.
         """
 
     def compile(self, request: BuildRequest) -> Compiled:

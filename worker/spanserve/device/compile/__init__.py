@@ -6,7 +6,8 @@ path with one argument, the request (see `spanserve.builder.targets.compiler`, w
 
     {"parser": "pytorch" | "onnx", "network": file, "input_dtypes": ["INT32", ...],
      "config": {...: see `build_config.steps`},
-     "calibration": null | {"remote": null | "ip:port", "device": 0},
+     "calibration": null | {"remote": null | "ip:port", "device": 0, "algorithm": "linear" | "eqnm"},
+     "keep_float32": ["softmax", ...],
      "graphs": [{"shape": [16, 384], "dim_range": null | {"min": [1, 16], "max": [16, 384]},
                  "output": file, "samples": [file.npy per input, int32 [N, B, S]]}]}
 

@@ -47,21 +47,28 @@ class Samples(mm.CalibDataInterface):  # type: ignore[misc]
         return mm.Status.OK()
 
 
-def calibrate(network: Any, config: Any, files: list[str], remote: str | None) -> None:
+#: How ranges are found, by the sample's names.
+ALGORITHMS = {
+    "linear": mm.QuantizationAlgorithm.LINEAR_ALGORITHM,
+    "eqnm": mm.QuantizationAlgorithm.EQNM_ALGORITHM,
+}
+
+
+def calibrate(network: Any, config: Any, files: list[str], remote: str | None, algorithm: str) -> None:
     """Measure the ranges, on the card that is active in this thread or on that of another machine.
 
     Args:
         network: parsed, with its shapes and types set.
         files: .npy files, one per input.
         remote: "ip:port" of a calibration server; None for the active card.
+        algorithm: one of ALGORITHMS.
 
     Raises:
         StepFailed: the SDK refused.
     """
     samples = [Samples(np.load(file)) for file in files]
     calibrator = mm.Calibrator(samples)
-    algorithm = mm.QuantizationAlgorithm.LINEAR_ALGORITHM
-    done("calibrate", "algorithm", calibrator.set_quantization_algorithm, algorithm)
+    done("calibrate", algorithm, calibrator.set_quantization_algorithm, ALGORITHMS[algorithm])
     if remote is not None:
         server = mm.RemoteConfig()
         server.address = remote

@@ -11,6 +11,7 @@ from magicmind.python.runtime.parser import Parser
 from .build_config import steps
 from .calibration import calibrate
 from .failure import StepFailed, done, made
+from .precision import keep_float32
 
 #: Start and end logits.
 OUTPUT_COUNT = 2
@@ -36,6 +37,9 @@ def make_model(
     dtypes = [getattr(mm.DataType, name) for name in request["input_dtypes"]]
     on_step("parse")
     network = _parse(request, dtypes)
+    if request["keep_float32"]:
+        on_step("keep")
+        keep_float32(network, request["keep_float32"])
     on_step("shape")
     for index, dtype in enumerate(dtypes):
         tensor = made("shape", f"input {index}", network.get_input, index)
@@ -48,7 +52,8 @@ def make_model(
         done("configure", text, config.parse_from_string, text)
     if request["calibration"] is not None:
         on_step("calibrate")
-        calibrate(network, config, graph["samples"], request["calibration"]["remote"])
+        told = request["calibration"]
+        calibrate(network, config, graph["samples"], told["remote"], told["algorithm"])
     on_step("build")
     model = made("build", "build_model", mm.Builder().build_model, _NAME, network, config)
     on_step("serialise")

@@ -61,6 +61,8 @@ def _compile(network: Network, config: BuilderConfig) -> Compiled:
     build: dict[str, Any] = {
         "kind": computation.kind.name,
         "precision": precision,
+        "calibrated": network._calibrated,
+        "kept": [node.get_node_name() for node in network._inside or () if node._kept],
         "archs": config._archs() or {cards.arch(): [1]},
         "parsed_dtypes": [dtype.name for dtype in computation.input_dtypes],
         "input_dtypes": [

@@ -100,7 +100,8 @@ class Calibrator:
             return refusal(f"calibrate: {error}")
         if not samples:
             return refusal("calibrate: there is no sample")
-        network._calibrated = True
+        assert self._algorithm is not None
+        network._calibrated = self._algorithm.name
         return Status.OK()
 
     def _wrong(self, network: Network, config: BuilderConfig) -> str:

@@ -45,6 +45,11 @@ class Computation:
     data_dependent = False
 
     @property
+    def nodes(self) -> list[tuple[str, str, int]]:
+        """Name and kind of every node inside, and how many inputs it has; none where that is not known."""
+        return []
+
+    @property
     def output_dtypes(self) -> list[DataType]:
         return [DataType.FLOAT32] * len(self.output_names)
 

@@ -42,6 +42,15 @@ class Onnx(Computation):
         self.tables = frozenset(ids if len(ids) == len(types) else ())
         self.has_int64 = DataType.INT64 in self.input_dtypes
 
+    @property
+    def nodes(self) -> list[tuple[str, str, int]]:
+        """As the file has them, if the package that reads it is installed."""
+        if importlib.util.find_spec("onnx") is None:
+            return []
+        onnx: Any = importlib.import_module("onnx")
+        graph = onnx.load_model_from_string(self.content).graph
+        return [(node.name, f"I{node.op_type}Node", len(node.input)) for node in graph.node]
+
     def compute(self, arrays: list[Any]) -> list[Any]:
         cast = [array.astype(_NUMPY[dtype]) for array, dtype in zip(arrays, self.input_dtypes)]
         return [np.asarray(result, np.float32) for result in self._engine.run(cast)]

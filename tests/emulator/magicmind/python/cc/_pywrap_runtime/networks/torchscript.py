@@ -73,6 +73,22 @@ class TorchScript(Computation):
         self.output_names = names
         self.has_int64 = any(buffer.dtype == self._torch.int64 for buffer in self._module.buffers())
 
+    @property
+    def nodes(self) -> list[tuple[str, str, int]]:
+        """Named as outputs are: `main/mm.softmax`, `main/mm.softmax-1`."""
+        seen: dict[str, int] = {}
+        found = []
+        for node in self._module.inlined_graph.nodes():
+            space, _, kind = node.kind().partition("::")
+            if space == "aten":
+                number = seen.get(kind, 0)
+                seen[kind] = number + 1
+                name = f"main/mm.{kind}-{number}" if number else f"main/mm.{kind}"
+                found.append(
+                    (name, "I{}Node".format(kind.title().replace("_", "")), len(list(node.inputs())))
+                )
+        return found
+
     def compute(self, arrays: list[Any]) -> list[Any]:
         torch = self._torch
         cast = [
