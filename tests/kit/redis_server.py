@@ -161,6 +161,11 @@ class RedisServer:
         return f"redis{'s' if self.tls else ''}://{self.address}"
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         return (self.folder / "server.log").read_text(errors="replace")
 
@@ -267,14 +272,21 @@ class RedisServer:
             directives["enable-debug-command"] = "yes"
         if self.acl:
             directives["aclfile"] = str(self.folder / "users.acl")
-        if self.tls is not None:
-            directives |= {
-                "tls-cert-file": str(self.tls.cert),
-                "tls-key-file": str(self.tls.key),
-                "tls-ca-cert-file": str(self.tls.cert),
-                "tls-auth-clients": "no",
-            }
+        directives |= self._tls_directives()
         return directives
+
+    def _tls_directives(self) -> dict[str, str]:
+        """TLS for clients, and among servers."""
+        if self.tls is None:
+            return {}
+        return {
+            "tls-cert-file": str(self.tls.cert),
+            "tls-key-file": str(self.tls.key),
+            "tls-ca-cert-file": str(self.tls.cert),
+            "tls-auth-clients": "no",
+            "tls-replication": "yes",
+            "tls-cluster": "yes",
+        }
 
     def _listening(self) -> dict[str, str]:
         return {"port": "0", "tls-port": str(self.port)} if self.tls else {"port": str(self.port)}

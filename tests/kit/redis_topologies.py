@@ -10,6 +10,7 @@ from typing import Any
 from redis.crc import key_slot
 from redis.exceptions import RedisError
 
+from tests.kit.identity import Identity
 from tests.kit.redis_server import Persistence, RedisServer
 from tests.kit.waiting import eventually
 
@@ -29,8 +30,8 @@ class Sentinel(RedisServer):
     mode = ("--sentinel",)
 
     def __init__(self, folder: Path, primary: RedisServer, quorum: int) -> None:
-        super().__init__(folder, primary.executable)
-        self._config = {
+        super().__init__(folder, primary.executable, tls=primary.tls)
+        self._config = self._tls_directives() | {
             "bind": self.host,
             "protected-mode": "no",
             "dir": str(folder),
@@ -85,10 +86,15 @@ async def watched(watching: list[Sentinel]) -> None:
     await eventually(know)
 
 
-async def make_cluster(start: StartRedis, primaries: int = 3, replicas: int = 0) -> list[RedisServer]:
+async def make_cluster(
+    start: StartRedis, primaries: int = 3, replicas: int = 0, tls: Identity | None = None
+) -> list[RedisServer]:
     """A cluster; its primaries come first, and their first replicas in the same order."""
     config = {"cluster-enabled": "yes", "cluster-node-timeout": "1000"}
-    nodes = [start(config=config, persistence=Persistence.ALWAYS) for _ in range(primaries * (1 + replicas))]
+    nodes = [
+        start(config=config, persistence=Persistence.ALWAYS, tls=tls)
+        for _ in range(primaries * (1 + replicas))
+    ]
     bounds = [SLOTS * n // primaries for n in range(primaries + 1)]
     for node, first, last in zip(nodes, bounds[:-1], bounds[1:], strict=False):
         node.client().execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
@@ -115,3 +121,23 @@ def is_whole(node: RedisServer) -> bool:
 def owner(nodes: list[RedisServer], key: str) -> RedisServer:
     """The primary that has a key; the nodes are primaries with equal parts of the slots."""
     return nodes[key_slot(key.encode()) * len(nodes) // SLOTS]
+
+
+def move_slot(nodes: list[RedisServer], key: str, to: RedisServer) -> None:
+    """Give another primary the slot of a key and all that is in it, as resharding does, under whatever load there is.
+
+    Args:
+        nodes: all primaries.
+    """
+    slot, source = key_slot(key.encode()), owner(nodes, key)
+
+    def cluster(node: RedisServer, *words: str | int) -> Any:
+        return node.client().execute_command("CLUSTER", *words)
+
+    mine, theirs = (cluster(node, "MYID").decode() for node in (source, to))
+    cluster(to, "SETSLOT", slot, "IMPORTING", mine)
+    cluster(source, "SETSLOT", slot, "MIGRATING", theirs)
+    while keys := cluster(source, "GETKEYSINSLOT", slot, 20):
+        source.client().execute_command("MIGRATE", to.host, to.port, "", 0, 5000, "KEYS", *keys)
+    for node in (to, source, *nodes):
+        cluster(node, "SETSLOT", slot, "NODE", theirs)

@@ -2,7 +2,7 @@
 
     redis://[USER:PASSWORD@]HOST[:PORT][/DB][?OPTION=VALUE&...]       rediss:// for TLS
     unix:///PATH[?OPTION=VALUE&...]
-    redis+sentinel://HOST[:PORT],HOST[:PORT],.../NAME[/DB]            rediss+sentinel:// for TLS to the primary
+    redis+sentinel://HOST[:PORT],HOST[:PORT],.../NAME[/DB]            rediss+sentinel:// for TLS, to Sentinels as well
     redis+cluster://HOST[:PORT],HOST[:PORT],...                       rediss+cluster://
 
 An address that cannot be read may hold a password anywhere, so nothing of it is repeated.

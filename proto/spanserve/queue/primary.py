@@ -29,7 +29,7 @@ from spanserve.queue.address import Address
 from spanserve.queue.fresh_tls import fresh_tls
 from spanserve.queue.pool import FindingPool, Pool
 
-#: What of a connection counts for asking where the primary is, too.
+#: What of a connection counts for asking Sentinels where the primary is, too: all but who we are to the primary.
 _ASKING = (
     "socket_timeout",
     "socket_connect_timeout",
@@ -37,6 +37,11 @@ _ASKING = (
     "protocol",
     "health_check_interval",
     "socket_keepalive",
+    "ssl_ca_certs",
+    "ssl_certfile",
+    "ssl_keyfile",
+    "ssl_cert_reqs",
+    "ssl_check_hostname",
 )
 
 
@@ -84,6 +89,10 @@ class _FoundTls(_Leaving, SentinelManagedSSLConnection):
 
 class _Sentinels(Sentinel):
     """Sentinels, whose words about a primary that is nowhere are one sentence."""
+
+    def __init__(self, places: tuple[tuple[str, int], ...], **connection: Any) -> None:
+        super().__init__(())  # type: ignore[no-untyped-call]
+        self.sentinels = [Redis.from_pool(Pool(host=host, port=port, **connection)) for host, port in places]
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
@@ -149,15 +158,12 @@ def pool_for(
         asking: those of a login to a Sentinel.
     """
     named = {**connection, **address.options}
+    kind: type[Connection] = fresh_tls() if address.tls else Connection
     if address.kind == "cluster":
-        kind: type[Connection] = fresh_tls() if address.tls else Connection
-        nodes = _Nodes(address.places, **named, connection_class=kind)
-        return _finding(nodes, key, address, named)
+        return _finding(_Nodes(address.places, **named, connection_class=kind), key, address, named)
     if address.kind == "sentinel":
-        sentinels: Any = _Sentinels(  # type: ignore[no-untyped-call]
-            address.places,
-            sentinel_kwargs={**{name: named[name] for name in _ASKING if name in named}, **asking},
-        )
+        told = {name: named[name] for name in _ASKING if name in named}
+        sentinels = _Sentinels(address.places, **told, **asking, connection_class=kind)
         return _finding(sentinels, address.service, address, named)
     if address.scheme == "unix":
         return Pool(connection_class=_Socket, path=address.path, **named)
