@@ -58,7 +58,7 @@ TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
 #: Seconds of rest for each entry that was not a task: a queue full of them is slow, and nobody else is.
-GARBAGE_PAUSE_S = 0.02
+GARBAGE_PAUSE_S = 0.05
 
 log = structlog.get_logger(__name__)
 
