@@ -80,8 +80,9 @@ programs: $(VENV)/.dev ## Public programs, unmodified, on the emulated SDK (need
 	$(BIN)/python -m pytest tests/programs
 
 MINUTES ?= 10
-chaos: $(VENV)/.dev ## Faults of every kind on a Redis queue, for MINUTES (10); prints classes and seed
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES)
+KILLS   ?= 20
+chaos: $(VENV)/.dev ## Faults of every kind on a Redis queue: KILLS (20), then all for MINUTES (10); prints classes and seed
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --kills $(KILLS)
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

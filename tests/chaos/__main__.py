@@ -30,7 +30,7 @@ from tests.chaos.storm import storm
 from tests.faults.oracle import Classes
 from tests.kit.bundles import make_sim_bundle
 
-#: SIGKILLs of the first evaluation.
+#: SIGKILLs of one evaluation.
 KILLS = 20
 #: Crash points between two storms, and seconds of a storm.
 POINTS = 8
@@ -73,9 +73,11 @@ class Report:
         return table
 
 
-async def run(ground: Ground) -> Report:
+async def run(ground: Ground, kills: int) -> Report:
     report = Report()
-    await report.add(f"{KILLS} kills", random_kills(ground, KILLS))
+    for first in range(0, kills, KILLS):
+        count = min(KILLS, kills - first)
+        await report.add(f"{count} kills", random_kills(ground, count))
     await report.add("poison for workers", poison(ground, 1))
     if ground.left_s > LONG_S:
         await report.add("five of it in a batch", poison(ground, 5))
@@ -99,6 +101,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 32))
+    parser.add_argument(
+        "--kills", type=int, default=KILLS, help=f"before all else, {KILLS} in each evaluation"
+    )
     parser.add_argument("--journals", type=Path, default=None, help="folder for journals and logs")
     arguments = parser.parse_args()
     folder = arguments.journals or Path(tempfile.mkdtemp(prefix="spanserve-chaos-"))
@@ -110,9 +115,9 @@ def main() -> int:
         deadline=time.monotonic() + 60 * arguments.minutes,
     )
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing it started is left behind
-    report = asyncio.run(run(ground))
+    report = asyncio.run(run(ground, arguments.kills))
     Console(width=200).print(report.table())
-    deaths = KILLS + sum(classes.crashes for _, classes, _ in report.rows if classes)
+    deaths = arguments.kills + sum(classes.crashes for _, classes, _ in report.rows if classes)
     print(
         f"seed {arguments.seed}; {len(report.rows)} scenarios, {report.failed} failed; journals in {folder}"
     )

@@ -53,23 +53,39 @@ def test_a_killed_client_finds_what_went_on(
     redis: RedisServer, start_worker: StartWorker, tmp_path: Path
 ) -> None:
     """What a killed client had submitted is computed without it; resumed, it computes nothing twice."""
+    killed_and_resumed(redis, start_worker, tmp_path, kills=3, passages=40)
+
+
+@pytest.mark.long
+def test_a_client_that_is_killed_ten_times(
+    redis: RedisServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    """D66: so it is however often."""
+    killed_and_resumed(redis, start_worker, tmp_path, kills=10, passages=1000)
+
+
+def killed_and_resumed(
+    redis: RedisServer, start_worker: StartWorker, tmp_path: Path, *, kills: int, passages: int
+) -> None:
+    """Kill and resume an evaluation so often; its files must be those of one in one piece."""
     worker = start_worker(*to(redis), "--max-batch-size", "1", device=SLOW).wait_ready()
-    dataset = squad(tmp_path / "ice.json")
+    dataset = squad(tmp_path / "ice.json", passages)
     common = ("eval", str(dataset), *to(redis))
-    for number in range(3):
+    for number in range(kills):
         resume = ("--resume",) if number else ()
         client = subprocess.Popen(
             [sys.executable, "-m", "spanserve", *common, *resume, "-o", str(tmp_path / "cut")],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        _wait_for_lines(tmp_path / "cut/ledger.jsonl", 3 * (number + 1), client)
+        part = passages * (number + 1) / (4 * kills)
+        _wait_for_lines(tmp_path / "cut/ledger.jsonl", round(part), client)
         client.send_signal(signal.SIGKILL)
         client.wait(PATIENCE_S)
     resumed = scores_of(spanserve(*common, "-o", tmp_path / "cut", "--resume", "--json"))
     lines = (tmp_path / "cut/ledger.jsonl").read_bytes().splitlines()[1:]
     results = [json.loads(line) for line in lines]
-    assert 40 == len(lines) == len({result["id"] for result in results})
+    assert passages == len(lines) == len({result["id"] for result in results})
     assert {1} == {result["attempt"] for result in results}
     whole = scores_of(
         spanserve("eval", dataset, "--worker", worker.address, "-o", tmp_path / "whole", "--json")

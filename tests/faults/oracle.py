@@ -33,6 +33,8 @@ class Ledger:
     again: int = 0
     #: Tasks whose submit had no reply, and that the queue knew when they were submitted again.
     recovered: int = 0
+    #: Tasks that Redis had taken, and took once more as if it had never heard of them.
+    forgotten: int = 0
     #: Tasks that were refused with a time to come back.
     busy: int = 0
 

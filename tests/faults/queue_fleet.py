@@ -53,12 +53,13 @@ def single_tasks(count: int, prefix: str = "t", context: str = "Anna Holm said",
 
 
 class CountingProducer(Producer):
-    """Counts tasks whose submit had no reply and which were there all the same."""
+    """Counts tasks whose submit had no reply and which were there all the same, and those that Redis had and forgot."""
 
     def __init__(self, redis: Any, keys: Any, ledger: Ledger) -> None:
         super().__init__(redis, keys)
         self._ledger = ledger
         self._unknown: set[str] = set()
+        self._taken: set[str] = set()
 
     async def submit(
         self, tasks: Sequence[Task], trace: Callable[[Task], TraceContext | None] = lambda task: None
@@ -73,6 +74,9 @@ class CountingProducer(Producer):
             if task.id in self._unknown:
                 self._unknown.discard(task.id)
                 self._ledger.recovered += outcome in (Submitted.KNOWN, Submitted.ENDED)
+            if outcome is Submitted.QUEUED:
+                self._ledger.forgotten += task.id in self._taken
+                self._taken.add(task.id)
         return outcomes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 import psutil
@@ -11,10 +12,11 @@ import pytest
 
 from spanserve.client import NoWorker
 from spanserve.queue.calls import script
+from tests.faults.oracle import Classes
 from tests.faults.proxy import Proxy, proxy_to
 from tests.faults.queue_fleet import QueueFleet, single_tasks
 from tests.kit.netns import Network
-from tests.kit.processes import WorkerProcess
+from tests.kit.processes import PATIENCE_S, WorkerProcess
 from tests.kit.waiting import eventually
 
 MakeFleet = Callable[..., Awaitable[QueueFleet]]
@@ -82,30 +84,44 @@ async def test_a_bad_line(make_fleet: MakeFleet) -> None:
         assert proxy.resets > 0
 
 
-async def test_no_redis(make_fleet: MakeFleet) -> None:
-    """Without Redis, at the start or in between, workers wait at ease, and whoever does not wait is told at once."""
+async def without_redis(make_fleet: MakeFleet, away_s: float) -> float:
+    """A run whose Redis is away at the start and in between; the most of a processor that its worker used meanwhile."""
     fleet = await make_fleet(device=SLOW)
     fleet.server.kill()
     worker = fleet.worker()
     await fleet.ready(worker)
-    used = await cpu_share(worker)
+    used = await cpu_share(worker, away_s)
     hasty = fleet.evaluation(single_tasks(1), wait_s=0.5)
     async with hasty as evaluation:
         with pytest.raises(NoWorker, match="Connect"):
             await evaluation.ended()
-    async with fleet.evaluation(single_tasks(200)) as evaluation:
+    async with fleet.evaluation(single_tasks(200), wait_s=PATIENCE_S + away_s) as evaluation:
         fleet.server.start()
         await evaluation.reached(0.3)
         fleet.server.kill()
-        used = max(used, await cpu_share(worker))
+        used = max(used, await cpu_share(worker, away_s))
         fleet.server.start()
+        before, back = len(evaluation.ledger.first), time.monotonic()
+        await eventually(lambda: len(evaluation.ledger.first) > before)
+        print(f"first result {time.monotonic() - back:.1f} s after Redis was back")
         ledger = await evaluation.ended()
     await fleet.check(ledger)
-    assert used < 0.5, "a busy loop"
-    print(f"{used:.0%} of a processor while Redis was away")
+    print(f"{used:.1%} of a processor while Redis was away")
+    return used
 
 
-async def cpu_share(worker: WorkerProcess) -> float:
+async def test_no_redis(make_fleet: MakeFleet) -> None:
+    """Without Redis, at the start or in between, workers wait at ease, and whoever does not wait is told at once."""
+    assert await without_redis(make_fleet, 1.5) < 0.5, "a busy loop"
+
+
+@pytest.mark.long
+async def test_a_minute_without_redis(make_fleet: MakeFleet) -> None:
+    """D29: for a whole minute."""
+    assert await without_redis(make_fleet, 60.0) < 0.05
+
+
+async def cpu_share(worker: WorkerProcess, seconds: float) -> float:
     """Processor time of a worker over wall time, for a while."""
     process = psutil.Process(worker.pid)
     loop = asyncio.get_running_loop()
@@ -115,22 +131,35 @@ async def cpu_share(worker: WorkerProcess) -> float:
         return float(times.user + times.system)
 
     before, began = spent(), loop.time()
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(seconds)
     return (spent() - before) / (loop.time() - began)
+
+
+async def stood_still(make_fleet: MakeFleet, pause_s: float, sleep_s: float, tasks: int) -> Classes:
+    """A run while Redis takes no writes for a while, and later answers nothing at all."""
+    fleet = await make_fleet(device=SLOW)
+    await fleet.ready(*(fleet.worker() for _ in range(2)))
+    async with fleet.evaluation(single_tasks(tasks)) as evaluation:
+        await evaluation.reached(0.1)
+        fleet.rig.plain.execute_command("CLIENT", "PAUSE", round(1000 * pause_s), "WRITE")
+        await evaluation.reached(0.4)
+        await asyncio.to_thread(fleet.rig.plain.execute_command, "DEBUG", "SLEEP", str(sleep_s))
+        ledger = await evaluation.ended()
+    return await fleet.check(ledger)
 
 
 async def test_a_redis_that_stands_still(make_fleet: MakeFleet) -> None:
     """A Redis that takes no writes for a while, and one that answers nothing at all, only delay a run."""
-    fleet = await make_fleet(device=SLOW)
-    await fleet.ready(*(fleet.worker() for _ in range(2)))
-    async with fleet.evaluation(single_tasks(250)) as evaluation:
-        await evaluation.reached(0.1)
-        fleet.rig.plain.execute_command("CLIENT", "PAUSE", 1000, "WRITE")
-        await evaluation.reached(0.4)
-        await asyncio.to_thread(fleet.rig.plain.execute_command, "DEBUG", "SLEEP", "2.5")
-        ledger = await evaluation.ended()
-    classes = await fleet.check(ledger)
+    classes = await stood_still(make_fleet, 1.0, 2.5, 250)
     assert classes.duplicate_executions <= 250
+
+
+@pytest.mark.long
+async def test_a_redis_that_stands_still_for_long(make_fleet: MakeFleet) -> None:
+    """D30: nor do five leases of the one, and two and a half of the other."""
+    classes = await stood_still(make_fleet, 10.0, 5.0, 1000)
+    print(f"{classes.duplicate_executions} computed twice, {classes.stale} ends of a lost lease")
+    assert 0 == classes.dead
 
 
 async def test_hosts_that_are_cut_off(make_fleet: MakeFleet) -> None:

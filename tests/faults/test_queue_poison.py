@@ -73,6 +73,23 @@ async def test_poison_for_the_worker(make_fleet: MakeFleet) -> None:
     print(f"{len(ends)} workers died of it")
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("count", [1, 5])
+async def test_poison_among_a_thousand(make_fleet: MakeFleet, count: int) -> None:
+    """D12, D13: of a thousand texts those that kill workers are given up, after five deaths each at most."""
+    fleet = await make_fleet(lease_s=0.6)
+    poison = single_tasks(count, "p", context="A poison said")
+    tasks = [*single_tasks(500), *poison, *single_tasks(500 - count, "u")]
+    supervised = fleet.supervised("--max-batch-size", "64", faults=Faults(abort_on="poison"))
+    async with supervised as ends, fleet.evaluation(tasks) as evaluation:
+        ledger = await evaluation.ended()
+    classes = await fleet.check(ledger, unanswered=count)
+    assert (count, count) == (classes.dead, len(fleet.rig.dead()))
+    assert {ErrorCode.POISON} == codes(ledger, poison)
+    assert len(ends) <= count * (MAX_DEATHS + IN_COMPANY)
+    print(f"{len(ends)} workers died of {count}")
+
+
 async def test_a_device_that_does_not_come_back(make_fleet: MakeFleet) -> None:
     """D10: what a dead device had not begun others have at once, the rest when it is given up; all is answered."""
     fleet = await make_fleet(device="sim:fixed?latency_ms=100")

@@ -45,8 +45,21 @@ async def test_a_redis_that_forgets(make_fleet: MakeFleet, name: str) -> None:
         await asyncio.to_thread(forget, fleet)
         ledger = await evaluation.ended()
     await fleet.check(ledger)
+    assert persistence is not Persistence.NONE or ledger.forgotten > 0
     complaints = [record for worker in workers for record in worker.records("cannot read the queue")]
     assert len(complaints) <= 40
+
+
+async def test_a_redis_that_keeps_all(make_fleet: MakeFleet) -> None:
+    """D22: a Redis that writes before it replies forgets no task that it took: none is queued for a second time."""
+    fleet = await make_fleet(device=SLOW, persistence=Persistence.ALWAYS)
+    await fleet.ready(*(fleet.worker() for _ in range(2)))
+    async with fleet.evaluation(single_tasks(200)) as evaluation:
+        await evaluation.reached(0.2)
+        await asyncio.to_thread(restart, fleet)
+        ledger = await evaluation.ended()
+    await fleet.check(ledger, restarts=1)
+    assert 0 == ledger.forgotten
 
 
 async def test_ten_restarts(make_fleet: MakeFleet) -> None:

@@ -40,15 +40,24 @@ async def test_tls(start_worker: StartWorker, identity: Callable[[str], Identity
                 await client.ask(CONTEXT, ["Who said?"])
 
 
-async def test_mutual_tls(start_worker: StartWorker, identity: Callable[[str], Identity]) -> None:
-    """A worker that asks for client certificates answers those of its authority only."""
+async def test_mutual_tls(
+    start_worker: StartWorker, identity: Callable[[str], Identity], tmp_path: Path
+) -> None:
+    """A worker that asks for client certificates answers those of its authority only, and until they expire."""
     mine, friend, stranger = identity("worker"), identity("friend"), identity("stranger")
     arguments = ("--tls-cert", mine.cert, "--tls-key", mine.key, "--tls-client-ca", friend.cert)
     worker = start_worker(*map(str, arguments)).wait_ready()
     async with AsyncClient(worker.address, tls=Tls(mine.cert, friend.cert, friend.key)) as client:
         (result,) = await client.ask(CONTEXT, ["Who said?"])
         assert result.answer is not None
-    for tls in (Tls(mine.cert), Tls(mine.cert, stranger.cert, stranger.key)):
+    valid, expired = (
+        make_signed(tmp_path, name, friend, "DNS:friend", days=days)
+        for name, days in (("valid", 2), ("expired", -1))
+    )
+    async with AsyncClient(worker.address, tls=Tls(mine.cert, valid.cert, valid.key)) as client:
+        assert await client.ask(CONTEXT, ["Who said?"])
+    for shown in (None, stranger, expired):
+        tls = Tls(mine.cert, shown.cert, shown.key) if shown else Tls(mine.cert)
         async with AsyncClient(worker.address, tls=tls, wait_s=0.1) as client:
             with pytest.raises(NoWorker, match=re.escape("(--tls-cert)")):
                 await client.ask(CONTEXT, ["Who said?"])

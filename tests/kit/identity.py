@@ -29,8 +29,12 @@ def make_identity(folder: Path, name: str) -> Identity:
     return made
 
 
-def make_signed(folder: Path, name: str, authority: Identity, *names: str) -> Identity:
-    """A certificate that an authority has signed, with these names, as DNS:alice; there may be none."""
+def make_signed(folder: Path, name: str, authority: Identity, *names: str, days: int = 2) -> Identity:
+    """A certificate that an authority has signed, with these names, as DNS:alice; there may be none.
+
+    Args:
+        days: until it expires; it has where this is negative.
+    """
     openssl = _openssl()
     made = Identity(folder / f"{name}.crt", folder / f"{name}.key")
     request, extensions = folder / f"{name}.csr", folder / f"{name}.ext"
@@ -38,7 +42,7 @@ def make_signed(folder: Path, name: str, authority: Identity, *names: str) -> Id
     command = [openssl, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     command += ["-keyout", str(made.key), "-out", str(request), "-subj", f"/CN={name}"]
     subprocess.run(command, check=True, capture_output=True)
-    command = [openssl, "x509", "-req", "-in", str(request), "-out", str(made.cert), "-days", "2"]
+    command = [openssl, "x509", "-req", "-in", str(request), "-out", str(made.cert), "-days", str(days)]
     command += ["-CA", str(authority.cert), "-CAkey", str(authority.key), "-CAcreateserial"]
     command += ["-extfile", str(extensions)]
     subprocess.run(command, check=True, capture_output=True)
