@@ -5,6 +5,7 @@ As PID 1 a process without a handler ignores SIGTERM, and imports take seconds o
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -52,6 +53,11 @@ def main(arguments: list[str] | None = None) -> None:
             signal.signal(signal.SIGHUP, handler)
 
     hear(leave)
+    # gRPC tells each failed handshake on standard error, between our own words about it.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal of another encoding cannot show is escaped
+            stream.reconfigure(errors="backslashreplace")
     from spanserve.cli.commands import run
 
     try:

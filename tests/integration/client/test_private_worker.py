@@ -23,3 +23,27 @@ def test_missing_package(tmp_path: Path) -> None:
     assert (2, "") == (ran.returncode, ran.stdout)
     assert "the private worker ended with status 2" in ran.stderr
     assert "pip install 'spanserve[worker]'" in ran.stderr
+
+
+def test_base_install(tmp_path: Path) -> None:
+    """Without the extras it needs, nothing is started: both are named at once, so that one `pip install` helps."""
+    probe = """
+import importlib.util, sys
+find = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name in ("prometheus_client", "openvino") else find(name, *rest)
+from spanserve.cli.main import main
+main(["ask", "-c", "It froze in 1871.", "When?"])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", probe],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (2, "") == (ran.returncode, ran.stdout)
+    assert (
+        "needs the package prometheus_client and openvino: pip install 'spanserve[worker,cpu]'" in ran.stderr
+    )
+    assert [] == list(tmp_path.iterdir())

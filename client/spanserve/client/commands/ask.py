@@ -63,8 +63,9 @@ def ask(
         sys.stdout.write(json.dumps([_to_json(r, q) for r, q in zip(results, questions, strict=True)]) + "\n")
     else:
         console = Terminal()
+        marked = console.is_terminal
         for question, result in zip(questions, results, strict=True):
-            console.print(_in_context(text, question, result))
+            console.print(_in_context(text, question, result, marked=marked), soft_wrap=not marked)
     if not allow_errors and any(result.error is not None for result in results):
         raise typer.Exit(EXIT_UNANSWERED)
 
@@ -96,13 +97,22 @@ def _to_json(result: QuestionResult, question: str) -> dict[str, object]:
     }
 
 
-def _in_context(context: str, question: str, result: QuestionResult, around: int = 60) -> Text:
-    """The question, the answer, and where it stands."""
+def _in_context(
+    context: str, question: str, result: QuestionResult, *, marked: bool, around: int = 60
+) -> Text:
+    """The question, and the answer where it stands.
+
+    Args:
+        marked: colours can be seen; where they cannot, the answer also has a line of its own.
+        around: characters of the context that are shown on each side.
+    """
     shown = Text(f"{question}\n", style="bold")
     if result.answer is None:
         return shown.append(f"  {result.error}\n", style="red")
     best = result.answer.best
     before, after = context[max(0, best.start - around) : best.start], context[best.end : best.end + around]
+    if not marked:
+        shown.append(f"  {' '.join(best.text.splitlines())}\n")
     shown.append("  ")
     shown.append(("…" if best.start > around else "") + before, style="dim")
     shown.append(best.text, style="bold green")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -14,6 +15,8 @@ from spanserve.client.errors import ClientError
 from spanserve.contract.socket_folder import socket_folder
 
 _SOCKET = "worker.sock"
+#: One of each extra that it needs.
+_PACKAGES = ("prometheus_client", "openvino")
 #: Seconds it gets to end by itself.
 STOP_TIMEOUT_S = 10.0
 
@@ -59,8 +62,10 @@ def private_worker(arguments: Sequence[str] = ()) -> Iterator[PrivateWorker]:
         arguments: of `spanserve worker`.
 
     Raises:
-        ClientError: at the end, if it ended early; with the last lines of its log.
+        ClientError: what it needs is not installed; or, at the end, if it ended early, with the last lines of its log.
     """
+    if "--device" not in arguments:
+        _see_installed()
     with socket_folder("spanserve-", len(_SOCKET)) as folder:
         address = f"unix:{folder / _SOCKET}"
         log = folder / "worker.log"
@@ -80,6 +85,20 @@ def private_worker(arguments: Sequence[str] = ()) -> Iterator[PrivateWorker]:
             raise
         finally:
             worker.stop()
+
+
+def _see_installed() -> None:
+    """See that an installation has what a worker on this machine's processor needs.
+
+    Raises:
+        ClientError: it has not; both extras are named, so that one `pip install` does.
+    """
+    lacking = [package for package in _PACKAGES if importlib.util.find_spec(package) is None]
+    if lacking:
+        raise ClientError(
+            "without --worker or --redis a worker is started here, which needs the package "
+            f"{' and '.join(lacking)}: pip install 'spanserve[worker,cpu]'"
+        )
 
 
 def _last_words(log: Path) -> str:
