@@ -15,6 +15,7 @@ import typer
 from rich.text import Text
 
 from spanserve.cli.completion import complete, is_asked
+from spanserve.cli.paragraphs import fill
 from spanserve.cli.tracing import traced
 from spanserve.contract.errors import SpanserveError
 from spanserve.contract.escape import escape
@@ -115,7 +116,7 @@ def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> Non
 
 def _load(name: str) -> typer.Typer:
     app: typer.Typer = importlib.import_module(COMMANDS[name].module).app
-    return app
+    return fill(app)
 
 
 def _missing(name: str, error: ModuleNotFoundError) -> SpanserveError:
