@@ -148,7 +148,8 @@ def test_search(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     for entry in found:
         measured = (entry["windows_per_second"], entry["graph_bytes"])
         assert measured == (None, None) if entry["refused"] else min(measured) > 0
-    assert {5} == {entry["windows"] for entry in found}
+    (windows,) = {entry["windows"] for entry in found}
+    assert 5 <= windows < 20, "of five questions, not of the demo's"
 
 
 def test_bfloat16(checkpoint: Path, tmp_path: Path) -> None:
