@@ -129,10 +129,19 @@ def test_no_such_layer(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureF
 def test_search(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each setting has its accuracy on the questions given, its speed and its size; no bundle is written."""
     text = [
-        {"context": task.context, "qas": [{"id": "1", "question": task.questions[0].text}]}
-        for task in demo_tasks()[:5]
+        {
+            "context": task.context,
+            "qas": [
+                {
+                    "id": str(number),
+                    "question": task.questions[0].text,
+                    "answers": [{"text": task.context[:8], "answer_start": 0}],
+                }
+            ],
+        }
+        for number, task in enumerate(demo_tasks()[:5])
     ]
-    (tmp_path / "q.json").write_text(json.dumps({"data": [{"paragraphs": text}]}))
+    (tmp_path / "q.json").write_text(json.dumps({"version": "1.1", "data": [{"paragraphs": text}]}))
     arguments = ("--precision", "float32", "--precision", "int8", "--calibration-algo", "percentile")
     further = ("--keep-float32", "qa_outputs", "--questions", str(tmp_path / "q.json"))
     assert 0 == build(str(checkpoint), "--search-precision", *arguments, *further)
@@ -148,6 +157,7 @@ def test_search(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     for entry in found:
         measured = (entry["windows_per_second"], entry["graph_bytes"])
         assert measured == (None, None) if entry["refused"] else min(measured) > 0
+        assert entry["refused"] or 0 <= entry["exact"] <= entry["f1"] <= 100
     (windows,) = {entry["windows"] for entry in found}
     assert 5 <= windows < 20, "of five questions, not of the demo's"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -44,6 +44,8 @@ class Built:
 
     bundle: Bundle
     lower_case_reason: str
+    #: What its last variant answered to the questions that it was compared on: question id -> text.
+    answers: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,9 @@ def build(recipe: Recipe, on_step: Callable[[str], None] = lambda step: None) ->
     _check_pair(recipe, model, tokenizer)
     on_step(f"tokenizer {'lowers' if tokenizer.info.lower_case else 'keeps'} case: {tokenizer.reason}")
     with tempfile.TemporaryDirectory(prefix="spanserve-build-") as folder:
-        bundle = _build_in(Path(folder), recipe, precisions, model, tokenizer, on_step)
-    return Built(bundle, tokenizer.reason)
+        bundle, asked = _build_in(Path(folder), recipe, precisions, model, tokenizer, on_step)
+    answers = {one.task.questions[0].id: one.answer.best.text for one in asked}
+    return Built(bundle, tokenizer.reason, answers)
 
 
 def _build_in(
@@ -94,7 +97,7 @@ def _build_in(
     model: LoadedModel,
     tokenizer: LoadedTokenizer,
     on_step: Callable[[str], None],
-) -> Bundle:
+) -> tuple[Bundle, list[Asked]]:
     (work / TOKENIZER_NAME).write_text(tokenizer.text, encoding="utf-8")
     encoder = _encoder(work, recipe, model, tokenizer.info)
     target = recipe.target
@@ -140,7 +143,8 @@ def _build_in(
         files[draft.cost_table] = proof.cost.to_json()
         variants.append(draft.model_copy(update={"verification": proof.verification}))
     on_step("writing the bundle")
-    return write_bundle(recipe.output, files, *variants, replace=recipe.force, older=recipe.older_format)
+    bundle = write_bundle(recipe.output, files, *variants, replace=recipe.force, older=recipe.older_format)
+    return bundle, proof.asked
 
 
 def _encoder(work: Path, recipe: Recipe, model: LoadedModel, info: TokenizerInfo) -> Encoder:

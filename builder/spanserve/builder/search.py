@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import mean
 from typing import Any
 
-from spanserve.builder.build import build
+from spanserve import demo
+from spanserve.builder.build import Built, build
 from spanserve.builder.errors import BuildError, Unfit
 from spanserve.builder.recipe import Recipe
 from spanserve.builder.settings import Setting
-from spanserve.bundle import Bundle, Verification
+from spanserve.bundle import Verification
+from spanserve.squad import SquadError, load_dataset
+from spanserve.squad.official import SQUAD_1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +27,8 @@ class Outcome:
         refused: why `spanserve build` would not write it; empty if it would.
         windows_per_second: in the largest batch of the longest windows, one batch at a time; None if refused.
         graph_bytes: of the graph's files; None if refused.
+        exact, f1: per cent, of the questions that have gold answers, as SQuAD's official script counts them; None if
+            refused, or if none has.
     """
 
     setting: Setting
@@ -29,6 +36,8 @@ class Outcome:
     refused: str = ""
     windows_per_second: float | None = None
     graph_bytes: int | None = None
+    exact: float | None = None
+    f1: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """On one level."""
@@ -37,6 +46,8 @@ class Outcome:
             **self.verification.model_dump(),
             "windows_per_second": self.windows_per_second,
             "graph_bytes": self.graph_bytes,
+            "exact": self.exact,
+            "f1": self.f1,
             "refused": self.refused or None,
         }
 
@@ -54,25 +65,38 @@ def search(
         BuildError: the checkpoint or the data sets cannot be used, or the target does not run what it builds.
         DeviceError: the device failed.
     """
+    golds = _golds(recipe.questions or demo.QUESTIONS)
     for number, setting in enumerate(settings, 1):
         on_step(f"setting {number} of {len(settings)}: {setting}")
         try:
-            bundle = build(setting.of(recipe), on_step).bundle
+            built = build(setting.of(recipe), on_step)
         except Unfit as error:
             yield Outcome(setting=setting, verification=error.verification, refused=str(error))
         else:
-            yield _outcome(setting, bundle)
+            yield _outcome(setting, built, golds)
 
 
-def _outcome(setting: Setting, bundle: Bundle) -> Outcome:
-    manifest = bundle.manifest
+def _golds(path: Path) -> dict[str, tuple[str, ...]]:
+    """Gold answers by question; none of a data set that has none."""
+    try:
+        questions = load_dataset(path).questions()
+    except SquadError:
+        return {}
+    return {question.id: question.answers for _, question in questions if question.answers}
+
+
+def _outcome(setting: Setting, built: Built, golds: Mapping[str, tuple[str, ...]]) -> Outcome:
+    bundle, manifest = built.bundle, built.bundle.manifest
     if not manifest.verification.windows:
         raise BuildError("search_precision compares what the graphs answer: leave --no-verify out")
     batch, length = manifest.max_batch_size, manifest.max_seq_length
     sizes = {entry.path: entry.size for entry in manifest.files}
+    scores = [SQUAD_1.score(text, golds[name]) for name, text in built.answers.items() if name in golds]
     return Outcome(
         setting=setting,
         verification=manifest.verification,
         windows_per_second=batch / bundle.cost_table().estimate(batch, length),
         graph_bytes=sum(sizes[name] for name in manifest.graph_files),
+        exact=100 * mean(score.exact for score in scores) if scores else None,
+        f1=100 * mean(score.f1 for score in scores) if scores else None,
     )

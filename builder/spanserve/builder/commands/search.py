@@ -42,7 +42,7 @@ def show_search(recipe: Recipe, on_step: Callable[[str], None], *, as_json: bool
 
 def _table(outcomes: list[Outcome]) -> Rows:
     rows = Rows(
-        *("precision", "ranges", "in float32", "same answers ", "logit error: mean ", "max "),
+        *("precision", "ranges", "in float32", "exact/F1 ", "same answers ", "logit error: mean ", "max "),
         *("windows/s ", "MB "),
     )
     for outcome in outcomes:
@@ -52,6 +52,7 @@ def _table(outcomes: list[Outcome]) -> Rows:
             setting.precision,
             setting.algorithm or "-",
             ", ".join(setting.kept) or "-",
+            "-" if outcome.exact is None else f"{outcome.exact:.1f}/{outcome.f1:.1f}",
             f"{found.answer_agreement:.1%}",
             f"{found.mean_logit_error:.4f}",
             f"{found.max_logit_error:.3f}",

@@ -7,9 +7,9 @@ evaluate-v1.1.py; that script leaves it out.
 from collections.abc import Iterable
 
 from spanserve.client.scores.choose import DEFAULT_METRIC, METRICS, ChosenMetric, metric_of, unsuitable
-from spanserve.client.scores.metric import Metric, QuestionScore
 from spanserve.client.scores.run import Average, Best, Scores, score_run
-from spanserve.client.scores.squad import SQUAD_1, SQUAD_2, normalize_answer
+from spanserve.squad.metric import Metric, QuestionScore
+from spanserve.squad.official import SQUAD_1, SQUAD_2, normalize_answer
 
 __all__ = [
     "DEFAULT_METRIC",

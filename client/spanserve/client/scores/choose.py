@@ -9,10 +9,10 @@ from typing import Final
 from spanserve.client.errors import MetricError
 from spanserve.client.scores.cmrc2018 import CMRC2018, DRCD
 from spanserve.client.scores.korquad import KORQUAD
-from spanserve.client.scores.metric import Metric
 from spanserve.client.scores.mlqa import MLQA
-from spanserve.client.scores.squad import SQUAD_1, SQUAD_2
 from spanserve.squad import Dataset
+from spanserve.squad.metric import Metric
+from spanserve.squad.official import SQUAD_1, SQUAD_2
 
 #: Name -> metric.
 METRICS: Final = {metric.name: metric for metric in (SQUAD_1, *MLQA, CMRC2018, DRCD, KORQUAD)}

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Final
 
 from spanserve.client.errors import MetricError
-from spanserve.client.scores.metric import Metric
+from spanserve.squad.metric import Metric
 
 #: Removed. The script also lists the two characters "……", which no single one of a text equals.
 _PUNCTUATION: Final = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import string
 
-from spanserve.client.scores.metric import Metric
+from spanserve.squad.metric import Metric
 
 #: Marks that part words; other ASCII punctuation is removed without a trace.
 _MARKS = str.maketrans(dict.fromkeys("'\"《》<>〈〉()‘’", " "))

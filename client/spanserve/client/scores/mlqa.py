@@ -11,7 +11,7 @@ import unicodedata
 from functools import partial
 from typing import Final
 
-from spanserve.client.scores.metric import Metric
+from spanserve.squad.metric import Metric
 
 #: Language -> what is replaced by a blank. Arabic loses the article wherever its letters stand, as in the script.
 _ARTICLES: Final = {

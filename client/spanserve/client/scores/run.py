@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from spanserve.client.scores.choose import metric_of
-from spanserve.client.scores.metric import Metric, QuestionScore
 from spanserve.squad import Dataset
+from spanserve.squad.metric import Metric, QuestionScore
 
 
 @dataclass(frozen=True, slots=True)

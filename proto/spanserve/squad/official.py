@@ -9,7 +9,7 @@ import re
 import string
 from dataclasses import replace
 
-from spanserve.client.scores.metric import Metric
+from spanserve.squad.metric import Metric
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")

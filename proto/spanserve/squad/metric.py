@@ -22,7 +22,7 @@ def shared(gold: Sequence[str], predicted: Sequence[str]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """Exact match and F1. A metric is one of these in a file next to this one, named in `choose`."""
+    """Exact match and F1. That of SQuAD is in `official`, others are the client's."""
 
     #: As it is chosen on the command line.
     name: str
