@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
-from tokenizers import Tokenizer
+from tokenizers import Regex, Tokenizer
+from tokenizers.normalizers import Replace, Sequence, Strip, StripAccents
 from transformers.convert_slow_tokenizer import SpmConverter
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.tokenizer.kind import Json, lowered, named, steps, with_case
 from spanserve.builder.tokenizer.settings import Settings
+from spanserve.builder.tokenizer.spm import COMBINING, model_of
 from spanserve.bundle import Pieces
 
 #: What a model may say of itself -> the value that the converters take for granted.
-_TRAINED = {"byte_fallback": False, "treat_whitespace_as_suffix": False, "model_type": 1}
+_TRAINED = {"byte_fallback": False, "treat_whitespace_as_suffix": False}
 _NORMALIZED = {"add_dummy_prefix": True, "remove_extra_whitespaces": True, "escape_whitespaces": True}
+#: A step that strips accents, as tokenizer.json has it.
+_COMBINING = {"Regex": COMBINING}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class SentencePiece:
     files: ClassVar[tuple[str, ...]] = ("sentencepiece.bpe.model", "spiece.model")
     honoured: ClassVar[frozenset[str]] = frozenset(("keep_accents", "do_lower_case", "add_prefix_space"))
     pieces: ClassVar[Pieces] = Pieces(mark="▁", marked="begin")
-    description: ClassVar[str] = "SentencePiece (Metaspace and Unigram)"
+    description: ClassVar[str] = "SentencePiece (Metaspace, and Unigram or BPE)"
 
     def make(self, settings: Settings, unk: str) -> Tokenizer:
         """From the model, with the steps that transformers has for it."""
@@ -44,12 +47,13 @@ class SentencePiece:
         )
         try:
             converter = self.converter(stand_in)
-            _check(path, converter.proto)
-            tokenizer: Tokenizer = converter.tokenizer(converter.proto)
-            tokenizer.normalizer = converter.normalizer(converter.proto)
+            proto = converter.proto
+            _check(proto)
+            tokenizer = Tokenizer(model_of(proto, converter.vocab(proto), converter.unk_id(proto)))
+            tokenizer.normalizer = _as_slow(converter.normalizer(proto))
             tokenizer.pre_tokenizer = converter.pre_tokenizer("▁", add_prefix_space=True)
-        except BuildError:
-            raise
+        except BuildError as error:
+            raise BuildError(f"{path}: {error}") from None
         except Exception as error:  # protobuf and the library have exceptions of many kinds
             raise BuildError(f"{path} is not a SentencePiece model that can be used: {error}") from None
         return tokenizer
@@ -57,7 +61,7 @@ class SentencePiece:
     def fits(self, content: Json) -> bool:
         """Words begin with ▁."""
         splits = [step.get("type") for step in steps(content.get("pre_tokenizer"), "pretokenizers")]
-        return (content.get("model") or {}).get("type") == "Unigram" and splits in (
+        return (content.get("model") or {}).get("type") in ("Unigram", "BPE") and splits in (
             ["Metaspace"],
             ["WhitespaceSplit", "Metaspace"],
         )
@@ -74,9 +78,8 @@ class SentencePiece:
         """Settings that a tokenizer.json does not follow are refused: nobody could tell which is right."""
         if settings.flag("add_prefix_space", True) is False:
             raise settings.refuse("add_prefix_space", "SentencePiece is built with true only")
-        strips = any(
-            step["type"] == "StripAccents" for step in steps(content.get("normalizer"), "normalizers")
-        )
+        found = steps(content.get("normalizer"), "normalizers")
+        strips = any(step["type"] == "StripAccents" or step.get("pattern") == _COMBINING for step in found)
         keeps = settings.flag("keep_accents", None)
         if keeps is not None and keeps is strips:
             raise settings.refuse(
@@ -85,9 +88,16 @@ class SentencePiece:
         return content if lower_case == lowered(content) else with_case(content, lower_case=lower_case)
 
 
-def _check(path: Path, proto: Any) -> None:
+def _as_slow(normalizer: Any) -> Sequence:
+    """Steps that drop what the slow tokenizer drops: accents, without the vowels of Hindi, and blanks at the end."""
+    drop = Replace(Regex(COMBINING), "")
+    found = [drop if isinstance(step, StripAccents) else step for step in normalizer]
+    return Sequence([*found, Strip(left=False, right=True)])
+
+
+def _check(proto: Any) -> None:
     for part, values in ((proto.trainer_spec, _TRAINED), (proto.normalizer_spec, _NORMALIZED)):
         for name, value in values.items():
             found = getattr(part, name)
             if found != value:
-                raise BuildError(f"{path}: {name} is {found}, only {value} can be built")
+                raise BuildError(f"{name} is {found}, only {value} can be built")
