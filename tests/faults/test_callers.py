@@ -12,7 +12,6 @@ import signal
 from collections.abc import AsyncIterator, Callable
 
 import grpc
-import psutil
 import pytest
 from grpc import aio
 
@@ -41,10 +40,6 @@ ANSWER = "/spanserve.v1.QuestionAnswering/Answer"
 LEAST_SHARE = 0.4
 #: Bytes that a worker may have under attack.
 MOST_BYTES = 600 * MIB
-
-
-def rss(worker: WorkerProcess) -> int:
-    return int(psutil.Process(worker.pid).memory_info().rss)
 
 
 ATTACKS = {"attempt-5": (suspect, 1), "many-streams": (plain, 16), "long-tasks": (long, 4)}
@@ -163,7 +158,7 @@ async def test_half_messages(start_worker: StartWorker) -> None:
         async with asyncio.timeout(120):
             while sum(attacker.ended for attacker in attackers) < 240:
                 await raw_answer(channel, request_of(plain(f"{number}").to_proto()))
-                most = max(most, rss(worker))
+                most = max(most, worker.rss)
                 number += 1
     for task in running:
         task.cancel()

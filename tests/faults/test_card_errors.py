@@ -22,10 +22,10 @@ from spanserve.qa import Encoder
 from spanserve.qa.direct import ask
 from spanserve.worker.canary import check_goldens
 from tests.faults.queue_fleet import QueueFleet, single_tasks
+from tests.kit.clock import Clock
 from tests.kit.emulated import PYTHON, emulator_environment, make_mlu_bundle, write_environment
 from tests.kit.processes import WorkerProcess
 from tests.kit.serving import begin_checks, rig
-from tests.kit.sum_engine import Clock
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_tasks
 

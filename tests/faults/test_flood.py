@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 
 import grpc
-import psutil
 import pytest
 from grpc import aio
 
@@ -26,10 +25,6 @@ StartWorker = Callable[..., WorkerProcess]
 
 #: How much a worker may grow, in bytes: less than a flood sends.
 GROWTH = 64 * MIB
-
-
-def rss(worker: WorkerProcess) -> int:
-    return int(psutil.Process(worker.pid).memory_info().rss)
 
 
 async def test_longest_texts(sim_bundle: Bundle) -> None:
@@ -101,7 +96,7 @@ async def test_a_flood_without_end(start_worker: StartWorker) -> None:
                 await stream.until_end()
             # INTERNAL is what grpc makes of a write that came after the end.
             assert caught.value.code() in (grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.INTERNAL)
-            sizes.append(rss(worker))
+            sizes.append(worker.rss)
     growth = max(sizes) - sizes[3]  # after the first four: buffers are there by then
     print(f"worker grew by {growth / MIB:.1f} MiB over 12 floods of 7 MB")
     assert growth < GROWTH
@@ -115,7 +110,7 @@ async def test_a_flood_of_rubbish(start_worker: StartWorker) -> None:
         raw_stream(proxy.address) as stream,
         raw_stream(worker.address) as neighbour,
     ):
-        before = rss(worker)
+        before = worker.rss
 
         async def flood() -> None:
             while True:
@@ -125,7 +120,7 @@ async def test_a_flood_of_rubbish(start_worker: StartWorker) -> None:
         for number in range(200):
             await neighbour.send_tasks([make_task(f"t{number}")])
             await neighbour.until(results=number + 1)
-        growth = rss(worker) - before
+        growth = worker.rss - before
         flooding.cancel()
         await asyncio.gather(flooding, return_exceptions=True)
         proxy.cut()

@@ -16,9 +16,9 @@ from spanserve.qa import EncodedTask
 from spanserve.qa import pipeline as pipeline_module
 from spanserve.worker.cost import measured_cost
 from tests.kit.bundles import POISON_ID, make_sim_bundle
+from tests.kit.clock import Clock
 from tests.kit.processes import PATIENCE_S
 from tests.kit.serving import Rig, begin_checks, rig
-from tests.kit.sum_engine import Clock
 from tests.kit.waiting import eventually
 from tests.kit.wire import CONTEXT, make_task, make_tasks
 

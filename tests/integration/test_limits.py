@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import grpc
-import psutil
 import pytest
 from grpc import aio
 
@@ -30,10 +29,6 @@ def worker(sim_bundle: Bundle) -> Iterator[WorkerProcess]:
         worker.wait_ready()
         yield worker
         assert worker.process.poll() is None
-
-
-def rss(worker: WorkerProcess) -> int:
-    return int(psutil.Process(worker.pid).memory_info().rss)
 
 
 def answer_request() -> bytes:
@@ -66,8 +61,8 @@ async def test_messages_over_4_mib(worker: WorkerProcess) -> None:
             with pytest.raises(aio.AioRpcError) as caught:
                 await raw_answer(channel, too_much)
             assert grpc.StatusCode.RESOURCE_EXHAUSTED is caught.value.code()
-        before = before or rss(worker)  # after the first: buffers are there by now
-    growth = rss(worker) - before
+        before = before or worker.rss  # after the first: buffers are there by now
+    growth = worker.rss - before
     print(f"worker grew by {growth / MIB:.1f} MiB over 20 messages of 4 MiB + 1")
     assert growth < GROWTH
     await still_serves(worker)
@@ -129,12 +124,12 @@ async def test_unknown_fields(worker: WorkerProcess) -> None:
         heard = await stream.until(results=2)
         plain, odd = heard.results["plain"], heard.results["odd"]
         assert [q.answer for q in plain.questions] == [q.answer for q in odd.questions]
-        before = rss(worker)
+        before = worker.rss
         for _ in range(200):
             heard.results.pop("odd")
             await stream.send_tasks([task])
             await stream.until(results=2)
-        growth = rss(worker) - before
+        growth = worker.rss - before
         print(f"worker grew by {growth / MIB:.1f} MiB over 200 tasks of {len(task)} bytes")
         assert growth < GROWTH
 

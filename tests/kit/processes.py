@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 #: Seconds a worker may take for anything a test waits for: machines were seen that are twenty times slower for minutes.
 PATIENCE_S = 180.0
 ROOT = Path(__file__).parent.parent.parent
@@ -67,6 +69,11 @@ class WorkerProcess:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def rss(self) -> int:
+        """Bytes that it has in memory."""
+        return int(psutil.Process(self.pid).memory_info().rss)
 
     @property
     def address(self) -> str:

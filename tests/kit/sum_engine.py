@@ -14,22 +14,13 @@ from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
 from spanserve.engine.request import Request, Row
 from spanserve.engine.state import Event, Lifecycle, State
+from tests.kit.clock import Clock
 from tests.kit.processes import PATIENCE_S
 from tests.kit.sums import AddingDevice, AddingSlot, SumPipeline, Sums, SumTask
 
 MAX_BATCH = 16
 #: The number that kills the device, or that it will not add.
 BAD = 666
-
-
-@dataclass(slots=True)
-class Clock:
-    """Seconds that pass when told to."""
-
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @dataclass(slots=True)

@@ -7,16 +7,7 @@ from dataclasses import dataclass, field
 
 from spanserve.client.grpc.pending import Pending
 from spanserve.contract import Question, Task
-
-
-@dataclass(slots=True)
-class Clock:
-    """Seconds, as the test says."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @dataclass(slots=True, eq=False)
@@ -58,7 +49,7 @@ def task(name: str, questions: int = 1, *, size: int = 1, attempt: int = 1) -> T
 
 
 def pending_of(*tasks: Task, clock: Clock | None = None) -> Pending:
-    pending = Pending(clock or Clock())
+    pending = Pending(clock or Clock(0.0))
     pending.add(tasks)
     return pending
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from transformers.activations import ACT2FN
 
-from spanserve.builder.errors import BuildError
+from spanserve.builder.errors import BuildError, first_line
 from spanserve.builder.families import FAMILIES, Family
 from spanserve.builder.families.family import NEVER
 from spanserve.builder.json_file import read_object, shown
@@ -84,7 +84,7 @@ def read_config(folder: Path, tensors: Callable[[], Iterable[str]]) -> tuple[Fam
         config.num_labels = 2
         config._attn_implementation = "eager"  # the fused kinds do not export with a free length
     except Exception as error:  # the library checks by exceptions of many kinds
-        raise BuildError(f"{path} does not describe a {family.name} model: {_first_line(error)}") from None
+        raise BuildError(f"{path} does not describe a {family.name} model: {first_line(error)}") from None
     return family, config
 
 
@@ -151,7 +151,3 @@ def _check(path: Path, content: Mapping[str, Any], family: Family) -> None:
 
 def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

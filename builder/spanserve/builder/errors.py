@@ -25,3 +25,8 @@ class Unfit(BuildError):
     def __init__(self, verification: Verification, message: str) -> None:
         super().__init__(message)
         self.verification = verification
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says, on one line; its kind if it says nothing."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

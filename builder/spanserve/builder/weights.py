@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from spanserve.builder.errors import BuildError
+from spanserve.builder.errors import BuildError, first_line
 from spanserve.builder.json_file import read_object
 
 SAFETENSORS, PICKLED = "model.safetensors", "pytorch_model.bin"
@@ -159,13 +159,13 @@ def _tensors(path: Path) -> dict[str, Any]:
     try:
         tensors = torch.load(path, "cpu", weights_only=True, mmap=None) if pickled else load_file(path)
     except (SafetensorError, OSError, EOFError, ValueError) as error:
-        raise BuildError(f"{path} cannot be read, it may be truncated: {_first_line(error)}") from None
+        raise BuildError(f"{path} cannot be read, it may be truncated: {first_line(error)}") from None
     except RuntimeError as error:
         if ".tar" in str(error):
             raise BuildError(
                 f"{path} is a .tar file of a torch before 0.4: save it again with torch.save"
             ) from None
-        raise BuildError(f"{path} cannot be read, it may be truncated: {_first_line(error)}") from None
+        raise BuildError(f"{path} cannot be read, it may be truncated: {first_line(error)}") from None
     except Exception:
         # Unpickling has no base class of its own: anything but tensors ends here, before it could run.
         raise BuildError(
@@ -217,7 +217,3 @@ def _check_memory(path: Path, wanted: Mapping[str, Any], memory: Callable[[], in
 def _memory() -> int:
     """Bytes of memory in this machine."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -12,9 +12,9 @@ import pytest
 from spanserve.client import ClientError, Dispatcher, NoWorker, OtherModel
 from spanserve.contract import ErrorCode, Question, Refusal, State, Task, TaskResult
 from spanserve.contract.limits import MAX_TASK_BYTES
+from tests.kit.clock import Clock
 from tests.kit.frame_worker import FrameWorker, dial_to
 from tests.kit.scripted_worker import answers
-from tests.kit.takers import Clock
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_task, make_tasks
 
@@ -64,7 +64,7 @@ async def test_nobody_there() -> None:
     """When no worker comes within the time, the error names every address and why it failed."""
     away, loading = FrameWorker(), FrameWorker()
     away.state, loading.state = None, State.STARTING
-    clock = Clock()
+    clock = Clock(0.0)
     dispatcher = dispatcher_of(away, loading, wait_s=60.0, clock=clock)
     running = asyncio.create_task(run(dispatcher, make_tasks(3)))
     await eventually(lambda: all("UNAVAILABLE" in worker.problem for worker in dispatcher.connections))
@@ -103,7 +103,7 @@ async def test_two_workers_share() -> None:
 
 async def test_a_stuck_worker_does_not_hold_up_the_end() -> None:
     """What a worker holds and does not answer is taken again by one that is idle, once; nobody waits for the first."""
-    stuck, idle, clock = FrameWorker(credit=300), FrameWorker(), Clock()
+    stuck, idle, clock = FrameWorker(credit=300), FrameWorker(), Clock(0.0)
     stuck.stuck = True
     dispatcher = dispatcher_of(stuck, idle, clock=clock)
     running = asyncio.create_task(run(dispatcher, make_tasks(300)))

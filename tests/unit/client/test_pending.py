@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from spanserve.client.grpc.pending import Pending
 from spanserve.contract import Task
 from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_PER_FRAME
-from tests.kit.takers import Clock, Worker, pending_of, taken, task
+from tests.kit.clock import Clock
+from tests.kit.takers import Worker, pending_of, taken, task
 
 # Tasks of 1, 2, 4 and 1 questions wait. A task goes out while credit is above zero, and may take it below.
 CREDIT = {
@@ -132,7 +133,7 @@ async def test_who_holds_least_is_asked_first() -> None:
 @given(st.data())
 def test_every_task_ends_once(data: st.DataObject) -> None:
     """Whatever workers take, lose and answer: each task has one first result, and nothing is left over."""
-    clock = Clock()
+    clock = Clock(0.0)
     pending = pending_of(
         *(task(f"t{number}") for number in range(data.draw(st.integers(1, 12)))), clock=clock
     )

@@ -7,12 +7,13 @@ import pytest
 from spanserve.client.grpc.pending import LATE_FACTOR, LATE_S, LEAST_SHARE, VERY_LATE_S, Pending
 from spanserve.contract.limits import MAX_ATTEMPTS
 from spanserve.engine.batch_time import BATCH_TIMEOUT_S
-from tests.kit.takers import Clock, Worker, pending_of, task
+from tests.kit.clock import Clock
+from tests.kit.takers import Worker, pending_of, task
 
 
 def near_the_end(count: int) -> tuple[Pending, Worker, Worker]:
     """Tasks t0, t1, ..., all late with the first worker; the second has nothing."""
-    clock = Clock()
+    clock = Clock(0.0)
     pending = pending_of(*(task(f"t{number}") for number in range(count)), clock=clock)
     pending.complete()
     one, other = Worker(), Worker()
@@ -68,7 +69,7 @@ LATE = {
 @pytest.mark.parametrize(("answer_times", "expected"), LATE.values(), ids=LATE)
 def test_late(answer_times: list[float], expected: float) -> None:
     """A task may be taken again once it has been held for longer than answers take, by the median so far."""
-    clock = Clock()
+    clock = Clock(0.0)
     pending = pending_of(*(task(f"t{number}") for number in range(1 + len(answer_times))), clock=clock)
     pending.complete()
     one, idle = Worker(), Worker()
@@ -86,7 +87,7 @@ def test_late(answer_times: list[float], expected: float) -> None:
 @pytest.mark.parametrize("batches", range(1, 9))
 def test_a_healthy_run_is_computed_once(batches: int) -> None:
     """A worker that took a whole small run and answers it batch by batch keeps it, however long a batch takes."""
-    clock = Clock()
+    clock = Clock(0.0)
     size, batch_s = 16, 5.0
     pending = pending_of(*(task(f"t{number}") for number in range(size * batches)), clock=clock)
     pending.complete()
@@ -113,7 +114,7 @@ NO_COPY = {
 @pytest.mark.parametrize(("others", "own", "credit", "complete", "expected"), NO_COPY.values(), ids=NO_COPY)
 def test_no_copy(others: int, own: int, credit: int, complete: bool, expected: list[str]) -> None:
     """Nothing is taken twice while something waits or may come, by a worker that has work, or without credit."""
-    clock = Clock()
+    clock = Clock(0.0)
     pending = pending_of(*(task(f"t{number}") for number in range(6)), clock=clock)
     if complete:
         pending.complete()
@@ -134,7 +135,7 @@ def test_credit_bounds_copies() -> None:
 @pytest.mark.parametrize(("answer_s", "first_s"), [(0.001, VERY_LATE_S), (20.0, LATE_FACTOR * 20.0)])
 def test_every_further_worker_waits_longer(answer_s: float, first_s: float) -> None:
     """A task that two workers hold goes to a third only when it is very late with the second, and so on."""
-    clock = Clock()
+    clock = Clock(0.0)
     pending = pending_of(task("t0"), task("t1"), clock=clock)
     pending.complete()
     workers = [Worker() for _ in range(5)]
@@ -156,7 +157,7 @@ def test_every_further_worker_waits_longer(answer_s: float, first_s: float) -> N
 
 def test_what_hangs_devices_comes_to_few() -> None:
     """A task on which every device hangs has come to five workers of an idle fleet when the first gives it up."""
-    clock = Clock()
+    clock = Clock(0.0)
     pending = pending_of(task("short"), task("hangs"), clock=clock)
     pending.complete()
     workers = [Worker() for _ in range(16)]

@@ -11,7 +11,7 @@ from spanserve.contract.limits import MAX_WINDOWS_PER_TASK
 from spanserve.engine.account import Account
 from spanserve.engine.caller import Caller
 from spanserve.engine.capacity import BUSY_RETRY_MS, PROMISE_S, Capacity
-from tests.kit.sum_engine import Clock
+from tests.kit.clock import Clock
 
 WINDOWS = 128
 SLACK = 16

@@ -15,8 +15,9 @@ from spanserve.engine.observer import Observer
 from spanserve.engine.pipeline import Inputs, Outputs
 from spanserve.engine.request import Request, Row
 from spanserve.engine.state import State
+from tests.kit.clock import Clock
 from tests.kit.processes import PATIENCE_S
-from tests.kit.sum_engine import Clock, Seen, all_added, rig, task, tasks
+from tests.kit.sum_engine import Seen, all_added, rig, task, tasks
 from tests.kit.sums import STRETCH, EncodedSums, SumPipeline, Sums, SumTask
 
 

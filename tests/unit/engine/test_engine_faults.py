@@ -6,7 +6,8 @@ from spanserve.contract import ErrorCode
 from spanserve.device import DeviceError
 from spanserve.engine.deaths import DEATHS_PERIOD_S
 from spanserve.engine.state import Event, State
-from tests.kit.sum_engine import BAD, Clock, all_added, rig, task, tasks
+from tests.kit.clock import Clock
+from tests.kit.sum_engine import BAD, all_added, rig, task, tasks
 from tests.kit.sums import STRETCH
 
 POISON = task("poison", (1,), (2,), (BAD, 3), (4,))

@@ -40,7 +40,7 @@ def card_node(spec: DeviceSpec, environment: Mapping[str, str], root: Path) -> i
         index = int(visible.ids[index]) if index < len(visible.ids) else len(cards)
     if index >= len(cards):
         raise NotLocated(f"the system shows {len(cards)} cards, and {spec.name} is not one of them")
-    node = int(_read(root / "sys/bus/pci/devices" / cards[index] / "numa_node") or -1)
+    node = int(read_fact(root / "sys/bus/pci/devices" / cards[index] / "numa_node") or -1)
     if node < 0:
         raise NotLocated(f"the system does not tell the NUMA node of card {cards[index]}")
     return node
@@ -53,10 +53,11 @@ def _cards(root: Path) -> list[str]:
         return sorted(entry.name for entry in known.iterdir())
     bus = root / "sys/bus/pci/devices"
     devices = sorted(bus.iterdir()) if bus.is_dir() else []
-    return [device.name for device in devices if _read(device / "vendor") == _VENDOR]
+    return [device.name for device in devices if read_fact(device / "vendor") == _VENDOR]
 
 
-def _read(path: Path) -> str:
+def read_fact(path: Path) -> str:
+    """A file of /sys without white space around it; empty if it cannot be read."""
     try:
         return path.read_text().strip()
     except OSError:

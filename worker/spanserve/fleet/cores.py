@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spanserve.device.cpus import format_cpus, parse_cpus
-from spanserve.device.pci import NotLocated
+from spanserve.device.pci import NotLocated, read_fact
 from spanserve.fleet.placements import Placement
 
 
@@ -86,17 +86,10 @@ def _nodes(
 
 
 def _of_node(root: Path, node: int) -> frozenset[int]:
-    return parse_cpus(_read(root / f"sys/devices/system/node/node{node}/cpulist"))
+    return parse_cpus(read_fact(root / f"sys/devices/system/node/node{node}/cpulist"))
 
 
 def _core(root: Path, cpu: int) -> int:
     """The first processor of the core that this one is a thread of."""
-    siblings = _read(root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    siblings = read_fact(root / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
     return min(parse_cpus(siblings), default=cpu)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -14,9 +14,9 @@ from rich.text import Text
 from spanserve.client import AsyncClient, Client
 from spanserve.client.commands.options import AllowErrors, Json, Workers
 from spanserve.client.commands.transports import TransportOptions
-from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import ClientError
 from spanserve.contract import QuestionResult
+from spanserve.contract.error_json import error_to_json
 from spanserve.options import application, grouped
 from spanserve.options.terminal import Terminal
 

@@ -19,11 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from spanserve.client.error_json import error_to_json
 from spanserve.client.errors import OutputError
 from spanserve.client.evaluation.results import Results
 from spanserve.client.scores import Metric, Scores, score_run
 from spanserve.contract import Answer
+from spanserve.contract.error_json import error_to_json
 from spanserve.squad import Dataset
 
 #: Stands in errors.json for a question that nobody answered.

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from spanserve.client.error_json import error_to_json
 from spanserve.client.evaluation.output import NO_RESULT, write_answers, write_map, write_text
 from spanserve.client.evaluation.results import Results
+from spanserve.contract.error_json import error_to_json
 from spanserve.squad import Dataset
 
 #: Suffixes of single files; any other name is that of a folder with both and more.

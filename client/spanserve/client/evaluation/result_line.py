@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from spanserve.client.error_json import error_from_json, error_to_json
 from spanserve.contract import Answer, NBest, QuestionResult, Refusal, Span, TaskResult, Timing
+from spanserve.contract.error_json import error_from_json, error_to_json
 
 #: Characters of a reason that are shown.
 MAX_REASON = 200

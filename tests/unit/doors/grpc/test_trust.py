@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 from spanserve.doors.grpc.trust import MANY, MOST_PAUSE_S, Trust
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 def lose(trust: Trust, name: str, times: int) -> None:

@@ -8,18 +8,12 @@ from typing import Any, cast
 import pytest
 
 from spanserve.doors.http.figures import MAX_KEPT, WINDOW_S, Figures
-
-
-class Clock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(100.0)
 
 
 @pytest.fixture

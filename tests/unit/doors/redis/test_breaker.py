@@ -12,21 +12,12 @@ from spanserve.doors.redis.breaker import (
     TASKS,
     Breaker,
 )
-
-
-class Clock:
-    """Seconds that a test sets."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.kit.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(0.0)
 
 
 def opened(clock: Clock) -> Breaker:

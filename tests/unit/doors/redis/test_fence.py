@@ -12,6 +12,7 @@ from spanserve.doors.redis.fence import FENCE, Fence
 from spanserve.doors.redis.leased import LeasedTask, LeasedTasks
 from spanserve.engine.request import Request
 from spanserve.queue import JobId, Lease
+from tests.kit.clock import Clock
 
 LEASE_S = 10.0
 TASK = Task(id="t", context="Anna said.", questions=(Question("q", "Who?"),))
@@ -43,22 +44,22 @@ def one_held() -> LeasedTasks:
     return held
 
 
-def fence_at(now: list[float], held: LeasedTasks, engine: Any) -> Fence:
-    return Fence(held, engine, lambda: now[0])
+def fence_at(clock: Clock, held: LeasedTasks, engine: Any) -> Fence:
+    return Fence(held, engine, clock)
 
 
 def test_stale(engine: RecordingEngine) -> None:
     """At 0.8 of a lease without renewal what is held is paused, once; when that is verified it goes on, once."""
-    now = [0.0]
-    fence = fence_at(now, one_held(), engine)
-    now[0] = FENCE * LEASE_S
+    clock = Clock(0.0)
+    fence = fence_at(clock, one_held(), engine)
+    clock.now = FENCE * LEASE_S
     fence.look(LEASE_S)
     assert (False, []) == (fence.up, engine.asked)
-    now[0] += 0.1
+    clock.now += 0.1
     fence.look(LEASE_S)
     fence.look(LEASE_S)
     assert (True, [("pause", 1)]) == (fence.up, engine.asked)
-    fence.verified(now[0])
+    fence.verified(clock.now)
     fence.take_down()
     fence.take_down()
     fence.look(LEASE_S)
@@ -67,18 +68,18 @@ def test_stale(engine: RecordingEngine) -> None:
 
 def test_an_old_reply(engine: RecordingEngine) -> None:
     """A renewal counts from when it was sent, and one that was overtaken takes nothing back."""
-    now = [9.0]
-    fence = fence_at(now, one_held(), engine)
+    clock = Clock(9.0)
+    fence = fence_at(clock, one_held(), engine)
     fence.verified(3.0)
-    now[0] = 9.0 + FENCE * LEASE_S
+    clock.now = 9.0 + FENCE * LEASE_S
     fence.look(LEASE_S)
     assert not fence.up
 
 
 def test_nothing_held(engine: RecordingEngine) -> None:
     """Without leases there is nothing to be in doubt."""
-    now = [0.0]
-    fence = fence_at(now, LeasedTasks(), engine)
-    now[0] = 10 * LEASE_S
+    clock = Clock(0.0)
+    fence = fence_at(clock, LeasedTasks(), engine)
+    clock.now = 10 * LEASE_S
     fence.look(LEASE_S)
     assert (False, []) == (fence.up, engine.asked)

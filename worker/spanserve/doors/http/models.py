@@ -8,9 +8,10 @@ from pydantic import Field
 
 from spanserve import contract
 from spanserve.contract import limits
+from spanserve.contract.error_json import error_to_json
 from spanserve.contract.errors import ErrorCode, Refusal
 from spanserve.doors.http.operation import AS_WHOLE, Model
-from spanserve.doors.http.problem import CODES, refusal_to_json
+from spanserve.doors.http.problem import CODES
 
 _DEFAULTS = contract.Options()
 _Id = Annotated[str, Field(pattern=f"^{limits.ID_PATTERN}$")]
@@ -197,7 +198,7 @@ def result_to_json(result: contract.TaskResult, context: str) -> dict[str, Any]:
 def _question(question: contract.QuestionResult, context: str) -> dict[str, Any]:
     if question.answer is None:
         assert question.error is not None
-        return {"id": question.id, "error": refusal_to_json(question.error)}
+        return {"id": question.id, "error": error_to_json(question.error)}
     return {"id": question.id, **_answer(question.answer, context)}
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from dataclasses import fields as fields_of
 from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import JSONResponse
 
 from spanserve.contract import ErrorCode, Refusal
+from spanserve.contract.error_json import error_to_json
 
 STATUS: Mapping[ErrorCode, HTTPStatus] = {
     ErrorCode.INVALID_ARGUMENT: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -61,7 +61,7 @@ class Problem(Exception):
         headers = {}
         if refusal.retry_after_ms is not None:
             headers["Retry-After"] = str(math.ceil(refusal.retry_after_ms / 1000))
-        return cls(STATUS[refusal.code], refusal_to_json(refusal), headers)
+        return cls(STATUS[refusal.code], error_to_json(refusal), headers)
 
     @classmethod
     def at(
@@ -77,10 +77,3 @@ class Problem(Exception):
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.content, self.status, self.headers)
-
-
-def refusal_to_json(refusal: Refusal) -> dict[str, str | int]:
-    """A refusal by the names of its fields, the code as a word; what is empty is left out."""
-    content = {entry.name: getattr(refusal, entry.name) for entry in fields_of(refusal)}
-    content["code"] = refusal.code.name
-    return {name: value for name, value in content.items() if value not in ("", None)}

@@ -1,4 +1,4 @@
-"""Refusals in files and on standard output."""
+"""Refusals as JSON: in files, on standard output and over HTTP."""
 
 from __future__ import annotations
 
