@@ -78,6 +78,8 @@ async def test_status(rig: QueueRig, queue: Command) -> None:
         found[n] for n in ("questions", "questions_per_second", "seconds_of_work")
     )
     assert {"c1", "c2"} == {worker["consumer"] for worker in found["workers"] if worker["live"]}
+    assert [10.0, 10.0] == [worker["questions_per_s"] for worker in found["workers"]]
+    assert {int} == {type(worker["seen"]) for worker in found["workers"]}
     assert 60_000 == found["limits"]["lease_ms"]
     status, shown = await queue("status")
     assert 0 == status

@@ -88,11 +88,19 @@ def _to_json(access: QueueAccess, found: Overview) -> dict[str, Any]:
         "limits": asdict(found.config),
         "used_memory": found.used_memory,
         "max_memory": found.max_memory,
-        "workers": [
-            {**worker.facts, "consumer": worker.consumer, "live": worker.live, "age_ms": worker.age_ms}
-            for worker in found.workers
-        ],
+        "workers": [_worker(worker) for worker in found.workers],
     }
+
+
+def _worker(worker: WorkerSeen) -> dict[str, Any]:
+    """What a worker said, under the names that it used; a number is a number, and 0 where it cannot be read."""
+    known = asdict(worker.status)
+    read = {name: known[name] for name in worker.facts if type(known.get(name)) in (int, float)}
+    if "is_simulated" in worker.facts:
+        read["is_simulated"] = known["simulated"]
+    if worker.facts.get("seen", "").isdecimal():
+        read["seen"] = int(worker.facts["seen"])
+    return {**worker.facts, **read, "consumer": worker.consumer, "live": worker.live, "age_ms": worker.age_ms}
 
 
 def _depths(found: Overview) -> Rows:
