@@ -94,10 +94,11 @@ def _to_json(access: QueueAccess, found: Overview) -> dict[str, Any]:
 
 def _worker(worker: WorkerSeen) -> dict[str, Any]:
     """What a worker said, under the names that it used; a number is a number, and 0 where it cannot be read."""
-    known = asdict(worker.status)
+    status = worker.status
+    known = asdict(status)
     read = {name: known[name] for name in worker.facts if type(known.get(name)) in (int, float)}
     if "is_simulated" in worker.facts:
-        read["is_simulated"] = known["simulated"]
+        read["is_simulated"] = status.simulated
     if worker.facts.get("seen", "").isdecimal():
         read["seen"] = int(worker.facts["seen"])
     return {**worker.facts, **read, "consumer": worker.consumer, "live": worker.live, "age_ms": worker.age_ms}
