@@ -10,7 +10,7 @@ from spanserve.bundle.manifest import INPUTS, OUTPUTS
 from spanserve.bundle.parts import Pieces
 from spanserve.contract import ErrorCode, Options, Question, Refusal, Task
 from spanserve.qa import EncodedQuestion, Encoder
-from spanserve.qa.features import CACHED_CONTEXTS
+from spanserve.qa.features import CACHED_CONTEXTS, CACHED_TOKENS
 from tests.kit.bundles import VOCABULARY
 from tests.unit.qa.conftest import MakeEncoder
 
@@ -188,6 +188,18 @@ def test_context_is_kept(make_encoder: MakeEncoder) -> None:
     again = encoder.encode(task("a")).context
     assert first is not again
     assert first.ids.tolist() == again.ids.tolist()
+
+
+def test_contexts_are_kept_by_their_size(make_encoder: MakeEncoder) -> None:
+    """Long contexts take the place of many short ones: what is kept has a bound in tokens, and none counts twice."""
+    encoder = make_encoder()
+    for number in range(60):
+        text = f"{number}" + " ." * 7_000
+        for _ in range(2):
+            encoder.encode(task(text))
+    kept = [len(context.ids) for context in encoder._contexts.values()]
+    assert sum(kept) == encoder._cached_tokens <= CACHED_TOKENS
+    assert sum(kept) + max(kept) > CACHED_TOKENS
 
 
 @pytest.mark.parametrize(("context", "question"), [("a", "who"), ("who", "a")], ids=["context", "question"])

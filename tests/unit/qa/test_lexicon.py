@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
 import numpy as np
@@ -13,8 +14,9 @@ from spanserve.bundle import Bundle
 from spanserve.contract import Question, Task
 from spanserve.qa import Encoder, lexicon
 from spanserve.qa.lexicon import Lexicon
+from tests.kit.encoders import small_encoder
 from tests.unit.qa.conftest import DEMO
-from tests.unit.qa.families.test_kinds import NAMES, small
+from tests.unit.qa.families.test_kinds import NAMES
 
 WORD = st.text(st.sampled_from("aAnoisd.,?’é́Σ中文\u200b\U0001f600"), min_size=1, max_size=6)
 TEXT = st.lists(st.one_of(WORD, st.sampled_from(["[SEP]", "don't", "x\u00a0y", "a" * 101]))).map(" ".join)
@@ -35,7 +37,7 @@ def direct(encoder: Encoder, words: list[str]) -> tuple[list[list[int]], list[in
 @given(st.lists(st.lists(WORD, max_size=8), min_size=1, max_size=8))
 def test_memory_changes_nothing(texts: list[list[str]]) -> None:
     """Whatever was asked before, and however often it had to begin again."""
-    for encoder in (built_in(), *map(small, NAMES)):
+    for encoder in (built_in(), *map(small_encoder, NAMES)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(lexicon, "WORDS", 5)
             patch.setattr(lexicon, "LONGEST", 4)
@@ -60,10 +62,22 @@ def test_what_is_known_is_not_tokenised_again() -> None:
     assert [np.dtype(np.int32)] * 2 == [again.dtype, counts.dtype]
 
 
+def test_memory_is_bounded() -> None:
+    """However made-up the words of a text are, what is remembered of them stays small: 65,536 of the largest."""
+    for encoder in (built_in(), *map(small_encoder, NAMES)):
+        tested = Lexicon(encoder._tokenizer, encoder._kind)
+        letters = "x7é汉\U0001f600\U0001f3d9"
+        made_up = [letter * count for letter in letters for count in range(1, 80)]
+        tested.tokens(made_up)
+        sizes = [sys.getsizeof(word) + sys.getsizeof(tokens) for word, tokens in tested._known.items()]
+        assert 0 < len(sizes) < len(made_up)
+        assert max(sizes) * 2 * lexicon.WORDS < 64 << 20
+
+
 @given(TEXT, TEXT)
 def test_questions_by_word(one: str, other: str) -> None:
     """A question has the ids that the whole text has, in every kind of vocabulary."""
-    for encoder in (built_in(), *map(small, NAMES)):
+    for encoder in (built_in(), *map(small_encoder, NAMES)):
         kind, tokenizer = encoder._kind, encoder._tokenizer
         wanted = [
             tokenizer.encode(kind.question(text), add_special_tokens=False).ids for text in (one, other)

@@ -26,8 +26,9 @@ from spanserve.qa.windows import Ints, Window, cut, window_count
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-#: Contexts whose tokens are kept for the next task about them.
+#: Contexts whose tokens are kept for the next task about them, and tokens of all of them: 8 MiB.
 CACHED_CONTEXTS = 256
+CACHED_TOKENS = 1 << 18
 
 _words = re.compile(f"[^{BLANKS}]+").findall
 
@@ -80,6 +81,7 @@ class Encoder:
         self._lexicon = Lexicon(self._tokenizer, kind)
         self._aligner = Aligner(kind, info.early)
         self._contexts: OrderedDict[str, EncodedContext] = OrderedDict()
+        self._cached_tokens = 0
         self._lock = threading.Lock()
 
     @classmethod
@@ -157,10 +159,18 @@ class Encoder:
         begins = words.bounds[of, 0]
         context = self._aligner.align(words, self._checked(ids), starts + begins, ends + begins, of)
         with self._lock:
-            self._contexts[text] = context
-            if len(self._contexts) > CACHED_CONTEXTS:
-                self._contexts.popitem(last=False)
+            self._keep(text, context)
         return context
+
+    def _keep(self, text: str, context: EncodedContext) -> None:
+        """Keep a context for the next task, in place of those that were asked about least lately."""
+        if text in self._contexts:  # another thread was faster
+            return
+        self._contexts[text] = context
+        self._cached_tokens += len(context.ids)
+        while len(self._contexts) > CACHED_CONTEXTS or self._cached_tokens > CACHED_TOKENS:
+            _, gone = self._contexts.popitem(last=False)
+            self._cached_tokens -= len(gone.ids)
 
     def _ids(self, texts: Sequence[str]) -> list[Ints]:
         if not texts:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int32]
 
-#: Words that are kept at least, and at most twice as many; characters of the longest. Some 26 MiB in all.
+#: Words that are kept at least, and at most twice as many; characters and tokens of one. Some 26 MiB of words as texts
+#: have them, and 64 MiB of any others.
 WORDS = 65536
-LONGEST = 64
+LONGEST = 32
+MOST_TOKENS = 12
 
 #: Bytes of a token: its id and where in its word it begins and ends, int32 each.
 _TOKEN = 12
@@ -65,7 +67,7 @@ class Lexicon:
         with self._lock:
             if len(self._known) + len(found) > WORDS:
                 self._before, self._known = self._known, {}
-            kept = ((word, tokens) for word, tokens in found.items() if len(word) <= LONGEST)
+            kept = ((word, tokens) for word, tokens in found.items() if _worth_keeping(word, tokens))
             self._known.update(islice(kept, WORDS))
         return found
 
@@ -88,3 +90,8 @@ class Lexicon:
         tokens[:, 1:] = offsets
         raw, cuts = tokens.tobytes(), (bounds * _TOKEN).tolist()
         return {word: raw[a:b] for word, (a, b) in zip(words, pairwise(cuts), strict=True)}
+
+
+def _worth_keeping(word: str, tokens: bytes) -> bool:
+    """Whether it may come again, and takes no more memory than words do."""
+    return len(word) <= LONGEST and len(tokens) <= MOST_TOKENS * _TOKEN

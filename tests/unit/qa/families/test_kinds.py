@@ -5,43 +5,18 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spanserve.builder.families import FAMILIES
-from spanserve.builder.tokenizer import load_tokenizer
-from spanserve.bundle import TokenizerInfo
 from spanserve.contract import Question, Refusal, Task
 from spanserve.qa import Encoder
-from tests.kit.families import make_family
+from tests.kit.encoders import encoder_of, small_encoder
 
 NAMES = ("mpnet", "roberta", "xlm-roberta", "camembert", "albert")
-
-
-def encoder_of(folder: Path, *, early: int = 0) -> Encoder:
-    """Of a checkpoint's tokenizer."""
-    config = json.loads((folder / "config.json").read_text())
-    size = config["vocab_size"]
-    default = FAMILIES[config["model_type"]].tokenizer
-    loaded = load_tokenizer(folder, lower_case=None, vocab_size=size, default=default)
-    info: TokenizerInfo = loaded.info.model_copy(update={"early": early})
-    with TemporaryDirectory() as place:
-        file = Path(place, "tokenizer.json")
-        file.write_text(loaded.text, encoding="utf-8")
-        return Encoder(file, info, vocab_size=size, max_seq_length=384)
-
-
-@cache
-def small(name: str, early: int = 0) -> Encoder:
-    """Of a small checkpoint."""
-    with TemporaryDirectory() as place:
-        return encoder_of(make_family(Path(place, name), name), early=early)
 
 
 def answer(encoder: Encoder, context: str, first: int, last: int) -> str:
@@ -73,7 +48,7 @@ TEXT = st.text(
 @example("</s> <mask>x [SEP] ``the''", 1)
 def test_every_answer_is_a_stretch_of_the_context(name: str, context: str, early: int) -> None:
     """Whatever the tokens, half an emoji among them: an answer is some text, and ends behind combining marks."""
-    encoder = small(name, early)
+    encoder = small_encoder(name, early)
     try:
         encoded = encoder.encode(Task(id="t", context=context, questions=(Question("q", "Who?"),))).context
     except Refusal:
@@ -91,8 +66,8 @@ def test_every_answer_is_a_stretch_of_the_context(name: str, context: str, early
 
 def test_byte_level_pieces() -> None:
     """A word of a context has its blank in front, a question as it is written; every byte may be a piece."""
-    assert ["Ġthe", "Ġ", "s", "h", "i", "p"] == pieces(small("roberta"), "the\n ship")
-    encoder = small("roberta")
+    assert ["Ġthe", "Ġ", "s", "h", "i", "p"] == pieces(small_encoder("roberta"), "the\n ship")
+    encoder = small_encoder("roberta")
     (asked,) = encoder.encode(Task(id="t", context="x", questions=(Question("q", "the in"),))).questions
     ids = asked.windows[0].question_ids.tolist()
     assert ["the", "Ġ", "in"] == [encoder._tokenizer.id_to_token(number) for number in ids]
@@ -116,15 +91,15 @@ def test_byte_level_pieces() -> None:
 )
 def test_answers(name: str, context: str, span: tuple[int, int], found: str) -> None:
     """Cut by the tokens where the reference finds them again, whole words elsewhere."""
-    assert found == answer(small(name), context, *span)
+    assert found == answer(small_encoder(name), context, *span)
 
 
 def test_marked_early() -> None:
     """A model that run_squad trained marks a token by the column before: that one's text, within the words it marks."""
     # ▁in ▁h a r: what stands for tokens 2 to 3 are the columns of 1 to 2
-    assert "ha" == answer(small("xlm-roberta", 1), "in har", 2, 3)
+    assert "ha" == answer(small_encoder("xlm-roberta", 1), "in har", 2, 3)
     # from ▁in, which is no part of the word that is marked: words as marked
-    assert "har" == answer(small("xlm-roberta", 1), "in har", 1, 2)
+    assert "har" == answer(small_encoder("xlm-roberta", 1), "in har", 1, 2)
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "xlm-roberta", "distilbert", "electra"])
