@@ -10,7 +10,8 @@ PARALLEL ?= --numprocesses 3 --dist worksteal
 TREE   := proto worker client builder tests deploy docs/examples
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 openapi proto screenshot bench bench-peers programs chaos clean
+.PHONY: help demo test test-unit test-more check lint types arrows stubs py37 openapi proto screenshot bench bench-peers programs chaos fuzz soak \
+    lock wheels sbom audit clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,8 +85,40 @@ KILLS   ?= 20
 chaos: $(VENV)/.dev ## Faults of every kind on a Redis queue: KILLS (20), then all for MINUTES (10); prints classes and seed
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) --kills $(KILLS)
 
+SECONDS ?= 60
+TARGETS ?=
+fuzz: $(VENV)/.dev ## Made-up input for SECONDS (60) each: TARGETS="frames texts", or all of them
+	@$(PIP) atheris || echo "going on without atheris: the kept inputs with random changes"
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGETS)
+
+QUESTIONS ?= 1000000
+soak: $(VENV)/.dev ## QUESTIONS (1,000,000) on every door at once; fails if memory, descriptors or threads grow
+	$(BIN)/python -m tests.soak --questions $(QUESTIONS)
+
+# What is released, and the tools that look at it: each in an environment of its own, made of files whose hashes are known.
+SERVED := worker,client,cpu,parquet,chinese,otel
+LOCK   := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --constraint constraints.txt \
+          --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock'
+comma  := ,
+
+lock: $(VENV)-tools/.made ## Write requirements/*.lock: the pins of constraints.txt, with the hashes of all their files
+	$(VENV)-tools/bin/$(LOCK) $(addprefix --extra ,$(subst $(comma), ,$(SERVED))) --output-file requirements/serve.lock
+	$(VENV)-tools/bin/$(LOCK) --extra release --output-file requirements/release.lock
+
+wheels: $(VENV)/.dev ## Build the wheel and the source archive into dist/
+	@rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+
+sbom: $(VENV)-served/.made $(VENV)-tools/.made ## Write a bill of materials (CycloneDX) of what an install has to dist/
+	@mkdir -p dist
+	$(VENV)-tools/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+	    --output-file dist/spanserve.cdx.json $(VENV)-served/bin/python
+
+audit: $(VENV)-served/.made $(VENV)-tools/.made ## Licences and known vulnerabilities of what an install has
+	$(VENV)-tools/bin/python deploy/audit.py $(VENV)-served/bin/python requirements/serve.lock
+
 clean: ## Remove what the other targets made
-	rm -rf $(VENV) demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-served $(VENV)-tools dist demo-out .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/pip:
 	@python="$(PYTHON)"; [ -n "$$python" ] || { echo "No Python 3.11 or newer that can make an environment was found \
@@ -94,6 +127,17 @@ $(VENV)/bin/pip:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(PIP) --editable '.[worker,client,cpu]'
+	@touch $@
+
+$(VENV)-served/.made: pyproject.toml requirements/serve.lock | $(VENV)/bin/pip
+	rm -rf $(VENV)-served && $(BIN)/python -m venv $(VENV)-served
+	$(VENV)-served/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/serve.lock
+	$(VENV)-served/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	@touch $@
+
+$(VENV)-tools/.made: requirements/release.lock | $(VENV)/bin/pip
+	rm -rf $(VENV)-tools && $(BIN)/python -m venv $(VENV)-tools
+	$(VENV)-tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/release.lock
 	@touch $@
 
 # torch first, from its exact version: an open range may fetch a build with gigabytes of GPU libraries.

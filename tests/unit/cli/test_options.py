@@ -7,6 +7,7 @@ that is there breaks somebody's script; a new option is a new line.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ import typer
 from spanserve.cli.commands import COMMANDS
 
 RECORD = Path(__file__).with_name("options.txt")
+#: The record of the release before.
+EARLIER = Path(__file__).with_name("options-0.1.0.txt")
+CHANGELOG = Path(__file__).parents[3] / "CHANGELOG.md"
 
 
 def lines(name: str, command: Any) -> Iterator[str]:
@@ -38,3 +42,23 @@ def found() -> Iterator[str]:
 def test_options() -> None:
     """Names, variables, defaults and order are those of the record."""
     assert RECORD.read_text("utf-8").splitlines() == list(found())
+
+
+def defaults(record: Path) -> dict[str, tuple[str, str]]:
+    """Command and option -> variable and default."""
+    found = {}
+    for line in record.read_text("utf-8").splitlines():
+        names, variable, default = line.split(" | ", 2)
+        command, spellings = names.split(": ", 1)
+        for spelling in spellings.split():
+            found[f"{command} {spelling}"] = variable, default
+    return found
+
+
+def test_changed_defaults_are_told() -> None:
+    """CHANGELOG names every option whose variable or default is another than in the release before, and no other."""
+    earlier, now = defaults(EARLIER), defaults(RECORD)
+    assert [] == [option for option in earlier if option not in now], "an option is gone"
+    changed = {option for option in earlier if earlier[option] != now[option]}
+    section = CHANGELOG.read_text("utf-8").partition("### Changed defaults\n")[2].partition("\n### ")[0]
+    assert changed == set(re.findall(r"^- `([^`]+)`", section, re.MULTILINE))
