@@ -45,13 +45,12 @@ def test_options() -> None:
 
 
 def defaults(record: Path) -> dict[str, tuple[str, str]]:
-    """Command and option -> variable and default."""
+    """Command and option, by its first spelling -> variable and default."""
     found = {}
     for line in record.read_text("utf-8").splitlines():
         names, variable, default = line.split(" | ", 2)
         command, spellings = names.split(": ", 1)
-        for spelling in spellings.split():
-            found[f"{command} {spelling}"] = variable, default
+        found[f"{command} {spellings.split()[0]}"] = variable, default
     return found
 
 
