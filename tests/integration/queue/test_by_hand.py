@@ -183,6 +183,20 @@ async def test_garbage(rig: QueueRig, sim_bundle: Bundle) -> None:
         assert made.door.breaker.closed
 
 
+async def test_room_beside_garbage(
+    rig: QueueRig, sim_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a queue rests after garbage it keeps no room in the worker: all is there for others."""
+    monkeypatch.setattr("spanserve.doors.redis.door.GARBAGE_PAUSE_S", 600.0)
+    await rig.submit(queued_task("t"))
+    rig.damage(queued_task("t"))
+    async with served(rig, sim_bundle) as made:
+        assert {"t": "dead"} == await made.ended(1)
+        await eventually(lambda: made.door._inside.admission.capacity.used == 0)
+        assert made.door._reader_task is not None
+        made.door._reader_task.cancel()  # which would rest for ten minutes
+
+
 async def test_bytes_of_no_text(rig: QueueRig, sim_bundle: Bundle) -> None:
     """An entry whose job is not UTF-8, its record made by hand, ends as a dead letter and stops nobody."""
     job = b"\xff/\xfe/\xfd"

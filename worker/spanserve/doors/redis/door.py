@@ -58,7 +58,7 @@ TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
 #: Seconds of rest for each entry that was not a task: a queue full of them is slow, and nobody else is.
-GARBAGE_PAUSE_S = 0.05
+GARBAGE_PAUSE_S = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -264,10 +264,9 @@ class RedisDoor(Observer):
         if room and self._clock() >= self._next_reclaim:
             self._next_reclaim = self._clock() + RECLAIM_S * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
             self._take(await self._reader.reclaim(room, self._intake.suspects()), "reclaimed")
-        if garbage:
-            await asyncio.sleep(
-                garbage * GARBAGE_PAUSE_S
-            )  # others are not to wait for what costs only its queue
+        if garbage:  # others are not to wait for what costs only its queue, nor is room to be kept for it
+            self._intake.rest()
+            await asyncio.sleep(garbage * GARBAGE_PAUSE_S)
         if claimed.last and self._reading:
             self._intake.rest()
             await self._reader.wait(claimed.last, BLOCK_MS)
