@@ -16,7 +16,10 @@ def read_object(path: Path) -> dict[str, Any] | None:
         BuildError: the file cannot be read or holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text)
+        if "\\ud" in text.lower():  # half of a pair is text that no file and no tokenizer can hold
+            json.dumps(content, ensure_ascii=False).encode()
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:

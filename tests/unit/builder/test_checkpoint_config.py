@@ -15,17 +15,21 @@ from hypothesis import strategies as st
 from spanserve.builder import BuildError
 from spanserve.builder.checkpoint import Checkpoint, load_model
 from spanserve.builder.config import read_config
+from spanserve.builder.families import FAMILIES
 from tests.kit.families import make_family
 
 ODD = (
     st.none()
     | st.booleans()
     | st.integers(-3, 70)
-    | st.sampled_from([10**9, 10**15, 2**70])
+    | st.sampled_from([10**9, 10**15, 2**70, -(2**70), 1e400, -1e400])
     | st.floats()
     | st.text(max_size=8)
-    | st.sampled_from(
-        ["gelu", "relu", "geglu", "relative_key", "32", "bert", "roberta", {}, [], [1], {"a": 1}]
+    | st.sampled_from(["gelu", "relu", "geglu", "relative_key", "32", "bert", "roberta", "\ud800", "a\nb"])
+    | st.recursive(
+        st.none() | st.integers() | st.text(max_size=3),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=4,
     )
 )
 
@@ -52,7 +56,7 @@ def check(content: object) -> None:
     assert 1 == len(message.splitlines())
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "electra", "albert", "mpnet"])
+@pytest.mark.parametrize("name", FAMILIES)
 @given(st.data())
 def test_any_change(name: str, data: st.DataObject) -> None:
     """Any field of any value, and fields missing, end in a model or in one line."""

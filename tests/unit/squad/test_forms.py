@@ -162,6 +162,10 @@ FORMS: dict[str, tuple[str, Callable[[], bytes]]] = {
             [row(f"q{i}", answers="{'text': ['1871'], 'answer_start': [35]}") for i in (1, 2)]
         ).encode(),
     ),
+    "spelled-by-numpy-2": (
+        "a.csv",
+        lambda: as_csv("{'text': np.array(['1871'], dtype=object), 'answer_start': [np.int64(35)]}"),
+    ),
     "tsv": ("a.tsv", lambda: as_csv("1871", "\t")),
     "parquet": ("a.parquet", parquet),
     "parquet-by-its-bytes": ("a", parquet),
@@ -187,6 +191,22 @@ def test_text_in_brackets(tmp_path: Path) -> None:
     """An answer that begins like a list and is none is a text."""
     dataset = load(tmp_path, [row(answers="[sic] 1871"), row("q2", answers={"text": ["[1]"]})])
     assert [("[sic] 1871",), ("[1]",)] == [question.answers for _, question in dataset.questions()]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("['1871' 'in 1871']", ("1871", "in 1871")),
+        ("['1871'\n 'the \"1871\"']", ("1871", 'the "1871"')),
+        ("{'text': ['1871'], 'answer_start': [-1]}", ("1871",)),
+        ("{'text': array(['1871', '1 871'],\n      dtype=object)}", ("1871", "1 871")),
+        ("{'text': ['1871'], 'answer_start': nan}", ("1871",)),
+        ("[open('1871')]", ("[open('1871')]",)),
+    ],
+)
+def test_spelled_out(tmp_path: Path, text: str, expected: tuple[str, ...]) -> None:
+    """What Python and numpy print is read as they mean it, and never run."""
+    assert expected == load(tmp_path, [row(answers=text)]).passages[0].questions[0].answers
 
 
 def test_row_without_answer(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def load_tokenizer(
     tokenizer.no_padding()
     _add(tokenizer, settings, roles, known, lowers=lowers)
     vocabulary = tokenizer.get_vocab()
-    absent = [roles[role].content for role in _NEEDED if roles[role].content not in vocabulary]
+    absent = [shown(roles[role].content) for role in _NEEDED if roles[role].content not in vocabulary]
     if absent:
         raise BuildError(f"{folder}: the vocabulary lacks {' and '.join(absent)}")
     largest = max(vocabulary.values())

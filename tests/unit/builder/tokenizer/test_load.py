@@ -99,7 +99,7 @@ def test_too_large(tmp_path: Path) -> None:
 
 def test_special_token_missing(tmp_path: Path) -> None:
     """A vocabulary without a special token is refused with its name."""
-    with pytest.raises(BuildError, match=r"lacks \[SEP\]"):
+    with pytest.raises(BuildError, match=r'lacks "\[SEP\]"'):
         load(folder_with(tmp_path, [word for word in WORDS if word != "[SEP]"]))
 
 
