@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.processes import PATIENCE_S
+
 #: Stands for a heavy import: says that it has begun, and does not end. It computes: a signal that comes just before
 #: `signal.pause()` would be heard by no line of Python.
 _SLOW = "import sys\nsys.stderr.write('importing\\n')\nsys.stderr.flush()\nwhile True:\n    pass\n"
@@ -26,14 +28,23 @@ def stopped(
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
         text=True,
+        preexec_fn=_hear_hangups,
     ) as process:
-        assert process.stderr is not None
-        assert "importing\n" == process.stderr.readline()
-        pid = process.pid
-        if prefix:  # the command is the child of what made the namespace
-            pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
-        os.kill(pid, number)
-        return process.wait(60)
+        try:
+            assert process.stderr is not None
+            assert "importing\n" == process.stderr.readline()
+            pid = process.pid
+            if prefix:  # the command is the child of what made the namespace
+                pid = int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
+            os.kill(pid, number)
+            return process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+
+
+def _hear_hangups() -> None:
+    """Tests that are run by nohup would pass on that it is ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("module", ["typer", "grpc"])
@@ -73,7 +84,7 @@ def test_hangup_unheard(tmp_path: Path, command: str, prefix: tuple[str, ...]) -
         assert process.stderr is not None
         assert "importing\n" == process.stderr.readline()
         process.terminate()
-        assert 0 == process.wait(60)
+        assert 0 == process.wait(PATIENCE_S)
 
 
 def test_as_the_first_process(tmp_path: Path) -> None:
