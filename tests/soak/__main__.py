@@ -64,7 +64,7 @@ class Soak:
         for name, pid in self._pids.items():
             found |= of_process(name, pid)
         memory = self._redis.info("memory")
-        return {**found, "Redis, MiB": memory["used_memory"] / 2**20}
+        return {**found, "Redis, MiB": memory["used_memory"] / 2**20, "Redis keys": self._redis.dbsize()}
 
 
 async def soak(questions: int, folder: Path, looks: int = LOOKS) -> list[Growth]:

@@ -11,7 +11,7 @@ from tests.soak.usage import growth
 
 
 def test_growth_after_the_first_tenth() -> None:
-    """What is taken at first does not count; memory may grow by 2 %, a count by two."""
+    """What is taken at first does not count; memory may grow by 2 % (or a quarter of a MiB), a count by two."""
     steady = {"a, MiB": 100.0, "descriptors": 10.0}
     samples = [{"a, MiB": 10.0 * at, "descriptors": 1.0} for at in range(2)] + [steady] * 16
     late = {"a, MiB": 101.9, "descriptors": 12.0}
@@ -25,4 +25,4 @@ async def test_a_short_soak(tmp_path: Path) -> None:
     """Every door answers, and everything is looked at; how much it takes says nothing in so short a time."""
     found = await soak(320, tmp_path, looks=4)
     names = {one.name.partition(" ")[0] for one in found}
-    assert {"worker", "host", "Redis,"} == names
+    assert {"worker", "host", "Redis,", "Redis"} == names
