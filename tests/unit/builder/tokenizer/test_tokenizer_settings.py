@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from spanserve.builder import BuildError
+from spanserve.builder.families import FAMILIES
 from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from tests.kit.families import make_family
 
@@ -134,7 +135,23 @@ def test_another_class_than_the_family(tmp_path: Path) -> None:
 
 
 VALUES: st.SearchStrategy[Any] = (
-    st.none() | st.booleans() | st.integers(-1, 5) | st.text(max_size=4) | st.sampled_from([{}, ["a", 1]])
+    st.none()
+    | st.booleans()
+    | st.integers(-1, 5)
+    | st.text(max_size=4)
+    | st.sampled_from([{}, ["a", 1]])
+    | st.sampled_from(
+        [
+            2**70,
+            -1e400,
+            float("nan"),
+            "\ud800",
+            "a\nb",
+            {"content": "\ud800"},
+            {"5": {"content": "a"}},
+            [[None]],
+        ]
+    )
 )
 NAMES = st.sampled_from(
     [
@@ -148,14 +165,13 @@ NAMES = st.sampled_from(
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of small checkpoints, by the class of their tokenizer."""
-    names = {"bert": "BertTokenizer", "roberta": "RobertaTokenizer", "albert": "AlbertTokenizer"}
     return {
-        default: make_family(tmp_path_factory.mktemp("settings") / name, name)
-        for name, default in names.items()
+        family.tokenizer: make_family(tmp_path_factory.mktemp("settings") / name, name)
+        for name, family in FAMILIES.items()
     }
 
 
-@given(default=st.sampled_from(["BertTokenizer", "RobertaTokenizer", "AlbertTokenizer"]), data=st.data())
+@given(default=st.sampled_from([family.tokenizer for family in FAMILIES.values()]), data=st.data())
 def test_any_settings(folders: dict[str, Path], default: str, data: st.DataObject) -> None:
     """Whatever stands in the files ends in a tokenizer or in one line."""
     folder = folders[default]
