@@ -114,6 +114,8 @@ class Model:
         given: list[ModelJob] = []
         trimmed = 0
         for number in (1, 2):
+            if len(given) >= count:
+                break  # it looks no further than it has room
             for job in self.in_order(number):
                 if job.owner is None or not job.idle:
                     continue
