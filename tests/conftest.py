@@ -22,8 +22,9 @@ from tests.kit.redis_server import Executable, RedisServer, newer_servers, serve
 settings.register_profile("default", deadline=None)
 settings.register_profile("more", deadline=None, max_examples=2000)
 settings.load_profile("default")
-# A parent that ignores Ctrl-C, as nohup does, leaves that to its children; tests send it to some of them.
+# A parent that ignores Ctrl-C and hangups, as nohup does, leaves that to its children; tests send both to some of them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Without this package OpenVINO, loaded here, reports nothing to its maker.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 

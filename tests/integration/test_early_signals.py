@@ -28,7 +28,6 @@ def stopped(
         stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])},
         text=True,
-        preexec_fn=_hear_hangups,
     ) as process:
         try:
             assert process.stderr is not None
@@ -40,11 +39,6 @@ def stopped(
             return process.wait(PATIENCE_S)
         finally:
             process.kill()
-
-
-def _hear_hangups() -> None:
-    """Tests that are run by nohup would pass on that it is ignored."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("module", ["typer", "grpc"])

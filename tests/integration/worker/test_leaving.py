@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from spanserve.bundle import Bundle
 from spanserve.doors.door import Inside
@@ -102,7 +103,7 @@ async def test_the_first_word(sim_bundle: Bundle, tmp_path: Path) -> None:
         assert EXIT_OK == await running
 
 
-async def test_a_door_that_cannot_drain(sim_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_door_that_cannot_drain(sim_bundle: Bundle) -> None:
     """A fault in one door is logged and takes nothing from the others: they have their time."""
     go, drained = asyncio.Event(), asyncio.Event()
 
@@ -115,15 +116,16 @@ async def test_a_door_that_cannot_drain(sim_bundle: Bundle, capsys: pytest.Captu
 
     worker, (_, behind) = worker_of(sim_bundle, {"draining": broken}, {"draining": slow})
     running = await ready(worker)
-    worker.stopping.set()
-    await eventually(lambda: not behind.open)
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert State.READY is worker.lifecycle.state
-    go.set()
-    assert EXIT_OK == await running
+    with capture_logs() as lines:
+        worker.stopping.set()
+        await eventually(lambda: not behind.open)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert State.READY is worker.lifecycle.state
+        go.set()
+        assert EXIT_OK == await running
     assert drained.is_set()
-    assert "the hinge is gone" in capsys.readouterr().out
+    assert ["the hinge is gone"] == [str(line["exc_info"]) for line in lines if "exc_info" in line]
 
 
 async def test_a_door_that_cannot_close(sim_bundle: Bundle) -> None:

@@ -333,10 +333,9 @@ class RedisDoor(Observer):
             self._fence.look(self._lease_s)
 
     async def _beat(self) -> None:
-        """Send heartbeats to the queue."""
+        """Send heartbeats to the queue, the first at once: who answers before it is in nobody's list of workers."""
         heartbeat = Heartbeat(self._inside.status, self._clock)
         while True:
-            await asyncio.sleep(BEAT_S)
             fields = {
                 **heartbeat.status(held_tasks=len(self.held)).to_fields(),
                 "trouble": self._trouble[:TROUBLE],
@@ -350,6 +349,7 @@ class RedisDoor(Observer):
                     self._tell(QueueObserver.queue_seen, await self._writer.questions())
                     dead, _, dropped = await self._writer.dead_letters()
                     self._tell(QueueObserver.dead_letters_seen, dead, dropped)
+            await asyncio.sleep(BEAT_S)
 
     def _ended(self, held: LeasedTask, end: End, outcome: Ended | None) -> None:
         """Redis knows the end of a task."""
