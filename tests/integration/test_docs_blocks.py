@@ -126,7 +126,7 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
 def started(command: str, log: str) -> str:
     """A command that starts a worker, in the background, and the wait until it is ready."""
     bare = re.sub(r"\s*&?\s*(#.*)?$", "", command)
-    return f"{bare} > {log} 2>&1 &\n{READY.format(log=log)}\n"
+    return f": > {log}\n{bare} > {log} 2>&1 &\n{READY.format(log=log)}\n"
 
 
 @pytest.mark.parametrize("block", unmarked("console", "bash", "sh"))

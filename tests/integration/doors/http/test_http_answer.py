@@ -20,7 +20,7 @@ from tests.kit.http import get, request
 from tests.kit.http_doors import http_door
 from tests.kit.json_tasks import result_from_json, task_to_json
 from tests.kit.serving import rig
-from tests.kit.wire import make_task
+from tests.kit.wire import make_task, make_tasks
 
 ANSWER = "/v1/answer"
 TASK = {"context": "Anna Holm said so.", "questions": ["Who said so?"]}
@@ -83,7 +83,6 @@ REFUSED: dict[str, tuple[object, int, str, str]] = {
     "option-as-text": ({**TASK, "options": {"n_best": "3"}}, 422, "INVALID_ARGUMENT", "options.n_best"),
     "id": ({**TASK, "id": "a b"}, 422, "INVALID_ARGUMENT", "id"),
     "priority": ({**TASK, "priority": "high"}, 422, "INVALID_ARGUMENT", "priority"),
-    "timeout": ({**TASK, "timeout_ms": 1}, 504, "DEADLINE_EXCEEDED", "timeout_ms"),
 }  # fmt: skip
 
 
@@ -95,6 +94,15 @@ async def test_refused(sim_bundle: Bundle, content: object, status: int, code: s
         assert (status, code, field) == (found, said["code"], said.get("field", ""))
         assert said["message"]
         assert 200 == (await post(door.address, TASK))[0]
+
+
+async def test_late(sim_bundle: Bundle) -> None:
+    """A task that was not computed within its timeout_ms is refused by that field."""
+    async with rig(sim_bundle, "sim:fixed?latency_ms=200", slots=1) as made, http_door(made) as door:
+        made.submit(*make_tasks(16))
+        await made.entered(16)
+        status, said = await post(door.address, {**TASK, "timeout_ms": 20})
+    assert (504, "DEADLINE_EXCEEDED", "timeout_ms") == (status, said["code"], said["field"])
 
 
 @pytest.mark.parametrize(
