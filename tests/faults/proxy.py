@@ -119,6 +119,7 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         self._open.set()
+        await asyncio.sleep(0)  # what was taken a moment ago gets a handler
         self.cut()
         for handler in list(self._handlers):
             handler.cancel()
@@ -131,7 +132,10 @@ class Proxy:
         self._handlers.add(handler)
         try:
             far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
-        except OSError:  # nobody there: the near end learns it as a reset
+        except (
+            OSError,
+            asyncio.CancelledError,
+        ):  # nobody there, or stopped: the near end learns it as a reset
             writer.transport.abort()
             self._handlers.discard(handler)
             return

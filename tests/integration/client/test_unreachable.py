@@ -46,10 +46,12 @@ async def _http() -> AsyncIterator[str]:
     """A server of something else."""
 
     async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
-        await writer.drain()
-        await reader.read()
-        writer.close()
+        try:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            await reader.read()
+        finally:  # also where the test has ended before the caller has hung up
+            writer.close()
 
     server = await asyncio.start_server(reply, "127.0.0.1")
     try:
