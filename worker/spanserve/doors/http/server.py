@@ -78,6 +78,7 @@ class Server:
         )
         self._state = ServerState()
         self._server: asyncio.Server | None = None
+        self._closed = False
         self._shown: tuple[TlsMaterial, ssl.SSLContext] | None = None
         self._withdrawals = access.withdrawals
         self._unsubscribe: Callable[[], None] = lambda: None
@@ -107,6 +108,7 @@ class Server:
     async def close(self) -> None:
         """Listen no more, and give requests that are being served a moment."""
         self._unsubscribe()
+        self._closed = True
         if self._server is None:
             return
         self._server.close()
@@ -124,6 +126,8 @@ class Server:
         connection = Connection(
             self._config, self._state, self._patience, self._context(), self.connections.leave
         )
+        if self._closed:  # it was accepted a moment before
+            connection.abort()
         self.connections.enter(connection)
         return connection
 
