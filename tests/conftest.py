@@ -22,7 +22,7 @@ from tests.kit.redis_server import Executable, RedisServer, newer_servers, serve
 settings.register_profile("default", deadline=None)
 settings.register_profile("more", deadline=None, max_examples=2000)
 settings.load_profile("default")
-# A parent that ignores or blocks Ctrl-C and hangups, as nohup does, leaves that to its children; tests send both to some.
+# What a parent ignores (as nohup does hangups) or blocks its children do, too; tests send both signals to some.
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)

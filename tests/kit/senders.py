@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from spanserve.contract import Options, Priority, Question, Task
+from spanserve.contract import Priority, Question, Task
 from tests.kit.wire import RawStream, make_task, open_raw
 
 #: About 60 windows.
@@ -73,10 +73,9 @@ def long(name: str) -> Task:
 
 
 def large(name: str) -> Task:
-    """As many windows as a task may have."""
-    words = " ".join(f"w{number}" for number in range(400))
+    """512 windows: as many as a task may have."""
     questions = tuple(Question(f"{name}/{number}", "Who said?") for number in range(64))
-    return Task(id=name, context=f"{name} {words}", questions=questions, options=Options(doc_stride=8))
+    return Task(id=name, context=f"{name} {'a ' * (9 * 128)}", questions=questions)
 
 
 @asynccontextmanager

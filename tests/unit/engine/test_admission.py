@@ -277,7 +277,7 @@ async def test_too_many_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         calls = [asyncio.create_task(enter(admission, account)) for _ in range(MAX_BATCH)]
         await turns(3)
         room = int(admission.capacity.room)
-        calls += [asyncio.create_task(enter(admission, account)) for _ in range(room + MAX_BATCH)]
+        calls += [asyncio.create_task(enter(admission, account)) for _ in range(room + MAX_BATCH // 2)]
         await turns(3)
         waiting = [asyncio.create_task(enter(admission, account)) for _ in range(3)]
         await turns(3)
@@ -326,7 +326,9 @@ async def test_a_call_waits_for_nobody_who_has_gone() -> None:
     async with admitting() as (made, admission):
         unblock = made.block()
         account = admission.open()
-        calls = [asyncio.create_task(enter(admission, account)) for _ in range(9 * MAX_BATCH + 2)]
+        calls = [
+            asyncio.create_task(enter(admission, account)) for _ in range(8 * MAX_BATCH + MAX_BATCH // 2 + 2)
+        ]
         await turns(3)
         assert 2 == len(admission._line)
         for call in calls:

@@ -10,6 +10,11 @@ from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine import admission as admission_module
 from spanserve.engine.admission import Admission, Caller
 from tests.kit.sum_engine import MAX_BATCH, rig, task, tasks
+from tests.kit.sums import Sums
+
+
+def ignore(result: Sums) -> None:
+    """Nobody waits for it."""
 
 
 async def test_results_in_order() -> None:
@@ -30,7 +35,7 @@ async def test_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
         admission = Admission(made.engine, made.engine._clock)
         unblock, queue, calls = made.block(), admission.open(), admission.open(Caller("calls"))
         for _ in range(made.engine.capacity_windows):
-            admission.submit(queue, task("full"), lambda result: None, late=True)
+            admission.submit(queue, task("full"), ignore, late=True)
         beside = asyncio.create_task(admission.call(calls, tasks(MAX_BATCH - 1)))
         await made.entered(made.engine.capacity_windows + MAX_BATCH - 1)
         with pytest.raises(Refusal, match="full"):
@@ -57,3 +62,90 @@ async def test_gone() -> None:
         await made.engine.idle.wait()
         assert [1] == made.device.ran
         assert (0, 0) == (admission.capacity.used, admission._of_calls)
+
+
+async def test_room_beside_for_newcomers() -> None:
+    """Where others have all the room, half of what calls get in addition is for callers that have nothing here."""
+    async with rig() as made:
+        admission = Admission(made.engine, made.engine._clock)
+        unblock, queue = made.block(), admission.open()
+        flood, neighbour = (admission.open(Caller(connection=name)) for name in ("flood", "neighbour"))
+        for _ in range(made.engine.capacity_windows):
+            admission.submit(queue, task("full"), ignore, late=True)
+        calls = [asyncio.create_task(admission.call(flood, tasks(1))) for _ in range(MAX_BATCH)]
+        await made.entered(made.engine.capacity_windows + MAX_BATCH // 2)
+        assert MAX_BATCH // 2 == len(admission._line)
+        calls.append(asyncio.create_task(admission.call(neighbour, tasks(1))))
+        await made.entered(1)
+        assert (1, MAX_BATCH // 2) == (neighbour.held, flood.held)
+        unblock()
+        admission.close(queue)
+        await asyncio.gather(*calls)
+        assert (0, 0) == (admission.capacity.used, admission._of_calls)
+
+
+async def test_streams_beside_waiting_calls() -> None:
+    """What is free goes to a stream that has less than its part, before calls of a caller that has more."""
+    async with rig() as made:
+        admission = Admission(made.engine, made.engine._clock)
+        queue, flood = admission.open(Caller("flood", connection="queue")), admission.open(Caller("flood"))
+        stream = admission.open(Caller("stream"))
+        part = made.engine.capacity_windows // 2
+        held = [admission.submit(queue, task("held"), ignore, late=True) for _ in range(2 * part)]
+        await made.engine.idle.wait()  # their results are not on the wire yet
+        unblock = made.block()
+        calls = [asyncio.create_task(admission.call(flood, tasks(1))) for _ in range(40)]
+        await made.entered(2 * part + MAX_BATCH // 2)
+        waiting = len(admission._line)
+        assert 0 == admission.grant(stream)
+        for _ in range(MAX_BATCH // 2 + 1):
+            admission.settle(queue, held.pop())
+        assert 1 == admission.grant(stream)
+        admission.submit(stream, task("streamed"), ignore)
+        for _ in range(10):
+            admission.settle(queue, held.pop())
+        assert (10, waiting) == (admission.grant(stream), len(admission._line))
+        admission.settle(queue, *held)
+        assert part == stream.held + stream.credit
+        assert waiting > len(admission._line)
+        unblock()
+        admission.close(stream)
+        await asyncio.gather(*calls)
+
+
+async def test_a_stream_keeps_its_part() -> None:
+    """What a stream has given back it may have again, before calls that wait get it."""
+    async with rig() as made:
+        admission = Admission(made.engine, made.engine._clock)
+        queue, flood = admission.open(Caller("flood", connection="queue")), admission.open(Caller("flood"))
+        stream = admission.open(Caller("stream"))
+        part = made.engine.capacity_windows // 2
+        assert part == admission.grant(stream)
+        sent = [admission.submit(stream, task("sent"), ignore) for _ in range(part)]
+        for _ in range(part):
+            admission.submit(queue, task("held"), ignore, late=True)
+        await made.engine.idle.wait()
+        unblock = made.block()
+        calls = [asyncio.create_task(admission.call(flood, tasks(1))) for _ in range(40)]
+        await made.entered(2 * part + MAX_BATCH // 2)
+        waiting = len(admission._line)
+        admission.settle(stream, *sent[: MAX_BATCH // 2 + 12])
+        assert (12, waiting) == (admission.grant(stream), len(admission._line))
+        unblock()
+        admission.close(stream)
+        admission.close(queue)
+        await asyncio.gather(*calls)
+
+
+async def test_until_idle() -> None:
+    """A worker is idle when no call waits for room any more, not when those that were let in have ended."""
+    async with rig() as made:
+        admission = Admission(made.engine, made.engine._clock)
+        unblock, account = made.block(), admission.open()
+        size = made.engine.capacity_windows + 1  # each alone
+        calls = [asyncio.create_task(admission.call(account, tasks(size))) for _ in range(3)]
+        await made.entered(1)
+        idle = asyncio.create_task(admission.until_idle())
+        unblock()
+        await idle
+        assert [size] * 3 == [len(call.result()) for call in calls]

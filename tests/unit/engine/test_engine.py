@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from spanserve.contract import ErrorCode
+from spanserve.engine.admission import Admission
 from spanserve.engine.batcher import Batch
 from spanserve.engine.observer import Observer
 from spanserve.engine.pipeline import Inputs, Outputs
@@ -31,6 +33,22 @@ async def test_every_sum_is_its_own() -> None:
         assert 80 == made.engine.ended_questions
         assert (0, True) == (made.engine.held_windows, made.engine.idle.is_set())
         assert made.engine.batches < 80
+
+
+async def test_what_has_ended_is_gone() -> None:
+    """Nothing of a task that has ended is in a ring: it goes at once, and no collector of garbage looks for it."""
+    gc.collect()
+    gc.disable()
+    try:
+        async with rig() as made:
+            admission = Admission(made.engine, made.engine._clock)
+            account = admission.open()
+            await admission.call(account, tasks(20))
+            await made.run(*tasks(20))
+            made.seen.batches.clear()
+            assert [] == [one for one in gc.get_objects() if isinstance(one, Request)]
+    finally:
+        gc.enable()
 
 
 async def test_windows_of_a_question_are_put_together() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import random
 from collections.abc import Iterator
 
 from spanserve.contract import ErrorCode, Refusal
@@ -14,8 +16,19 @@ from spanserve.engine.state import State
 
 #: Milliseconds after which a worker that is not ready is asked again.
 NOT_READY_RETRY_MS = 1000
+#: Seconds after which a call is told that there is no room for it, at least and at most.
+REFUSED_AFTER_S = 0.5, 1.5
 #: All single calls of a connection are one stream among those that share it.
 STREAM = "calls"
+
+
+async def wait_to_refuse() -> None:
+    """Wait a moment before a call is told that there is no room for it, and not all calls alike.
+
+    Refusing takes nearly as long as answering: callers that come again at once, some hundred at a time, would keep the
+    worker busy with it.
+    """
+    await asyncio.sleep(random.uniform(*REFUSED_AFTER_S))  # noqa: S311 - no secret
 
 
 class Calls:

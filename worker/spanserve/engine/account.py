@@ -27,6 +27,8 @@ class Account:
     credit: int = 0
     #: Of those, granted while it waited, and not told yet.
     offered: int = 0
+    #: Whether it works by credit, and takes more when it can.
+    wants: bool = False
     #: Windows kept free for the credit.
     promised: int = 0
     #: Windows of what was sent, and whose results are not yet on the wire.

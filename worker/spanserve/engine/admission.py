@@ -47,6 +47,15 @@ class Admission(Generic[TaskT, ResultT]):
         #: Windows of single calls that got in in addition to streams and queue: a batch of them may.
         self._of_calls = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._entering = 0
+        self._entered = asyncio.Event()  # no single call is on its way in
+        self._entered.set()
+
+    async def until_idle(self) -> None:
+        """Wait until nothing is held, and no single call waits for room."""
+        while self._entering or not self._engine.idle.is_set():
+            await self._entered.wait()
+            await self._engine.idle.wait()
 
     def open(self, caller: Caller = ANYONE, wake: Callable[[], None] = nobody) -> Account:
         """An account for a caller; `wake` is called when it waited for credit and has some."""
@@ -159,7 +168,6 @@ class Admission(Generic[TaskT, ResultT]):
         """
         windows = [self._engine.estimate(task) for task in tasks]
         call = WaitingCall(account, sum(windows))
-        await self._wait(call)
         running = len(tasks)
 
         def ended(place: int, result: ResultT) -> None:
@@ -170,10 +178,18 @@ class Admission(Generic[TaskT, ResultT]):
             finished(place, result)
             self._serve()
 
-        return [
-            self._start(account, task, partial(ended, place), windows[place], origin)
-            for place, task in enumerate(tasks)
-        ]
+        self._entering += 1
+        self._entered.clear()
+        try:
+            await self._wait(call)
+            return [
+                self._start(account, task, partial(ended, place), windows[place], origin)
+                for place, task in enumerate(tasks)
+            ]
+        finally:
+            self._entering -= 1
+            if not self._entering:
+                self._entered.set()
 
     def settle(self, account: Account, *requests: Request[TaskT]) -> None:
         """Their results are on the wire. Nobody waits for one that has not ended: it is settled when it does."""
@@ -251,13 +267,18 @@ class Admission(Generic[TaskT, ResultT]):
     def _let_in(self, call: WaitingCall) -> bool:
         """Let a call in, if there is room, in addition to all else, or as the one that is too large."""
         if call.windows > self.capacity.room_of(call.account):
-            if self._of_calls + call.windows <= self.capacity.slack:
+            if self._of_calls + call.windows <= self._slack_of(call):
                 call.beside = call.windows
             elif call.windows <= self.capacity.slack or not self.capacity.turn.take(call.account):
                 return False
         self._of_calls += call.beside
         self.capacity.charge(call.account, 0, call.windows)
         return True
+
+    def _slack_of(self, call: WaitingCall) -> int:
+        """How many windows of calls may be there in addition: the last half is for callers that have nothing here."""
+        _, of_connection, _ = self.capacity.has(call.account)
+        return self.capacity.slack if not (of_connection and self._of_calls) else self.capacity.slack // 2
 
     def _hopeless(self) -> bool:
         """Whether none of the single calls can be let in, without a look at each: it is asked often."""
@@ -270,7 +291,11 @@ class Admission(Generic[TaskT, ResultT]):
         self.capacity.serve()
         if not len(self._line) or self._hopeless():
             return
-        while (call := self._line.first(self.capacity.has, self._may_go)) and self._let_in(call):
+        while call := self._line.first(self.capacity.has, self._may_go):
+            if self.capacity.serve_before(call.account):
+                continue
+            if not self._let_in(call):
+                return
             self._line.leave(call)
             call.admitted.set_result(None)
 

@@ -44,6 +44,8 @@ class Capacity:
         self._clock = clock
         self._next_lapse = clock()
         self._line: dict[Account, None] = {}  # who waits, the first to come first
+        #: Who has work here, and perhaps less than its part for want of room.
+        self._short: dict[Account, None] = {}
         self._accounts: set[Account] = set()
         self._contenders: dict[str, dict[str, set[Account]]] = {}
         self._weights: dict[str, float] = {}
@@ -84,6 +86,7 @@ class Capacity:
         account.open = False
         self._accounts.discard(account)
         self._line.pop(account, None)
+        self._short.pop(account, None)
         self._promise(account, 0)
         self._hold(account, running - account.held)
         self.serve()
@@ -120,6 +123,7 @@ class Capacity:
         account.held += windows
         account.promised = promised
         self._contend(account)
+        self._want(account)
         self._exceed(account)
 
     def correct(self, account: Account, windows: int) -> None:
@@ -131,8 +135,9 @@ class Capacity:
                 self.serve()
 
     def settle(self, account: Account, windows: int) -> None:
-        """The results of so many windows are on the wire."""
+        """The results of so many windows are on the wire: who had them may have others in their place."""
         self._hold(account, -windows)
+        self._want(account)
         self.serve()
 
     def grant(self, account: Account) -> int:
@@ -150,8 +155,10 @@ class Capacity:
     def forgo(self, account: Account) -> None:
         """Take its credit away: for a caller that does not rely on it, as it can ask again at any time."""
         account.credit = min(0, account.credit)
+        account.wants = False
         self._promise(account, 0)
         self._leave_line(account)
+        self._short.pop(account, None)
         self.serve()
 
     def serve(self) -> None:
@@ -163,16 +170,28 @@ class Capacity:
         if self.room < 1:
             return
         for account in sorted(self._line, key=self.has):
-            more = self._grant(account)
-            account.offered += more
-            if more:
-                account.wake()
+            self._offer(account)
             if self.room < 1:
                 return
+
+    def serve_before(self, other: Account) -> bool:
+        """Give what is free to a caller that is short of its part and has less than another. Whether it took some."""
+        if self.room < 1 or not self._short:
+            return False
+        account = min(self._short, key=self.has)
+        return self.has(account) < self.has(other) and self._offer(account)
+
+    def _offer(self, account: Account) -> bool:
+        more = self._grant(account)
+        account.offered += more
+        if more:
+            account.wake()
+        return more > 0
 
     def _grant(self, account: Account) -> int:
         if not account.open:
             return 0
+        account.wants = True
         per = max(account.windows_per_question.value, 1e-3)
         share = self._share(account)
         if account.held and self.room < self.windows // 8:
@@ -198,6 +217,10 @@ class Capacity:
             self._leave_line(account)
         elif account.credit <= 0 and more < missing:
             self._wait(account)
+        if account.held and worth_a_frame and more < missing:
+            self._short[account] = None
+        else:
+            self._short.pop(account, None)
         return more
 
     def _spare(self, account: Account, windows: int) -> bool:
@@ -242,6 +265,11 @@ class Capacity:
         for account in self._accounts:
             if account.promised and account.touched <= now - PROMISE_S:
                 self._promise(account, 0)
+
+    def _want(self, account: Account) -> None:
+        """It may be short of its part, if it works by credit: `_grant` finds out."""
+        if account.open and account.wants:
+            self._short[account] = None
 
     def _wait(self, account: Account) -> None:
         if account.open and account not in self._line:

@@ -80,8 +80,7 @@ class Engine(Generic[TaskT, ResultT]):
         self.capacity_windows = max(HELD_BATCHES, HELD_PER_SLOT * device.slots) * batcher.max_batch
         self.lifecycle = lifecycle
         self.observers = observers
-        #: Set when the engine holds nothing.
-        self.idle = asyncio.Event()
+        self.idle = asyncio.Event()  # set when the engine holds nothing
         self.idle.set()
         self.held_windows = self._in_flight = 0
         #: Totals since the start.
@@ -379,12 +378,13 @@ class Engine(Generic[TaskT, ResultT]):
         result = self._pipeline.finish(request)
         self.observers.tell(Observer.request_ended, request, result)
         callback(result)
+        request.let_go()
 
     def _failed(self, batch: Batch, error: BaseException) -> None:
         """Give the rows of a dead batch another run; those that were on the device become suspects."""
         charged, innocent = charge(batch, error, self._device.starts)
-        facts = logged(*batch.traces)
-        log.warning("batch failed", error=str(error), rows=len(batch.rows), charged=charged, **facts)
+        facts = {"rows": len(batch.rows), "charged": charged, **logged(*batch.traces)}
+        log.warning("batch failed", error=str(error), **facts)
         self.observers.tell(Observer.batch_failed, batch, error)
         for row in batch.rows:
             self.batcher.add(row)

@@ -112,6 +112,12 @@ class Request(Generic[T]):
         if not self._open:
             self.on_end(self)
 
+    def let_go(self) -> None:
+        """Know nothing any more of what knows it, now that it has ended: in a ring all of it would wait for the
+        collector of garbage, and everybody else would while that looks for rings."""
+        self.questions = ()
+        self.on_end = self.on_encoded = _nothing
+
     @property
     def trace(self) -> TraceContext | None:
         """The trace it belongs to."""
@@ -248,6 +254,10 @@ class Row:
     since: float
     #: When it must be in a batch, whatever that does to throughput.
     due: float
+
+
+def _nothing(_: Any) -> None:
+    """Is done."""
 
 
 def _us(seconds: float) -> int:

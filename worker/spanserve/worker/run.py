@@ -117,10 +117,11 @@ class Worker(Observer):
             observers=observers,
             clock=time.monotonic,
         )
+        self.admission = Admission(self.engine, time.monotonic)
         self.access = Access(settings.access, observers, files_of_doors(settings))
         inside = Inside(
             engine=self.engine,
-            admission=Admission(self.engine, time.monotonic),
+            admission=self.admission,
             status=StatusSource(name, device, self.engine),
             metrics=partial(generate_latest, self.metrics.registry),
             manifest=manifest,
@@ -215,10 +216,12 @@ class Worker(Observer):
         self.lifecycle.on(Event.STOPPED)
         draining.cancel()
         await asyncio.gather(draining, return_exceptions=True)
-        await first(self.engine.idle, self.hurry, self.failed, timeout_s=self.settings.drain_timeout_s)
+        idle = asyncio.ensure_future(self.admission.until_idle())
+        await first(idle, self.hurry, self.failed, timeout_s=self.settings.drain_timeout_s)
+        finished = idle.done()
+        idle.cancel()
         if self.failed.is_set():
             return EXIT_DEVICE_FAILED
-        finished = self.engine.idle.is_set()
         if not finished:
             self.engine.abandon(Refusal(ErrorCode.UNAVAILABLE, "the worker shut down", retry_after_ms=0))
         log.info("drained", finished=finished)

@@ -21,7 +21,7 @@ from spanserve.doors.grpc.crowd import Crowd
 from spanserve.doors.grpc.guard import current_call, identity_of
 from spanserve.doors.grpc.observer import StreamObserver
 from spanserve.doors.grpc.reads import Reads
-from spanserve.doors.grpc.status import abort
+from spanserve.doors.grpc.status import Context, refusing
 from spanserve.doors.grpc.stream import WorkStream
 from spanserve.doors.grpc.violation import ProtocolViolation
 from spanserve.engine.admission import Caller
@@ -52,7 +52,7 @@ class Service:
             SERVICE_NAME,
             {
                 "Answer": grpc.unary_unary_rpc_method_handler(
-                    self._answer, None, pb.AnswerResponse.SerializeToString
+                    refusing(self._answer), None, pb.AnswerResponse.SerializeToString
                 ),
                 "Work": grpc.stream_stream_rpc_method_handler(
                     self._work, None, pb.ServerFrame.SerializeToString
@@ -73,21 +73,17 @@ class Service:
         for stream in self._streams:
             stream.end(reason)
 
-    async def _answer(self, data: bytes, context: aio.ServicerContext[Any, Any]) -> pb.AnswerResponse:
-        try:
-            identity = identity_of(context)
-            with self._calls.enter(identity, context.peer()) as account:
-                request = _parse(data)
-                if not request.task.HasField("timeout_ms"):
-                    request.task.timeout_ms = ANSWER_TIMEOUT_MS
-                task = identity.own(Task.from_proto(request.task))
-                origin = Origin(trace=TraceContext.among(context.invocation_metadata() or ()))
-                (result,) = await self._inside.admission.call(account, [task], origin)
-                if result.shared_error is not None:  # it is the task's
-                    raise result.shared_error
-        except Refusal as refusal:
-            await abort(context, refusal)
-            raise AssertionError("abort does not return") from refusal
+    async def _answer(self, data: bytes, context: Context) -> pb.AnswerResponse:
+        identity = identity_of(context)
+        with self._calls.enter(identity, context.peer()) as account:
+            request = _parse(data)
+            if not request.task.HasField("timeout_ms"):
+                request.task.timeout_ms = ANSWER_TIMEOUT_MS
+            task = identity.own(Task.from_proto(request.task))
+            origin = Origin(trace=TraceContext.among(context.invocation_metadata() or ()))
+            (result,) = await self._inside.admission.call(account, [task], origin)
+            if result.shared_error is not None:  # it is the task's
+                raise result.shared_error
         return pb.AnswerResponse(result=result.to_proto())
 
     async def _work(

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import grpc
 from grpc import aio
 
 from spanserve.contract import ErrorCode, Refusal
+from spanserve.doors.calls import wait_to_refuse
+
+AnswerT = TypeVar("AnswerT")
+Context = aio.ServicerContext[Any, Any]
+Method = Callable[[bytes, Context], Awaitable[AnswerT]]
 
 STATUS = {
     ErrorCode.INVALID_ARGUMENT: grpc.StatusCode.INVALID_ARGUMENT,
@@ -24,7 +30,28 @@ STATUS = {
 }
 
 
-async def abort(context: aio.ServicerContext[Any, Any], refusal: Refusal) -> None:
-    """End a call with a refusal: its sentence and its status, and the whole of it in trailing metadata."""
-    details = refusal.to_proto().SerializeToString()
-    await context.abort(STATUS[refusal.code], str(refusal), (("spanserve-error-bin", details),))
+def refusing(method: Method[AnswerT]) -> Method[AnswerT | None]:
+    """The handler of a single call; a refusal that it raises ends the call, after a moment where there is no room.
+
+    Not by `context.abort`: what gRPC's own exception holds goes only when the collector of garbage finds it.
+    """
+
+    async def call(data: bytes, context: Context) -> AnswerT | None:
+        try:
+            return await method(data, context)
+        except Refusal as error:
+            refusal = error.with_traceback(None)  # the frames hold the request
+        if refusal.code is ErrorCode.RESOURCE_EXHAUSTED:
+            del data
+            await wait_to_refuse()
+        _refuse(context, refusal)
+        return None
+
+    return call
+
+
+def _refuse(context: Context, refusal: Refusal) -> None:
+    """End a call: its sentence and its status, and the whole of it in trailing metadata."""
+    context.set_code(STATUS[refusal.code])
+    context.set_details(str(refusal))
+    context.set_trailing_metadata((("spanserve-error-bin", refusal.to_proto().SerializeToString()),))

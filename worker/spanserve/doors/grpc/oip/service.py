@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from grpc import aio
 
 from spanserve.contract import Refusal
 from spanserve.contract.trace import TraceContext
@@ -18,14 +16,13 @@ from spanserve.doors.grpc.guard import identity_of
 from spanserve.doors.grpc.oip import messages
 from spanserve.doors.grpc.oip.coding import parse_request, write_response
 from spanserve.doors.grpc.oip.messages import SERVICE_NAME
-from spanserve.doors.grpc.status import abort
+from spanserve.doors.grpc.status import Context, Method, refusing
 from spanserve.doors.oip import Inference, NotFound, TensorSpec
 from spanserve.doors.oip.inference import SERVER
 
 if TYPE_CHECKING:
     from spanserve.doors.grpc.oip import open_inference_pb2 as pb
 
-_Context = aio.ServicerContext[Any, Any]
 MessageT = TypeVar("MessageT", bound=Message)
 
 
@@ -38,7 +35,7 @@ class InferenceService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """The handlers of all methods."""
-        methods: dict[str, Callable[[bytes, _Context], Awaitable[bytes]]] = {
+        methods: dict[str, Method[bytes]] = {
             "ServerLive": self._server_live,
             "ServerReady": self._server_ready,
             "ModelReady": self._model_ready,
@@ -49,31 +46,31 @@ class InferenceService:
         return grpc.method_handlers_generic_handler(
             SERVICE_NAME,
             {
-                name: grpc.unary_unary_rpc_method_handler(_refusing(method))
+                name: grpc.unary_unary_rpc_method_handler(refusing(_finding(method)))
                 for name, method in methods.items()
             },
         )
 
-    async def _server_live(self, data: bytes, context: _Context) -> bytes:
+    async def _server_live(self, data: bytes, context: Context) -> bytes:
         _parse(messages.ServerLiveRequest, data)
         return messages.ServerLiveResponse(live=True).SerializeToString()
 
-    async def _server_ready(self, data: bytes, context: _Context) -> bytes:
+    async def _server_ready(self, data: bytes, context: Context) -> bytes:
         _parse(messages.ServerReadyRequest, data)
         return messages.ServerReadyResponse(ready=self._inference.is_ready()).SerializeToString()
 
-    async def _model_ready(self, data: bytes, context: _Context) -> bytes:
+    async def _model_ready(self, data: bytes, context: Context) -> bytes:
         request = _parse(messages.ModelReadyRequest, data)
         ready = self._inference.is_model_ready(request.name, request.version)
         return messages.ModelReadyResponse(ready=ready).SerializeToString()
 
-    async def _server_metadata(self, data: bytes, context: _Context) -> bytes:
+    async def _server_metadata(self, data: bytes, context: Context) -> bytes:
         _parse(messages.ServerMetadataRequest, data)
         return messages.ServerMetadataResponse(
             name=SERVER, version=self._inference.version
         ).SerializeToString()
 
-    async def _model_metadata(self, data: bytes, context: _Context) -> bytes:
+    async def _model_metadata(self, data: bytes, context: Context) -> bytes:
         request = _parse(messages.ModelMetadataRequest, data)
         found = self._inference.metadata(request.name, request.version)
         return messages.ModelMetadataResponse(
@@ -85,7 +82,7 @@ class InferenceService:
             properties=found.properties,
         ).SerializeToString()
 
-    async def _model_infer(self, data: bytes, context: _Context) -> bytes:
+    async def _model_infer(self, data: bytes, context: Context) -> bytes:
         identity = identity_of(context)
         with self._calls.enter(identity, context.peer()) as account:
             request, raw = parse_request(data)
@@ -94,16 +91,12 @@ class InferenceService:
             return write_response(response, raw=raw)
 
 
-def _refusing(
-    method: Callable[[bytes, _Context], Awaitable[bytes]],
-) -> Callable[[bytes, _Context], Awaitable[bytes]]:
-    """The method; what it raises ends the call with a status."""
+def _finding(method: Method[bytes]) -> Method[bytes]:
+    """The method; of what it does not find the caller is told by a status."""
 
-    async def call(data: bytes, context: _Context) -> bytes:
+    async def call(data: bytes, context: Context) -> bytes:
         try:
             return await method(data, context)
-        except Refusal as refusal:
-            await abort(context, refusal)
         except NotFound as error:
             await context.abort(grpc.StatusCode.NOT_FOUND, str(error))
         raise AssertionError("abort does not return")
