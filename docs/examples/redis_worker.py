@@ -28,10 +28,10 @@ SUSPECTS = 1  # of what others may have died of, one at a time
 
 def main(url: str, queue: str, tasks: str = "0") -> None:
     redis = Redis.from_url(url, protocol=2)
-    prelude = (SCRIPTS / "prelude.lua").read_text()
 
     def script(name: str) -> Any:
-        return redis.register_script(prelude + (SCRIPTS / f"{name}.lua").read_text())
+        parts = ("prelude.lua", "workers.lua", f"{name}.lua")
+        return redis.register_script("".join((SCRIPTS / part).read_text() for part in parts))
 
     provision, claim, finish = map(script, ("provision", "claim", "finish"))
     tag = f"{{q:{queue}}}"

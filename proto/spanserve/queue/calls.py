@@ -32,7 +32,7 @@ Argument = str | bytes | int
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A script as it is loaded: the prelude, then its file."""
+    """A script as it is loaded: what it shares with others, then its file."""
 
     name: str
     body: str
@@ -51,9 +51,14 @@ def previous_script(name: str) -> Script:
     return _script(name, "previous/")
 
 
+def parts_of(name: str) -> tuple[str, ...]:
+    """The files that a script is loaded from, in order; those of producers have no more than they need."""
+    return ("prelude", name) if name in OF_PRODUCERS else ("prelude", "workers", name)
+
+
 def _script(name: str, folder: str) -> Script:
     scripts = files("spanserve.queue") / "scripts"
-    parts = (scripts / f"{folder}{part}.lua" for part in ("prelude", name))
+    parts = (scripts / f"{folder}{part}.lua" for part in parts_of(name))
     body = "\n".join(part.read_text(encoding="utf-8") for part in parts)
     return Script(name, body, hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest())
 

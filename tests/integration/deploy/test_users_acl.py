@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from spanserve.client.commands.queue import app
 from spanserve.queue import QueueError, previous
-from spanserve.queue.calls import OF_PRODUCERS, SCRIPTS, previous_script, script
+from spanserve.queue.calls import OF_PRODUCERS, SCRIPTS, parts_of, previous_script, script
 from spanserve.queue.users import ROLES, users_file
 
 REDIS = Path(__file__).parents[3] / "deploy" / "redis"
@@ -53,9 +53,9 @@ def users(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def run_by(script: str) -> set[str]:
-    """Commands in a script, its prelude included."""
+    """Commands in a script, with what it shares with others."""
     folder = files("spanserve.queue") / "scripts"
-    body = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", script))
+    body = "".join((folder / f"{part}.lua").read_text(encoding="utf-8") for part in parts_of(script))
     found = re.findall(r"redis\.p?call\('(\w+)'(?:, '(\w+)')?|\{ '(XCLAIM)'", body)
     return {
         f"{command}|{first}".lower() if command in CONTAINERS else (command or built).lower()
@@ -80,7 +80,11 @@ def test_every_script_has_a_user() -> None:
     """No script is left that nobody may call, and none that nobody loads."""
     folder = files("spanserve.queue") / "scripts"
     names = {path.name.removesuffix(".lua") for path in folder.iterdir() if path.name.endswith(".lua")}
-    assert names - {"prelude"} == set(SCRIPTS) == {name for role in ROLES.values() for name in role.scripts}
+    assert (
+        names - {"prelude", "workers"}
+        == set(SCRIPTS)
+        == {name for role in ROLES.values() for name in role.scripts}
+    )
     assert OF_PRODUCERS == ROLES["producer"].scripts
 
 

@@ -22,23 +22,24 @@ local function alive()
 end
 
 local function queue()
-  local fields = { 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions', questions }
   if trace and trace ~= '' and #trace <= MAX_TRACE then
-    table.insert(fields, 'trace')
-    table.insert(fields, trace)
+    return redis.call('XADD', stream, '*', 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions',
+      questions, 'trace', trace)
   end
-  return redis.call('XADD', stream, '*', unpack(fields))
+  return redis.call('XADD', stream, '*', 'v', version, 'job', keys.job_id, 'task', task, 'crc', crc, 'questions',
+    questions)
 end
 
 -- All is looked at before the first write, whoever calls.
 if class ~= '1' and class ~= '2' then return redis.error_reply('ERR class is not 1 or 2') end
-if not string.match(questions, '^[1-9]%d?%d?$') then return redis.error_reply('ERR questions is not a number from 1 to 999') end
-if timeout_ms ~= '' and not (string.match(timeout_ms, '^%d+$') and #timeout_ms <= 9) then
+if not string.find(questions, '^[1-9]%d?%d?$') then return redis.error_reply('ERR questions is not a number from 1 to 999') end
+if timeout_ms ~= '' and not (string.find(timeout_ms, '^%d+$') and #timeout_ms <= 9) then
   return redis.error_reply('ERR timeout_ms is not a number of milliseconds below 10^9')
 end
-if not string.match(version, VERSIONS) then return redis.error_reply('ERR version is not a number from 1 to 999') end
-if not string.match(crc, '^%x%x%x%x%x%x%x%x$') then return redis.error_reply('ERR crc is not 8 hexadecimal digits') end
-if redis.call('EXISTS', stream) == 0 then return { 'missing' } end -- a typo must not make a queue
+if not string.find(version, VERSIONS) then return redis.error_reply('ERR version is not a number from 1 to 999') end
+if not string.find(crc, '^%x%x%x%x%x%x%x%x$') then return redis.error_reply('ERR crc is not 8 hexadecimal digits') end
+local waiting = redis.call('XLEN', stream)
+if waiting == 0 and redis.call('EXISTS', stream) == 0 then return { 'missing' } end -- a typo must not make a queue
 if record then
   if record.digest ~= digest then return { 'conflict' } end
   if record.state ~= 'queued' then
@@ -54,7 +55,7 @@ end
 
 local limits = redis.call('HMGET', keys.config, 'max_tasks', 'max_bytes', 'max_tenant_tasks')
 limits = { setting(limits[1], 'max_tasks'), setting(limits[2], 'max_bytes'), setting(limits[3], 'max_tenant_tasks') }
-local tasks = redis.call('XLEN', keys.streams[1]) + redis.call('XLEN', keys.streams[2])
+local tasks = waiting + redis.call('XLEN', keys.streams[class == '1' and 2 or 1])
 if tasks >= limits[1] then return { 'busy', 'max_tasks', tasks, limits[1] } end
 local held = tasks > 0 and redis.pcall('HGET', keys.load, 'bytes') -- which may be something else
 local bytes = whole(held, 0, 0)
@@ -67,10 +68,10 @@ if quota > 0 then
 end
 
 -- The first write is one that Redis refuses at maxmemory, so that nothing is done by half.
-redis.call('HSET', keys.job, 'state', 'queued', 'digest', digest, 'class', class, 'bytes', #task, 'questions', questions)
-if tasks == 0 then redis.call('DEL', keys.load) end
 local entry = queue()
-redis.call('HSET', keys.job, 'entry', entry)
+if tasks == 0 then redis.call('DEL', keys.load) end
+redis.call('HSET', keys.job, 'state', 'queued', 'digest', digest, 'class', class, 'bytes', #task, 'questions', questions,
+  'entry', entry)
 if timeout_ms ~= '' then redis.call('HSET', keys.job, 'deadline', now_ms() + tonumber(timeout_ms)) end
 redis.call('PEXPIRE', keys.job, RECORD_TTL_MS)
 count_in(keys.tenant, keys.load, keys.job_id, #task, questions)
