@@ -280,6 +280,24 @@ def test_sdk_without_numpy(tmp_path: Path) -> None:
     assert ("failed", True) == (finding.verdict.value, "no numpy here" in finding.found)
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("No module named 'magicmind.python'", "install the SDK's wheel"),
+        ("libmagicmind.so.1: cannot open shared object file: No such file or directory", "LD_LIBRARY_PATH"),
+        ("/usr/lib/libcndev.so: undefined symbol: cndevGetCardHeartbeatCount", "of releases that do not fit"),
+        ("version `GLIBCXX_3.4.29' not found (required by libmagicmind.so)", "newer system libraries"),
+        ("something else", "of one release"),
+    ],
+    ids=["no-wheel", "no-library", "symbol", "system", "unknown"],
+)
+def test_sdk_that_cannot_be_imported(tmp_path: Path, error: str, advice: str) -> None:
+    """The advice is for what is wrong with it."""
+    (tmp_path / "magicmind.py").write_text(f"raise ImportError({error!r})")
+    finding = check_sdk(sys.executable, {"PYTHONPATH": str(tmp_path)}, 0, None)[1]
+    assert (True, True) == (error in finding.found, advice in finding.advice), finding
+
+
 def test_sdk_of_another_version(mlu_bundle: Bundle) -> None:
     """A bundle of another version of the SDK is refused, as the host would."""
     runtime = mlu_bundle.manifest.runtime.model_copy(update={"accepts": ("1.5", "1.6")})

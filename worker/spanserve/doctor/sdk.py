@@ -15,6 +15,14 @@ from spanserve.doctor.finding import Finding, failed, ok, warning
 
 #: The only Python that the SDK has wheels for.
 _PYTHON = "3.7"
+#: What to do about an import that fails, by words of its error; the first that are in it count.
+_ADVICE = {
+    "No module named": "install the SDK's wheel into it",
+    "cannot open shared object": "--device-env gives LD_LIBRARY_PATH of the SDK's libraries",
+    "undefined symbol": "SDK, libraries and driver are of releases that do not fit: install those of one release",
+    "not found (required by": "the SDK was built for newer system libraries: use the image that its release names",
+    "": "the SDK's wheel and its libraries must be of one release; --device-env gives LD_LIBRARY_PATH of the libraries",
+}
 #: Marks the line that is ours: the SDK prints what it likes.
 _MARK = "spanserve-doctor "
 #: Valid on Python 3.7, like everything that runs under that interpreter. Each step may fail by itself.
@@ -92,8 +100,9 @@ def _interpreter(python: str, found: Mapping[str, Any]) -> Finding:
 def _package(found: Mapping[str, Any], manifest: Manifest | None) -> list[Finding]:
     name = "magicmind SDK"
     if "sdk_error" in found:
-        advice = "install the SDK's wheel into it; --device-env gives LD_LIBRARY_PATH of its libraries"
-        return [failed(name, f"cannot be imported: {found['sdk_error']}", advice)]
+        error = found["sdk_error"]
+        advice = next(advice for words, advice in _ADVICE.items() if words in error)
+        return [failed(name, f"cannot be imported: {error}", advice)]
     version = found["sdk"]
     if not version:
         text = "its version is not known: there is no magicmind-*.dist-info next to it"
