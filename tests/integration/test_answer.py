@@ -73,12 +73,15 @@ async def test_full(sim_bundle: Bundle) -> None:
     """
     async with serving(sim_bundle) as served, open_raw(served.address) as channel:
         admission, slots = served.rig.inside.admission, served.rig.block()
-        queue, calls = admission.open(), admission.open(Caller(connection="calls"))
+        queue = admission.open()
         ended: list[TaskResult] = []
         for task in make_tasks(served.rig.engine.capacity_windows, "q"):
             admission.submit(queue, task, ended.append, late=True)
         for task in make_tasks(served.rig.batcher.max_batch, "c"):
-            await admission.enter(calls, [task], lambda _, result: ended.append(result))
+            caller = admission.open(
+                Caller(connection=task.id)
+            )  # who has something gets no more than half of it
+            await admission.enter(caller, [task], lambda _, result: ended.append(result))
         refused = await outcome(channel, request_of(plain_task()))
         assert isinstance(refused, Refusal)
         assert (ErrorCode.RESOURCE_EXHAUSTED, 100) == (refused.code, refused.retry_after_ms)
