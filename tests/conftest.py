@@ -15,7 +15,7 @@ from spanserve.bundle import Bundle
 from tests.kit.bundles import make_sim_bundle
 from tests.kit.fleets import UpProcess
 from tests.kit.processes import WorkerProcess
-from tests.kit.python37 import NUMPY, ONNXRUNTIME, make_python37
+from tests.kit.python37 import NUMPY, ONNXRUNTIME, make_python37, torch_python37
 from tests.kit.redis_server import Executable, RedisServer, newer_servers, servers
 
 # No deadline: how long an example takes says how busy the machine is.
@@ -114,6 +114,12 @@ def python37(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def python37_onnx(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Python 3.7 with numpy and onnxruntime, on which the emulated SDK executes ONNX networks."""
     return make_python37(kept_folder(request, tmp_path_factory, "python37-onnx"), NUMPY, ONNXRUNTIME)
+
+
+@pytest.fixture(scope="session")
+def python37_torch() -> str:
+    """A Python 3.7 with numpy and torch, on which the emulated SDK executes traced networks."""
+    return torch_python37()
 
 
 def kept_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:

@@ -24,6 +24,8 @@ StartWorker = Callable[..., WorkerProcess]
 
 #: Paragraphs of the built-in data set.
 PARAGRAPHS = 12
+#: Families that go to cards, without BERT, which most tests here are of.
+CARD_FAMILIES = ("roberta", "xlm-roberta", "camembert", "distilbert", "electra")
 
 
 @pytest.fixture(scope="module")
@@ -185,26 +187,63 @@ def digests(output: Path) -> set[str]:
     return {json.loads(line)["model_digest"] for line in lines}
 
 
+def compare_devices(
+    name: str, folder: Path, start_worker: StartWorker, dataset: Path, sdk: tuple[str, ...], *settings: str
+) -> dict[str, Any]:
+    """A small checkpoint answers on the card as on the CPU; gives what the card's host says of itself."""
+    checkpoint = make_family(folder / "checkpoint", name)
+    found: list[tuple[dict[str, Any], Any]] = []
+    host: dict[str, Any] = {}
+    for device, target, options in (
+        ("cpu", ("--precision", "float32"), ()),
+        ("mlu:0", ("--target", "magicmind", *settings), sdk),
+    ):
+        bundle = build(checkpoint, folder / f"{device}.bundle", *target, *options)
+        worker = start_worker(*options, bundle=bundle, device=device)
+        host = worker.wait_for("ready")["host"]
+        output = folder / f"{device}.out"
+        found.append((evaluate(dataset, output, worker), predictions(output)))
+        worker.signal(signal.SIGTERM)
+    check_same(found[1][0], folder / "mlu:0.out", found[0])
+    return host
+
+
 @pytest.mark.parametrize(
     "name",
-    [
-        "roberta",
-        *(
-            pytest.param(name, marks=pytest.mark.long)
-            for name in ("xlm-roberta", "camembert", "distilbert", "electra")
-        ),
-    ],
+    [pytest.param(name, marks=() if name == "roberta" else pytest.mark.long) for name in CARD_FAMILIES],
 )
 def test_families(name: str, start_worker: StartWorker, dataset: Path, tmp_path: Path) -> None:
     """Every family that goes to cards answers there as on the CPU, from the inputs that it has."""
-    found = []
-    checkpoint = make_family(tmp_path / "checkpoint", name)
-    sdk = sdk_of(tmp_path / "sdk.env")
-    for device, target in (("cpu", ("--precision", "float32")), ("mlu:0", ("--target", "magicmind"))):
-        options = sdk if device == "mlu:0" else ()
-        bundle = build(checkpoint, tmp_path / f"{device}.bundle", *target, *options)
-        worker = start_worker(*options, bundle=bundle, device=device).wait_ready()
-        output = tmp_path / f"{device}.out"
-        found.append((evaluate(dataset, output, worker), predictions(output)))
-        worker.signal(signal.SIGTERM)
-    check_same(found[1][0], tmp_path / "mlu:0.out", found[0])
+    compare_devices(name, tmp_path, start_worker, dataset, sdk_of(tmp_path / "sdk.env"))
+
+
+@pytest.mark.parametrize(
+    ("name", "parser", "precision"),
+    [
+        pytest.param("distilbert", "onnx", "force_float32"),
+        *(
+            pytest.param(name, parser, precision, marks=pytest.mark.long)
+            for parser in ("onnx", "pytorch")
+            for name, precision in (
+                *((name, "force_float32") for name in CARD_FAMILIES),
+                ("roberta", "force_float16"),
+            )
+            if (name, parser) != ("distilbert", "onnx")
+        ),
+    ],
+)
+def test_families_two_interpreters(
+    name: str,
+    parser: str,
+    precision: str,
+    start_worker: StartWorker,
+    dataset: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """So it does by both parsers with compile step and device host under a real Python 3.7."""
+    python = request.getfixturevalue("python37_onnx" if parser == "onnx" else "python37_torch")
+    settings = ("--parser", parser, "--precision", precision)
+    sdk = sdk_of(tmp_path / "sdk.env", python)
+    host = compare_devices(name, tmp_path, start_worker, dataset, sdk, *settings)
+    assert host["python"].startswith("3.7.")

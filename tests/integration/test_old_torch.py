@@ -8,7 +8,6 @@ Outside CI, because that torch is some 2 GB. Give an interpreter that has it, an
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 
@@ -36,11 +35,8 @@ numpy.savez(sys.argv[3], start=outputs[0].numpy(), end=outputs[1].numpy())
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("batch", "length"), [(1, 384), (3, 112)])
-def test_same_logits(tmp_path: Path, batch: int, length: int) -> None:
+def test_same_logits(tmp_path: Path, python37_torch: str, batch: int, length: int) -> None:
     """The file loads in torch 1.13.1 and gives the logits that transformers gives here."""
-    python = os.environ.get("SPANSERVE_OLD_TORCH_PYTHON")
-    if not python:
-        pytest.skip("SPANSERVE_OLD_TORCH_PYTHON is not set: it should name a Python with torch 1.13.1")
     model = load_model(Checkpoint(make_checkpoint(tmp_path / "tiny"), "tiny")).module
     export_trace(BERT.to_plain(model), tmp_path / "network.pt", inputs=BERT.inputs, length=384)
     generator = np.random.default_rng(0)
@@ -53,7 +49,7 @@ def test_same_logits(tmp_path: Path, batch: int, length: int) -> None:
     np.savez(tmp_path / "inputs.npz", ids=inputs["ids"], mask=inputs["mask"], types=inputs["types"])
     files = [str(tmp_path / name) for name in ("network.pt", "inputs.npz", "logits.npz")]
     done = subprocess.run(
-        [python, "-c", PROGRAM, *files], capture_output=True, text=True, timeout=280, check=False
+        [python37_torch, "-c", PROGRAM, *files], capture_output=True, text=True, timeout=280, check=False
     )
     assert 0 == done.returncode, done.stderr
     found = np.load(tmp_path / "logits.npz")

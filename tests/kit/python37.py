@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -20,6 +21,14 @@ def make_python37(folder: Path, *packages: str) -> str:
     with (folder / "lock").open("w") as lock:  # tests beside this one may want it as well
         fcntl.flock(lock, fcntl.LOCK_EX)
         return _make(folder / "venv", packages)
+
+
+def torch_python37() -> str:
+    """The interpreter with torch 1.13.1 and numpy that a variable names; skips without, for it takes some 2 GB."""
+    python = os.environ.get("SPANSERVE_OLD_TORCH_PYTHON")
+    if not python:
+        pytest.skip("SPANSERVE_OLD_TORCH_PYTHON is not set: it should name a Python 3.7 with torch 1.13.1")
+    return python
 
 
 def _make(venv: Path, packages: tuple[str, ...]) -> str:
