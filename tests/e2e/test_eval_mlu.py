@@ -225,7 +225,7 @@ def test_families(name: str, start_worker: StartWorker, dataset: Path, tmp_path:
             pytest.param(name, parser, precision, marks=pytest.mark.long)
             for parser in ("onnx", "pytorch")
             for name, precision in (
-                *((name, "force_float32") for name in CARD_FAMILIES),
+                *((name, "force_float32") for name in ("bert", *CARD_FAMILIES)),
                 ("roberta", "force_float16"),
             )
             if (name, parser) != ("distilbert", "onnx")
