@@ -9,8 +9,10 @@ import pytest
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine import admission as admission_module
 from spanserve.engine.admission import Admission, Caller
+from spanserve.engine.capacity import PROMISE_S
+from tests.kit.clock import Clock
 from tests.kit.sum_engine import MAX_BATCH, rig, task, tasks
-from tests.kit.sums import Sums
+from tests.kit.sums import STRETCH, Sums
 
 
 def ignore(result: Sums) -> None:
@@ -135,6 +137,63 @@ async def test_a_stream_keeps_its_part() -> None:
         admission.close(stream)
         admission.close(queue)
         await asyncio.gather(*calls)
+
+
+@pytest.mark.parametrize("windows", [2, 8])
+async def test_a_stream_of_longer_tasks(windows: int) -> None:
+    """A task is not cut: its stream is let in by the one window that has become free, before calls of one window."""
+    async with rig() as made:
+        admission = Admission(made.engine, made.engine._clock)
+        queue, flood = admission.open(Caller("flood", connection="queue")), admission.open(Caller("flood"))
+        stream = admission.open(Caller("stream"))
+        long = task("long", tuple(range(STRETCH * windows)))
+        assert 0 < admission.grant(stream)
+        sent = [admission.submit(stream, long, ignore)]
+        held = [
+            admission.submit(queue, task("held"), ignore, late=True)
+            for _ in range(made.engine.capacity_windows)
+        ]
+        await made.engine.idle.wait()
+        admission.settle(stream, *sent)
+        admission.capacity.forgo(stream)
+        unblock = made.block()
+        calls = [asyncio.create_task(admission.call(flood, tasks(1))) for _ in range(40)]
+        await made.entered(made.engine.capacity_windows + windows + MAX_BATCH // 2)
+        admission.grant(stream)
+        waiting, credit = len(admission._line), 0
+        while held and not credit:
+            admission.settle(queue, held.pop())
+            credit = admission.grant(stream)
+        assert (1, waiting) == (credit, len(admission._line))
+        admission.submit(stream, long, ignore)
+        assert windows == stream.held
+        unblock()
+        admission.close(stream)
+        admission.close(queue)
+        await asyncio.gather(*calls)
+
+
+async def test_promises_lapse_for_calls() -> None:
+    """Room that was promised to a stream which does nothing is there for calls after a while."""
+    clock = Clock()
+    async with rig(clock=clock) as made:
+        admission = Admission(made.engine, clock)
+        idle = admission.open(Caller("idle"))
+        promised = admission.grant(idle)
+        assert promised > MAX_BATCH
+        made.block()
+        room = made.engine.capacity_windows - promised
+        account = admission.open(Caller("calls"))
+        calls = [asyncio.create_task(admission.call(account, tasks(1))) for _ in range(room + MAX_BATCH)]
+        await made.entered(room + MAX_BATCH // 2)
+        assert MAX_BATCH // 2 == len(admission._line)
+        clock.now += PROMISE_S
+        admission._look_again()  # as its timer does
+        await made.entered(MAX_BATCH // 2)
+        assert (0, 0) == (idle.promised, len(admission._line))
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
 
 
 async def test_until_idle() -> None:

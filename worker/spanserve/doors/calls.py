@@ -22,15 +22,6 @@ REFUSED_AFTER_S = 0.5, 1.5
 STREAM = "calls"
 
 
-async def wait_to_refuse() -> None:
-    """Wait a moment before a call is told that there is no room for it, and not all calls alike.
-
-    Refusing takes nearly as long as answering: callers that come again at once, some hundred at a time, would keep the
-    worker busy with it.
-    """
-    await asyncio.sleep(random.uniform(*REFUSED_AFTER_S))  # noqa: S311 - no secret
-
-
 class Calls:
     """Lets the single calls of one door in; those of a caller on one connection share an account."""
 
@@ -38,7 +29,8 @@ class Calls:
         self._inside = inside
         #: By identity and connection, with the number of calls that are open.
         self._accounts: dict[tuple[str, str], tuple[Account, int]] = {}
-        self._leaving = self._draining = False
+        self._leaving = False
+        self._draining = asyncio.Event()
 
     @property
     def ready(self) -> bool:
@@ -48,7 +40,7 @@ class Calls:
     @property
     def state(self) -> State:
         """The worker as this door shows it."""
-        return State.DRAINING if self._draining else self._inside.engine.lifecycle.state
+        return State.DRAINING if self._draining.is_set() else self._inside.engine.lifecycle.state
 
     def leave(self) -> None:
         """Say not ready, for balancers to look elsewhere; callers that still come are let in."""
@@ -56,7 +48,8 @@ class Calls:
 
     def drain(self) -> None:
         """Let nobody in any more; calls that are in go on."""
-        self._leaving = self._draining = True
+        self._leaving = True
+        self._draining.set()
 
     @contextlib.contextmanager
     def enter(self, identity: Identity, connection: str) -> Iterator[Account]:
@@ -78,6 +71,16 @@ class Calls:
         except Refusal as refusal:
             self._inside.engine.observers.tell(DoorObserver.item_refused, refusal.code)
             raise
+
+    async def hold_back(self) -> None:
+        """Wait a moment before a call is told that there is no room for it, and not all calls alike.
+
+        Refusing takes nearly as long as answering: callers that come again at once, some hundred at a time, would keep
+        the worker busy with it. One that drains does not wait: nobody can come again.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(random.uniform(*REFUSED_AFTER_S)):  # noqa: S311 - no secret
+                await self._draining.wait()
 
     @contextlib.contextmanager
     def _account(self, identity: Identity, connection: str) -> Iterator[Account]:

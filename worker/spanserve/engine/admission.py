@@ -243,6 +243,9 @@ class Admission(Generic[TaskT, ResultT]):
 
     async def _wait(self, call: WaitingCall) -> None:
         self._line.join(call)
+        _, of_connection, _ = self.capacity.has(call.account)
+        if not of_connection and call.windows <= self.capacity.slack:
+            self._try(call, self.capacity.slack)  # it may have the last of what calls get in addition
         self._serve()
         self._watch_line()
         try:
@@ -264,40 +267,45 @@ class Admission(Generic[TaskT, ResultT]):
         usual = max(self.capacity.room_of(call.account), self.capacity.slack)
         return call.windows <= usual or self.capacity.turn.is_open_to(call.account)
 
-    def _let_in(self, call: WaitingCall) -> bool:
-        """Let a call in, if there is room, in addition to all else, or as the one that is too large."""
+    def _try(self, call: WaitingCall, beside: int) -> bool:
+        """Let a call in, if there is room, in addition to all else, or as the one that is too large.
+
+        Args:
+            beside: windows that calls may have in addition.
+        """
         if call.windows > self.capacity.room_of(call.account):
-            if self._of_calls + call.windows <= self._slack_of(call):
+            if self._of_calls + call.windows <= beside:
                 call.beside = call.windows
             elif call.windows <= self.capacity.slack or not self.capacity.turn.take(call.account):
                 return False
         self._of_calls += call.beside
         self.capacity.charge(call.account, 0, call.windows)
+        self._line.leave(call)
+        call.admitted.set_result(None)
         return True
 
-    def _slack_of(self, call: WaitingCall) -> int:
-        """How many windows of calls may be there in addition: the last half is for callers that have nothing here."""
-        _, of_connection, _ = self.capacity.has(call.account)
-        return self.capacity.slack if not (of_connection and self._of_calls) else self.capacity.slack // 2
+    @property
+    def _beside(self) -> int:
+        """Windows that calls which wait may have in addition: half a batch is kept for those who have nothing here."""
+        return self.capacity.slack // 2 if self._of_calls else self.capacity.slack
 
     def _hopeless(self) -> bool:
         """Whether none of the single calls can be let in, without a look at each: it is asked often."""
         smallest, largest = self._line.sizes
-        fits = smallest <= self.capacity.room or self._of_calls + smallest <= self.capacity.slack
+        fits = smallest <= self.capacity.room or self._of_calls + smallest <= self._beside
         return not fits and (largest <= self.capacity.slack or self.capacity.turn.holder is not None)
 
     def _serve(self) -> None:
         """Let in who waits."""
         self.capacity.serve()
-        if not len(self._line) or self._hopeless():
+        if not len(self._line):
+            return
+        self.capacity.has_room()
+        if self._hopeless():
             return
         while call := self._line.first(self.capacity.has, self._may_go):
-            if self.capacity.serve_before(call.account):
-                continue
-            if not self._let_in(call):
+            if not self.capacity.serve_before(call.account) and not self._try(call, self._beside):
                 return
-            self._line.leave(call)
-            call.admitted.set_result(None)
 
     # --- promises that lapse -----------------------------------------------------------------------------
 

@@ -165,9 +165,7 @@ class Capacity:
         """Give what is free to those who wait, the one with least first."""
         if not self._line:
             return
-        if self.room < 1:
-            self._lapse()
-        if self.room < 1:
+        if not self.has_room():
             return
         for account in sorted(self._line, key=self.has):
             self._offer(account)
@@ -176,10 +174,18 @@ class Capacity:
 
     def serve_before(self, other: Account) -> bool:
         """Give what is free to a caller that is short of its part and has less than another. Whether it took some."""
-        if self.room < 1 or not self._short:
+        if not self.has_room():
             return False
-        account = min(self._short, key=self.has)
-        return self.has(account) < self.has(other) and self._offer(account)
+        has = self.has(other)
+        return any(
+            self._offer(account) for account in sorted(self._short, key=self.has) if self.has(account) < has
+        )
+
+    def has_room(self) -> bool:
+        """Whether something is free; if not, promises that nobody uses lapse."""
+        if self.room < 1:
+            self._lapse()
+        return self.room >= 1
 
     def _offer(self, account: Account) -> bool:
         more = self._grant(account)
@@ -202,8 +208,9 @@ class Capacity:
             share = min(share, max(1, free // 2))
         target = max(1, int(share / per))
         fits = int(free / per)
-        if self.used == account.promised:
-            fits = max(fits, 1)  # alone: at least one question, however many windows it has
+        alone = self.used == account.promised
+        if alone or (free >= 1 and account.credit <= 0 and per <= self.slack):
+            fits = max(fits, 1)  # as a task is not cut: alone, however many windows it has
         missing = target - round(account.held / per) - account.credit
         # Small change is saved up, unless the client can send nothing at all.
         worth_a_frame = missing >= target // 8 or account.credit <= 0

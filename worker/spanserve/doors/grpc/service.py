@@ -52,7 +52,7 @@ class Service:
             SERVICE_NAME,
             {
                 "Answer": grpc.unary_unary_rpc_method_handler(
-                    refusing(self._answer), None, pb.AnswerResponse.SerializeToString
+                    refusing(self._answer, self._calls), None, pb.AnswerResponse.SerializeToString
                 ),
                 "Work": grpc.stream_stream_rpc_method_handler(
                     self._work, None, pb.ServerFrame.SerializeToString

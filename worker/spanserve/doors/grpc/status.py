@@ -9,7 +9,7 @@ import grpc
 from grpc import aio
 
 from spanserve.contract import ErrorCode, Refusal
-from spanserve.doors.calls import wait_to_refuse
+from spanserve.doors.calls import Calls
 
 AnswerT = TypeVar("AnswerT")
 Context = aio.ServicerContext[Any, Any]
@@ -30,7 +30,7 @@ STATUS = {
 }
 
 
-def refusing(method: Method[AnswerT]) -> Method[AnswerT | None]:
+def refusing(method: Method[AnswerT], calls: Calls) -> Method[AnswerT | None]:
     """The handler of a single call; a refusal that it raises ends the call, after a moment where there is no room.
 
     Not by `context.abort`: what gRPC's own exception holds goes only when the collector of garbage finds it.
@@ -43,7 +43,7 @@ def refusing(method: Method[AnswerT]) -> Method[AnswerT | None]:
             refusal = error.with_traceback(None)  # the frames hold the request
         if refusal.code is ErrorCode.RESOURCE_EXHAUSTED:
             del data
-            await wait_to_refuse()
+            await calls.hold_back()
         _refuse(context, refusal)
         return None
 

@@ -134,7 +134,7 @@ class WorkStream:
     async def _serve(self, account: Account) -> None:
         self._engine.observers.tell(StreamObserver.stream_opened)
         self._reading = asyncio.create_task(self._read(account))
-        self._reading.add_done_callback(lambda _: self._something.set())
+        self._reading.add_done_callback(lambda _: self._take_no_more())
         try:
             await self._write(account)
         finally:
@@ -149,7 +149,17 @@ class WorkStream:
     def drain(self) -> None:
         """Ask the client to send no more."""
         self._draining = True
+        self._take_no_more()
+
+    def _take_no_more(self) -> None:
+        if self._account is not None:
+            self._admission.forgo(self._account)
         self._something.set()
+
+    @property
+    def _takes(self) -> bool:
+        """Whether its client may send more."""
+        return not self._draining and self._reading is not None and not self._reading.done()
 
     def end(self, reason: str) -> None:
         """Say Bye after what there is to say, whatever is still in flight."""
@@ -296,7 +306,7 @@ class WorkStream:
             self._something.clear()
             while self._results or self._errors:
                 await self._say(self._frame(account))
-            if not self._draining and (credit := self._admission.grant(account)):
+            if self._takes and (credit := self._admission.grant(account)):
                 await self._say(pb.ServerFrame(credit=credit))
             if self._draining and not said_draining:
                 said_draining = True
@@ -340,7 +350,7 @@ class WorkStream:
         settled = self._unsettled[:count]
         del self._unsettled[:count]
         self._admission.settle(account, *settled)
-        if not self._draining:
+        if self._takes:
             frame.credit = self._admission.grant(account)
         return frame
 

@@ -15,9 +15,8 @@ from starlette.responses import Response
 from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from spanserve.contract import ErrorCode, Refusal
+from spanserve.contract import Refusal
 from spanserve.doors.access import Access
-from spanserve.doors.calls import wait_to_refuse
 from spanserve.doors.gate import Gate, Shown
 from spanserve.doors.http.connection import Connection
 from spanserve.doors.http.crowd import MAX_BUSY_OF_IDENTITY
@@ -142,7 +141,7 @@ class App:
         self._calls[call] = connection
         self._busy[name] += 1
         try:
-            response = await _handled(operation, call)
+            response: Response = await operation.handle(call)
             await response(scope, receive, send)
         finally:
             del self._calls[call]
@@ -216,17 +215,6 @@ class _Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app.serve(self._operation, scope, receive, send)
-
-
-async def _handled(operation: Operation, call: Call) -> Response:
-    """What an operation answers; a refusal for which there is no room takes a moment."""
-    try:
-        return await operation.handle(call)
-    except Refusal as error:
-        refusal = error.with_traceback(None)  # the frames hold the request
-    if refusal.code is ErrorCode.RESOURCE_EXHAUSTED:
-        await wait_to_refuse()
-    raise refusal
 
 
 def _said(error: Exception, path: str) -> Problem:

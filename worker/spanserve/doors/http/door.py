@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import structlog
+from starlette.responses import Response
 
+from spanserve.contract import ErrorCode, Refusal
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.http import health, openapi, page
@@ -16,7 +19,7 @@ from spanserve.doors.http.figures import Figures
 from spanserve.doors.http.health import Health
 from spanserve.doors.http.hosts import Hosts
 from spanserve.doors.http.oip.operations import InferenceOperations
-from spanserve.doors.http.operation import Operation
+from spanserve.doors.http.operation import Call, Operation
 from spanserve.doors.http.server import Server
 from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.http.status import status
@@ -95,8 +98,7 @@ def described(
 ) -> list[Operation]:
     """All that can be asked for: a new router is a line here, and its paths are lines in `ROLES`."""
     found = [
-        *answers,
-        *InferenceOperations(inside, calls).operations(),
+        *(_refusing(one, calls) for one in (*answers, *InferenceOperations(inside, calls).operations())),
         status(inside, figures, lambda: calls.state),
         health.probe("/livez", health.alive, "Whether the process is alive"),
         health.probe("/readyz", ready, "Whether the worker serves"),
@@ -104,3 +106,21 @@ def described(
         *page.operations(),
     ]
     return [*found, openapi.served(found)]
+
+
+def _refusing(operation: Operation, calls: Calls) -> Operation:
+    """The operation; what it refuses because there is no room it refuses after a moment."""
+
+    async def handle(call: Call) -> Response:
+        try:
+            return await operation.handle(call)
+        except Refusal as error:
+            refusal = error.with_traceback(None)  # the frames hold the request
+        if refusal.code is ErrorCode.RESOURCE_EXHAUSTED:
+            await calls.hold_back()
+        try:
+            raise refusal
+        finally:
+            del refusal  # which holds this frame
+
+    return replace(operation, handle=handle)

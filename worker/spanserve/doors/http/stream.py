@@ -107,6 +107,7 @@ class LineStream(Response):
         except Denied as denied:
             self._refuse(Refusal(ErrorCode.PERMISSION_DENIED, str(denied)), self._line + 1)
         finally:
+            self._inside.admission.forgo(self._account)  # no more comes
             await coming.aclose()  # type: ignore[attr-defined]  # a generator
 
     async def _next(self, coming: Any) -> bytes | None:

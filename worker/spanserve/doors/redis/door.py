@@ -174,6 +174,7 @@ class RedisDoor(Observer):
     def _stop_claiming(self) -> None:
         self._reading = False
         self._wake.set()
+        self._intake.rest()
         self._intake.give_back_unstarted()
         self._engine.resume(self.held.requests())  # nothing waits for leases any more
 

@@ -46,7 +46,7 @@ class InferenceService:
         return grpc.method_handlers_generic_handler(
             SERVICE_NAME,
             {
-                name: grpc.unary_unary_rpc_method_handler(refusing(_finding(method)))
+                name: grpc.unary_unary_rpc_method_handler(refusing(_finding(method), self._calls))
                 for name, method in methods.items()
             },
         )
