@@ -88,9 +88,8 @@ def evaluate(folder: Path, *way: str) -> float:
 async def takeover(url: str) -> float:
     """Leases from the SIGKILL of a worker to the takeover of the last task it held."""
     redis = RedisSettings(url=url).connect()
-    keys = Keys(
-        f"takeover-{secrets.token_hex(4)}"
-    )  # what a round before has left would be taken over as well
+    # A queue of its own: what a round before has left would be taken over as well.
+    keys = Keys(f"takeover-{secrets.token_hex(4)}")
     to = ("--bundle", str(DEMO_BUNDLE), "--redis", url, "--queue", keys.name, "--lease", str(LEASE_S))
     tasks = made(8, secrets.token_hex(4))
 

@@ -8,11 +8,11 @@ import pytest
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.engine import admission as admission_module
-from spanserve.engine.admission import Admission, Caller
+from spanserve.engine.admission import Account, Admission, Caller
 from spanserve.engine.capacity import PROMISE_S
 from tests.kit.clock import Clock
 from tests.kit.sum_engine import MAX_BATCH, rig, task, tasks
-from tests.kit.sums import STRETCH, Sums
+from tests.kit.sums import STRETCH, Sums, SumTask
 
 
 def ignore(result: Sums) -> None:
@@ -86,12 +86,18 @@ async def test_room_beside_for_newcomers() -> None:
         assert (0, 0) == (admission.capacity.used, admission._of_calls)
 
 
+def parties(admission: Admission[SumTask, Sums]) -> tuple[Account, Account, Account]:
+    """A queue and single calls of one identity, and a stream of another."""
+    callers = Caller("flood", connection="queue"), Caller("flood"), Caller("stream")
+    queue, flood, stream = map(admission.open, callers)
+    return queue, flood, stream
+
+
 async def test_streams_beside_waiting_calls() -> None:
     """What is free goes to a stream that has less than its part, before calls of a caller that has more."""
     async with rig() as made:
         admission = Admission(made.engine, made.engine._clock)
-        queue, flood = admission.open(Caller("flood", connection="queue")), admission.open(Caller("flood"))
-        stream = admission.open(Caller("stream"))
+        queue, flood, stream = parties(admission)
         part = made.engine.capacity_windows // 2
         held = [admission.submit(queue, task("held"), ignore, late=True) for _ in range(2 * part)]
         await made.engine.idle.wait()  # their results are not on the wire yet
@@ -119,8 +125,7 @@ async def test_a_stream_keeps_its_part() -> None:
     """What a stream has given back it may have again, before calls that wait get it."""
     async with rig() as made:
         admission = Admission(made.engine, made.engine._clock)
-        queue, flood = admission.open(Caller("flood", connection="queue")), admission.open(Caller("flood"))
-        stream = admission.open(Caller("stream"))
+        queue, flood, stream = parties(admission)
         part = made.engine.capacity_windows // 2
         assert part == admission.grant(stream)
         sent = [admission.submit(stream, task("sent"), ignore) for _ in range(part)]
@@ -144,8 +149,7 @@ async def test_a_stream_of_longer_tasks(windows: int) -> None:
     """A task is not cut: its stream is let in by the one window that has become free, before calls of one window."""
     async with rig() as made:
         admission = Admission(made.engine, made.engine._clock)
-        queue, flood = admission.open(Caller("flood", connection="queue")), admission.open(Caller("flood"))
-        stream = admission.open(Caller("stream"))
+        queue, flood, stream = parties(admission)
         long = task("long", tuple(range(STRETCH * windows)))
         assert 0 < admission.grant(stream)
         sent = [admission.submit(stream, long, ignore)]

@@ -298,10 +298,7 @@ class Admission(Generic[TaskT, ResultT]):
     def _serve(self) -> None:
         """Let in who waits."""
         self.capacity.serve()
-        if not len(self._line):
-            return
-        self.capacity.has_room()
-        if self._hopeless():
+        if not len(self._line) or (not self.capacity.has_room() and self._hopeless()):
             return
         while call := self._line.first(self.capacity.has, self._may_go):
             if not self.capacity.serve_before(call.account) and not self._try(call, self._beside):

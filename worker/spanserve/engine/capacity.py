@@ -163,9 +163,7 @@ class Capacity:
 
     def serve(self) -> None:
         """Give what is free to those who wait, the one with least first."""
-        if not self._line:
-            return
-        if not self.has_room():
+        if not self._line or not self.has_room():
             return
         for account in sorted(self._line, key=self.has):
             self._offer(account)
