@@ -1,6 +1,6 @@
 """Rounds of `spanserve eval` while workers, hosts, the client and Redis are killed and stopped.
 
-Its files at the end must be those of a calm run.
+Its files at the end must be those of a calm run, and what callers at the other doors were told meanwhile must be right.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.callers import DOORS, Address, callers
 from tests.chaos.ground import Ground
 from tests.e2e.test_eval import squad
 from tests.faults.oracle import Classes
@@ -121,8 +122,8 @@ class Round:
     ground: Ground
     fleet: QueueFleet
     run: Run
-    #: Address -> who listens there.
-    workers: dict[str, WorkerProcess]
+    #: Who listens there.
+    workers: dict[Address, WorkerProcess]
     through_queue: bool
     faults: Counter[str] = field(default_factory=Counter)
 
@@ -233,18 +234,20 @@ def hosts(worker: WorkerProcess) -> list[int]:
         return []
 
 
-def start(fleet: QueueFleet, address: str) -> WorkerProcess:
-    return fleet.worker("--listen", address, "--max-batch-size", str(MAX_BATCH))
+def start(fleet: QueueFleet, address: Address) -> WorkerProcess:
+    doors = ("--listen", address.grpc, "--http", address.http)
+    return fleet.worker(*doors, "--max-batch-size", str(MAX_BATCH))
 
 
 @asynccontextmanager
-async def workers_of(ground: Ground, name: str) -> AsyncIterator[tuple[QueueFleet, dict[str, WorkerProcess]]]:
+async def workers_of(
+    ground: Ground, name: str
+) -> AsyncIterator[tuple[QueueFleet, dict[Address, WorkerProcess]]]:
     """Workers that serve a queue and listen as well."""
     device = f"sim:fixed?latency_ms={LATENCY_MS}"
     async with ground.fleet(name, device=device, persistence=Persistence.EVERYSEC, lease_s=LEASE_S) as fleet:
-        workers = {
-            address: start(fleet, address) for address in (f"127.0.0.1:{free_port()}" for _ in range(WORKERS))
-        }
+        addresses = [Address(*(f"127.0.0.1:{free_port()}" for _ in ("gRPC", "HTTP"))) for _ in range(WORKERS)]
+        workers = {address: start(fleet, address) for address in addresses}
         await fleet.ready(*workers.values())
         yield fleet, workers
 
@@ -255,7 +258,7 @@ async def calm(ground: Ground) -> tuple[Path, Outcome]:
     if not dataset.exists():
         async with workers_of(ground, "calm") as (_, workers):
             squad(dataset, PASSAGES)
-            run = Run(dataset, folder, ("--worker", next(iter(workers))))
+            run = Run(dataset, folder, ("--worker", next(iter(workers)).grpc))
             await run.begin()
             await run.outcome()
     return dataset, Outcome.read(folder)
@@ -268,12 +271,15 @@ async def evaluation_round(ground: Ground, *, through_queue: bool) -> Classes:
     async with workers_of(ground, name) as (fleet, workers):
         way: tuple[str, ...] = ("--redis", fleet.server.url, "--queue", QUEUE)
         if not through_queue:
-            way = tuple(word for address in workers for word in ("--worker", address))
+            way = tuple(word for address in workers for word in ("--worker", address.grpc))
         run = Run(dataset, fleet.journal_path.parent / "out", way)
         await run.begin()
         round_ = Round(ground, fleet, run, workers, through_queue)
         try:
-            async with asyncio.timeout(ROUND_S):
+            async with (
+                asyncio.timeout(ROUND_S),
+                callers(ground.chance, ground.bundle, list(workers)) as asking,
+            ):
                 found = await round_.rage()
         finally:
             run.signal(signal.SIGKILL)
@@ -284,7 +290,9 @@ async def evaluation_round(ground: Ground, *, through_queue: bool) -> Classes:
         lost = sorted(set(expected.predictions) - set(found.predictions))
         different = [n for n, text in found.predictions.items() if expected.predictions.get(n) != text]
         print(f"  {run.starts} starts of the client, {dict(round_.faults)}")
+        print(f"  callers: answered {dict(asking.answered)}, in vain {dict(asking.in_vain)}")
         assert ([], [], 0, 0) == (lost[:5], different[:5], twice, dead)
+        assert set(DOORS) == set(asking.answered)
         assert expected.scores == found.scores
         return Classes(
             expected=len(expected.ledger),

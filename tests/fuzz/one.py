@@ -18,7 +18,10 @@ from tests.fuzz.target import CORPUS, HANG_S, NAMES, Try, corpus, prepared
 
 #: Bytes of an input, MB of memory that a run may take.
 MAX_BYTES = 4096
-MAX_MB = 4096
+MAX_MB = 8192
+#: Modules that compare whole arrays of logits. They are not watched, because atheris 3.0 never frees the array that a
+#: watched comparison gives: 250 KB for an input of `texts`. `qa.alignment` is watched all the same: 8 KB.
+UNWATCHED = ("spanserve.qa.answers", "spanserve.qa.windows")
 
 
 def changed(inputs: Sequence[bytes], seed: int) -> Iterator[bytes]:
@@ -88,7 +91,8 @@ def main() -> int:
                 seed=arguments.seed,
                 found=arguments.found,
             )
-    with atheris.instrument_imports(include=["spanserve"]), prepared(arguments.target) as attempt:
+    watched = atheris.instrument_imports(include=["spanserve"], exclude=UNWATCHED)
+    with watched, prepared(arguments.target) as attempt:
         options = {
             "max_total_time": round(arguments.seconds),
             "seed": arguments.seed,

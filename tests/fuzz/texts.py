@@ -14,6 +14,7 @@ import numpy as np
 
 from spanserve.bundle.manifest import END_LOGITS, INPUT_IDS, START_LOGITS
 from spanserve.contract import Answer, ErrorCode, Options, Question, Refusal, Task
+from spanserve.qa.alignment import BLANKS
 from spanserve.qa.answers import Floats
 from spanserve.qa.direct import ask
 from spanserve.qa.windows import Ints
@@ -63,7 +64,7 @@ def check(context: str, options: Options, answer: Answer) -> None:
     """Best and candidates are stretches of the context, best first, and no more than were asked for."""
     best, n_best = answer.best, answer.n_best
     assert context[best.start : best.end] == best.text
-    assert best.text.strip()
+    assert best.text.strip(BLANKS)  # of what Python calls blank, U+001F for one is a word to the reference
     assert 1 <= len(n_best.starts) <= options.n_best
     assert (best.start, best.end) == (n_best.starts[0], n_best.ends[0])
     assert list(n_best.scores) == sorted(n_best.scores, reverse=True)
