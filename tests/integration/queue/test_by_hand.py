@@ -101,6 +101,29 @@ async def test_counters_of_another_type(bare: QueueRig, sim_bundle: Bundle, name
     bare.plain.delete(key)
 
 
+#: Where the keys of a job have them.
+KEYS_OF_A_RUN = {"results": 3, "events": 4, "tenant": 5}
+
+
+@pytest.mark.parametrize("quota", [0, 5], ids=lambda quota: f"quota-{quota}")
+@pytest.mark.parametrize("name", KEYS_OF_A_RUN)
+async def test_keys_of_a_run_of_another_type(
+    rig: QueueRig, sim_bundle: Bundle, name: str, quota: int
+) -> None:
+    """Results, events and the count of a tenant's tasks are made anew where something else is in their place."""
+    rig.plain.hset(rig.keys.config, "max_tenant_tasks", quota)
+    task = queued_task("t")
+    key = rig.keys.of_job(JobId.of(task))[KEYS_OF_A_RUN[name]]
+    rig.plain.set(key, "x")
+    async with served(rig, sim_bundle):
+        assert ["queued"] == await rig.submit(task)
+        await eventually(lambda: rig.state(task) == "done")
+        assert [("t", "done")] == await rig.events()
+        assert {"t"} == set(rig.blobs())
+        assert ["ended"] == await rig.submit(task)
+        await eventually(lambda: (rig.depth(), rig.load()) == ((0, 0), (0, 0)))
+
+
 @pytest.mark.parametrize(
     ("break_it", "mend"),
     [

@@ -21,8 +21,10 @@ def fill(rig: QueueRig) -> None:
     rig.plain.config_set("maxmemory", used(rig) - 1)
 
 
-async def test_at_maxmemory(rig: QueueRig) -> None:
+@pytest.mark.parametrize("quota", [0, 1000], ids=lambda quota: f"quota-{quota}")
+async def test_at_maxmemory(rig: QueueRig, quota: int) -> None:
     """At maxmemory submits are BUSY and leave nothing, claims and ends go on, and room is made by them."""
+    rig.plain.hset(rig.keys.config, "max_tenant_tasks", quota)
     rig.plain.config_set("maxmemory", used(rig) + (2 << 20))
     tasks = [queued_task(f"t{n}", context=CONTEXT) for n in range(200)]
     outcomes = await rig.producer.submit(tasks)

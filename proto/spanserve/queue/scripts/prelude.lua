@@ -51,6 +51,14 @@ local function add(key, field, number)
   end
 end
 
+-- A write to what is kept beside the records. A key of another type, which only a hand can have put there, makes way.
+local function write(command, key, ...)
+  local done = redis.pcall(command, key, ...)
+  if type(done) ~= 'table' or not done.err then return done end
+  redis.call('DEL', key)
+  return redis.call(command, key, ...)
+end
+
 -- Consumer and deliveries of a pending entry; nil if it is not pending.
 local function lease(stream, entry)
   local found = redis.call('XPENDING', stream, GROUP, entry, entry, 1)[1]
@@ -73,7 +81,7 @@ end
 
 -- A live job is one of its tenant's, and part of the load.
 local function count_in(tenant, load, job, bytes, questions)
-  redis.call('ZADD', tenant, now_ms() + RECORD_TTL_MS, job)
+  write('ZADD', tenant, now_ms() + RECORD_TTL_MS, job)
   redis.call('PEXPIRE', tenant, RECORD_TTL_MS)
   add(load, 'bytes', bytes)
   add(load, 'questions', questions)
@@ -90,7 +98,7 @@ local function settle(load, streams)
 end
 
 local function count_out(tenant, load, job, bytes, questions, streams)
-  redis.call('ZREM', tenant, job)
+  write('ZREM', tenant, job)
   add(load, 'bytes', -bytes)
   add(load, 'questions', -questions)
   settle(load, streams)
@@ -125,10 +133,10 @@ local function finish(keys, record, entry, state, by, blob)
   redis.call('HDEL', keys.job, 'entry', 'deadline', 'cancel', 'ran')
   redis.call('PEXPIRE', keys.job, 2 * ttl)
   if blob ~= '' then
-    redis.call('HSETNX', keys.results, keys.task_id, blob)
+    write('HSETNX', keys.results, keys.task_id, blob)
     redis.call('PEXPIRE', keys.results, ttl)
   end
-  redis.call('XADD', keys.events, '*', 'id', keys.task_id, 'state', state)
+  write('XADD', keys.events, '*', 'id', keys.task_id, 'state', state)
   redis.call('PEXPIRE', keys.events, ttl)
   count_out(keys.tenant, keys.load, keys.job_id, record.bytes, record.questions, keys.streams)
 end

@@ -12,7 +12,7 @@ local stream = keys.streams[class]
 if redis.call('EXISTS', stream) == 0 then return { 'missing' } end
 redis.call('XDEL', keys.dead, ARGV[1])
 add(keys.dead .. ':load', 'bytes', -weight(fields))
-redis.call('HDEL', keys.results, keys.task_id)
+write('HDEL', keys.results, keys.task_id)
 local entry = redis.call('XADD', stream, '*', 'v', fields.v, 'job', fields.job, 'task', fields.task, 'crc', fields.crc,
   'questions', questions)
 redis.call('HSET', keys.job, 'state', 'queued', 'digest', redis.sha1hex(fields.task), 'entry', entry, 'class', class,

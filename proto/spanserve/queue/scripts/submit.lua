@@ -43,7 +43,7 @@ if waiting == 0 and redis.call('EXISTS', stream) == 0 then return { 'missing' } 
 if record then
   if record.digest ~= digest then return { 'conflict' } end
   if record.state ~= 'queued' then
-    return { 'ended', record.state, redis.call('HEXISTS', keys.results, keys.task_id) }
+    return { 'ended', record.state, redis.pcall('HEXISTS', keys.results, keys.task_id) == 1 and 1 or 0 }
   end
   if alive() then return { 'known', record.entry } end
   stream = record.stream
@@ -62,9 +62,8 @@ local bytes = whole(held, 0, 0)
 if bytes + #task > limits[2] then return { 'busy', 'max_bytes', bytes, limits[2] } end
 local quota = limits[3]
 if quota > 0 then
-  redis.call('ZREMRANGEBYSCORE', keys.tenant, '-inf', now_ms())
-  local live = redis.call('ZCARD', keys.tenant)
-  if live >= quota then return { 'busy', 'max_tenant_tasks', live, quota } end
+  local live = redis.pcall('ZCOUNT', keys.tenant, '(' .. now_ms(), '+inf') -- of another type: none
+  if type(live) == 'number' and live >= quota then return { 'busy', 'max_tenant_tasks', live, quota } end
 end
 
 -- The first write is one that Redis refuses at maxmemory, so that nothing is done by half.
@@ -74,5 +73,6 @@ redis.call('HSET', keys.job, 'state', 'queued', 'digest', digest, 'class', class
   'entry', entry)
 if timeout_ms ~= '' then redis.call('HSET', keys.job, 'deadline', now_ms() + tonumber(timeout_ms)) end
 redis.call('PEXPIRE', keys.job, RECORD_TTL_MS)
+if quota > 0 then write('ZREMRANGEBYSCORE', keys.tenant, '-inf', now_ms()) end
 count_in(keys.tenant, keys.load, keys.job_id, #task, questions)
 return { 'queued', entry }
