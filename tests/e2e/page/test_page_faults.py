@@ -104,7 +104,7 @@ def test_in_chinese(visit_worker: Visit) -> None:
     with visit_worker(locale="zh-CN") as page:
         page.locator("#context").fill("水" * 20_000)
         page.locator("#submit").click()
-        expect(page.locator("#context-error")).to_have_text("文字太长：60,000 字节，最多 49,152。")
+        expect(page.locator("#context-error")).to_have_text("文本太长：60,000 字节，最多 49,152。")
         page.locator("#language").click()
         expect(page.locator("#context-error")).to_contain_text("The text is too long")
 
