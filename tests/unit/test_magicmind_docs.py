@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from spanserve.doors import http
+
 DOCS = Path(__file__).parents[2] / "docs"
+WORDS = Path(http.__path__[0]) / "page"
 LANGUAGES = (".md", ".zh.md")
 PAGES = {
     name + language: (DOCS / (name + language)).read_text(encoding="utf-8")
@@ -45,20 +48,29 @@ def inline_codes(text: str) -> list[str]:
     return sorted(re.findall(r"`([^`]+)`", prose))
 
 
+def places(text: str) -> list[str]:
+    """The pages and sites that a text links to; headings, and which of the two languages, are left out."""
+    return sorted(
+        re.sub(r"(\.zh)?\.md(#.*)?$", "", place) for place in re.findall(r"\]\(([^)#]+[^)]*)\)", text)
+    )
+
+
 @pytest.mark.parametrize("page", ["magicmind", "first-hour"])
 def test_same_page(page: str) -> None:
-    """Both languages have the same headings, commands and tables, and name each other."""
+    """Both languages have the same headings, commands, tables, code and links, and name each other."""
     english, chinese = (PAGES[page + language] for language in LANGUAGES)
     assert f"({page}.zh.md)" in english
     assert f"({page}.md)" in chinese
     assert blocks(english) == blocks(chinese)
     assert table_codes(english) == table_codes(chinese)
+    assert inline_codes(english) == inline_codes(chinese)
+    assert places(english) == places(chinese)
     levels = [re.findall(r"^(#+) ", text, re.MULTILINE) for text in (english, chinese)]
     assert levels[0] == levels[1]
 
 
 def test_first_hour() -> None:
-    """The page has ten commands, what it must print is the same in both languages, and the other page leads to it."""
+    """The page has ten commands, each of one line, and the other page leads to it."""
     for language in LANGUAGES:
         page = PAGES["first-hour" + language]
         assert [str(number) for number in range(1, 11)] == re.findall(r"^## (\d+)\.", page, re.MULTILINE)
@@ -67,7 +79,17 @@ def test_first_hour() -> None:
         # A heading, a command of one line, and what it must print.
         steps = re.split(r"^## (?:\d+\.)?", page, flags=re.MULTILINE)[1:-1]
         assert [1] * 10 == [len(block.splitlines()) for step in steps for block in blocks(step)]
-    assert inline_codes(PAGES["first-hour.md"]) == inline_codes(PAGES["first-hour.zh.md"])
+
+
+@pytest.mark.parametrize("page", ["magicmind.zh.md", "first-hour.zh.md", "words.zh.js"])
+def test_chinese_is_set_as_chinese(page: str) -> None:
+    """Chinese has punctuation of its own, and spaces only where it meets Latin letters and figures."""
+    text = PAGES.get(page) or (WORDS / page).read_text(encoding="utf-8")
+    text = re.sub(r"```.*?```|\]\([^)]*\)|[*\[\]]", "", text, flags=re.DOTALL)
+    text = re.sub(r"`[^`]*`|\{\w+\}", "code", text)
+    wrong = "HAN[a-zA-Z0-9]|[a-zA-Z0-9%]HAN|HAN *[,;:!?()]|[,;:!?()] *HAN|HAN[.]|HAN +HAN"
+    wrong = wrong.replace("HAN", "[\u4e00-\u9fff]")
+    assert [] == re.findall(f".*(?:{wrong}).*", text)
 
 
 @pytest.mark.parametrize("section", SAMPLE)
