@@ -5,7 +5,7 @@
 #
 # FOLDER holds the files producer, worker and admin: a password each and nothing else. The clients read the same
 # files (--redis-password-file). Passwords appear neither in arguments nor in the output. For where only a shell is;
-# `spanserve queue users FOLDER` prints the same, and producers that are shut into a queue each.
+# `spanserve queue users FOLDER` prints the same, and producers that may use one queue each.
 set -eu
 
 folder=${1:?usage: make-users.sh FOLDER > users.acl}
