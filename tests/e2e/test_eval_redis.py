@@ -115,7 +115,7 @@ def test_a_run_before_its_workers(redis: RedisServer, start_worker: StartWorker,
     try:
         assert client.stderr is not None
         said = client.stderr.readline()
-        assert "there is no queue q" in said
+        assert "queue q does not exist" in said
         start_worker(*to(redis)).wait_ready()
         assert 0 == client.wait(PATIENCE_S), client.stderr.read()
     finally:

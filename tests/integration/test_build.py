@@ -118,11 +118,13 @@ def test_kept_in_float32(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_no_such_layer(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A name that is no layer and no kind of operator is refused with those that there are."""
+    """A name that is neither a layer nor a kind of operator is refused, with those that exist."""
     arguments = ("--precision", "int8", "--keep-float32", "encoder.layer.2", "-o", str(tmp_path / "b"))
     assert 2 == build(str(checkpoint), *arguments)
     message = json.loads(capsys.readouterr().err)["message"]
-    assert message.startswith("keep_float32: 'encoder.layer.2' is no layer and no kind of operator here")
+    assert message.startswith(
+        "keep_float32: 'encoder.layer.2' is neither a layer nor a kind of operator here"
+    )
     assert "MatMul" in message
 
 

@@ -124,7 +124,7 @@ def test_sdk_without_a_file(open_card: OpenDevice, tmp_path: Path) -> None:
     """An SDK whose package has no file is held to its metadata; without that it is refused in a sentence."""
     link_package(tmp_path)
     message = why_not(open_card(extra={"PYTHONPATH": str(tmp_path)}))
-    missing = "no magicmind-*.dist-info next to the SDK gives its version: install its wheel by pip"
+    missing = "no magicmind-*.dist-info next to the SDK gives its version: install its wheel with pip"
     assert f"device host of mlu:0 ended ({missing})" == message
     (tmp_path / "magicmind-1.7.0.dist-info").mkdir()
     device = open_card(extra={"PYTHONPATH": str(tmp_path)})

@@ -165,7 +165,7 @@ def _read_right(
     """The tokenizer and its encoder, once it is decided whether the model marks answers early."""
     info = tokenizer.info.model_copy(update={"early": 1})
     early = _encoder(work, recipe, model, info)
-    found, reason = recipe.answers_early, "as told by --answers-early"
+    found, reason = recipe.answers_early, "as set by --answers-early"
     if found is None:
         found, reason = marks_early(model.module, exact, early, draft)
     on_step(f"answers are read {'a token early, as run_squad reads them' if found else 'exactly'}: {reason}")

@@ -2,7 +2,7 @@
 
 SpanserveError
 └── BuildError    a checkpoint cannot become a bundle
-    └── Unfit     its graph does not say any more what the checkpoint says
+    └── Unfit     its graph no longer answers as the checkpoint does
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class BuildError(SpanserveError):
 
 
 class Unfit(BuildError):
-    """The compiled graph does not say any more what the checkpoint says.
+    """The compiled graph no longer answers as the checkpoint does.
 
     Args:
         verification: how far they are apart.

@@ -109,7 +109,7 @@ def ask_checkpoint(model: Any, encoder: Encoder, tasks: Iterable[Task], manifest
 
 
 def judge(verification: Verification, precision: str) -> None:
-    """Refuse a graph that is not the checkpoint any more.
+    """Refuse a graph that no longer answers as the checkpoint does.
 
     Raises:
         Unfit: with what was found and what is needed.

@@ -101,13 +101,13 @@ class Weights:
         for key, tensor in wanted.items():
             if found[key].shape != tensor.shape:
                 raise BuildError(
-                    f"{path}: {key} is {list(found[key].shape)}, config.json makes it {list(tensor.shape)}"
+                    f"{path}: {key} is {list(found[key].shape)}, config.json requires {list(tensor.shape)}"
                     f"{_blamed(found[key].shape, tensor.shape, settings)}"
                 )
             if found[key].dtype not in _FLOATS:
                 raise BuildError(
-                    f"{path}: {key} is {str(found[key].dtype).removeprefix('torch.')}; weights are taken in float16, "
-                    "bfloat16, float32 and float64"
+                    f"{path}: {key} is {str(found[key].dtype).removeprefix('torch.')}; weights must be in float16, "
+                    "bfloat16, float32 or float64"
                 )
         _check_memory(path, wanted)
         for key in wanted:

@@ -36,15 +36,17 @@ COMMANDS = {
     "predict": Command(
         "spanserve.client.commands.predict", "client", "Answer a data set that has no answers."
     ),
-    "score": Command("spanserve.client.commands.score", "client", "Score predictions of any program."),
+    "score": Command("spanserve.client.commands.score", "client", "Score predictions from any program."),
     "compare": Command(
         "spanserve.client.commands.compare", "client", "Show what changed from one run to another."
     ),
     "merge": Command("spanserve.client.commands.merge", "client", "Merge the outputs of shards."),
     "queue": Command("spanserve.client.commands.queue", "client", "Manage a queue in Redis."),
     "worker": Command("spanserve.worker.commands", "worker", "Serve a bundle on one device."),
-    "token": Command("spanserve.access.commands", "client", "Set who may use workers."),
-    "plan": Command("spanserve.planner.commands", "worker", "Find how many cards answer questions in time."),
+    "token": Command("spanserve.access.commands", "client", "Manage who may use workers."),
+    "plan": Command(
+        "spanserve.planner.commands", "worker", "Find how many cards it takes to answer questions in time."
+    ),
     "up": Command("spanserve.fleet.commands", "worker", "Run a worker on every device of this host."),
     "doctor": Command("spanserve.doctor.commands", "worker", "Check whether this machine can serve."),
     "run": Command("spanserve.cli.run.command", "builder", "Build, serve and score, in one command."),
@@ -65,10 +67,10 @@ class UsageError(SpanserveError):
     """Options or arguments that a subcommand does not take."""
 
 
-#: Exit status for a fault of ours, as Python has it, and characters of the traceback that are shown.
+#: Exit status for an internal fault, as Python has it, and characters of the traceback that are shown.
 EXIT_FAULT = 1
 MAX_TRACEBACK = 32 * 1024
-#: Exit status where somebody was asked and did not say yes.
+#: Exit status where the user was asked and did not say yes.
 EXIT_REFUSED = 1
 #: Exit status for a usage or input error.
 EXIT_USAGE = 2
@@ -77,7 +79,7 @@ EXIT_USAGE = 2
 def run(arguments: list[str], ready: Callable[[], object] = lambda: None) -> None:
     """Run a subcommand to its end, which is that of the process.
 
-    Errors of ours end with one line, for people or (with --json) for programs; faults of ours with a traceback.
+    Our own errors end with one line, for people or (with --json) for programs; internal faults with a traceback.
 
     Args:
         ready: called when all is imported that the subcommand needs.
@@ -140,7 +142,7 @@ def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
         status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
     except typer.TyperException as error:
         raise UsageError(error.format_message()) from None
-    except typer.Abort:  # said no, or nobody was there to be asked; the question is on standard error
+    except typer.Abort:  # said no, or no one could be asked; the question is on standard error
         sys.exit(EXIT_REFUSED)
     sys.exit(status or 0)
 

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     def hear(handler: Callable[[int, FrameType | None], None]) -> None:
         if threading.current_thread() is not threading.main_thread():
-            return  # elsewhere signals are somebody else's
+            return  # elsewhere signals belong to others
         signal.signal(signal.SIGTERM, handler)
         if name == RENEWING:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what it asks for is what comes first anyway

@@ -20,7 +20,7 @@ def checked(task: Task, result: TaskResult | None) -> TaskResult:
     """
     if result is None or (result.id, _ids(result)) != (task.id, _ids(task)):
         worker = f"worker {result.worker}" if result is not None else "a worker"
-        return TaskResult.refused(task, _wrong(f"{worker} left something other than a result of the task"))
+        return TaskResult.refused(task, _wrong(f"{worker} left something that is not a result of the task"))
     questions = [_checked(task.context, question) for question in result.questions]
     if all(new is old for new, old in zip(questions, result.questions, strict=True)):
         return result

@@ -33,7 +33,7 @@ class TaskSpans:
         for task in tasks:
             span = tracer.start_span("spanserve.answer", kind=self._api.SpanKind.CLIENT)
             if not span.get_span_context().is_valid:
-                return  # nobody traces
+                return  # nothing is traced
             self._open[task.id] = span
             if span.is_recording():
                 span.set_attributes(
@@ -62,7 +62,7 @@ class TaskSpans:
         self._end(result.id, result.shared_error)
 
     def close(self, error: BaseException | None = None) -> None:
-        """Nobody waits for the others any more."""
+        """The others are no longer waited for."""
         for task_id in list(self._open):
             self._end(task_id, error)
 

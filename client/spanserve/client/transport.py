@@ -17,7 +17,7 @@ Described = dict[str, WorkerStatus]
 
 
 def _silence() -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 class Stream(Protocol):

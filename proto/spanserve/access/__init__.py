@@ -1,4 +1,4 @@
-"""Who may: roles, bearer tokens, and the access list that a worker reads and `spanserve token` writes."""
+"""Who may call: roles, bearer tokens, and the access list that a worker reads and `spanserve token` writes."""
 
 from spanserve.access.access_list import AccessList
 from spanserve.access.entry import AccessError, Entry

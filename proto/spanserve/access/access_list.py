@@ -58,7 +58,7 @@ class AccessList:
         return cls(entries)
 
     def by_token(self, token: str) -> Entry | None:
-        """Whose token this is; how long that takes does not tell how much of it was right."""
+        """Whose token this is; the time that takes does not reveal how much of it was right."""
         entry = self._by_id.get(token.rpartition(".")[0])
         right = hmac.compare_digest(entry.digest if entry else _NOBODY, digest_of(token))
         return entry if right else None

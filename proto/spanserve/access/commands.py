@@ -29,7 +29,7 @@ from spanserve.contract.limits import ID_PATTERN
 from spanserve.options import application, grouped
 from spanserve.options.terminal import Rows, Terminal, complain
 
-app = application(no_args_is_help=True, summary="Set who may use workers: the tokens of --tokens FILE.")
+app = application(no_args_is_help=True, summary="Manage who may use workers: the tokens of --tokens FILE.")
 
 _DAY_S = 86_400.0
 

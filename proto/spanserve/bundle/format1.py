@@ -128,5 +128,5 @@ def write(manifest: Manifest) -> dict[str, Any]:
     ).model_dump(mode="json")
     listed = tuple(sorted(manifest.graph_files))
     if read(content) != (manifest.model_copy(update={"graph_files": listed}),):
-        raise ValueError("format 1 has no words for this model's tensors, template, graphs or files")
+        raise ValueError("format 1 cannot describe this model's tensors, template, graphs or files")
     return content

@@ -94,7 +94,7 @@ def _check_same(first: Bundle, other: Bundle) -> None:
     ):
         if not same:
             raise BundleError(
-                f"{other.path} has another {what} than {first.path}: variants are of one checkpoint"
+                f"{other.path} has a different {what} from {first.path}: variants must come from one checkpoint"
             )
 
 

@@ -1,4 +1,4 @@
-"""Small JSON files of a bundle, which somebody else may have made."""
+"""Small JSON files of a bundle, which may come from elsewhere."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,
 
 
 class Part(BaseModel):
-    """Base of all: frozen, and a field that nobody knows is refused."""
+    """Base of all: frozen, and an unknown field is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 

@@ -1,4 +1,4 @@
-"""Names of precisions: each target has its own, and takes those that people know from elsewhere."""
+"""Names of precisions: each target has its own, and also takes the names that are used elsewhere."""
 
 from __future__ import annotations
 

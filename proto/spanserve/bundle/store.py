@@ -59,7 +59,7 @@ class Bundle:
 
         Args:
             targets: what the device runs; where no variant is for one of them, the first is chosen, and a device
-                refuses it in words. None: any.
+                refuses it with a message. None: any.
             precision: no other will do; None: any.
             able: whether the machine has what a variant needs. Where it has it for none, the first is chosen.
 

@@ -13,7 +13,7 @@ SpanserveError
 ├── NotFound          there is no such model, or version of it        (doors)
 ├── PlanError         a plan cannot be made                           (planner)
 ├── BuildError        a checkpoint cannot become a bundle             (builder)
-│   └── Unfit         its graph does not say what the checkpoint says    (builder)
+│   └── Unfit         its graph answers unlike the checkpoint           (builder)
 ├── ClientError       the client cannot go on                         (client)
 ├── RunError          a step of `spanserve run` failed                (cli)
 └── UsageError        options that a command does not take            (cli)

@@ -184,7 +184,7 @@ def _options(scheme: str, query: str) -> dict[str, Any]:
         if name not in _OPTIONS:
             where = _ELSEWHERE.get(name)
             advice = f"give {where}" if where else f"there are {', '.join(_OPTIONS)}"
-            raise QueueError(f"the option {name} of a {scheme}:// address is not known here: {advice}")
+            raise QueueError(f"the option {name} of a {scheme}:// address is not known: {advice}")
         if name.startswith("ssl_") and not scheme.startswith("rediss"):
             raise QueueError(f"the option {name} is only for rediss:// addresses")
         try:

@@ -16,7 +16,7 @@ from spanserve.queue import previous
 from spanserve.queue.connection import fault_of, guarded
 from spanserve.queue.errors import NoScript, QueueError
 
-#: Scripts sent in one round trip: a server that runs them answers nobody else.
+#: Scripts sent in one round trip: a server that runs them answers no one else.
 MAX_PIPELINE = 64
 
 #: Every script there is; see layout.md.
@@ -137,7 +137,7 @@ async def load_scripts(redis: Redis) -> None:
     A user that may load scripts does so for those that may not: when it starts, and when Redis has lost them.
 
     Raises:
-        NoScript: this user may not; says that somebody else has to.
+        NoScript: this user may not; says that another has to.
         QueueError: see `guarded`.
     """
     _look_at(await _send(redis, (), _bodies(SCRIPTS)), "submit")
@@ -150,7 +150,7 @@ def _bodies(names: Sequence[str]) -> list[str]:
 
 
 def _look_at(loads: Sequence[Any], wanted: str) -> None:
-    """Raise what a server said against loading scripts, of which one is wanted."""
+    """Raise the server's reason for not loading scripts, of which one is wanted."""
     for reply in loads:
         if isinstance(reply, NoPermissionError):
             raise NoScript(

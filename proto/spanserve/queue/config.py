@@ -64,7 +64,7 @@ class QueueConfig:
 
     @classmethod
     def strange(cls, values: Sequence[bytes | None]) -> list[str]:
-        """Names of those that are there and are not settings."""
+        """Names of fields that are not settings."""
         found = zip(cls.names(), values, strict=True)
         return [name for name, value in found if value is not None and _setting(name, value) is None]
 
@@ -103,7 +103,7 @@ async def read_config(redis: Redis, keys: Keys) -> QueueConfig:
     """
     values = await guarded(lambda: redis.hmget(keys.config, list(QueueConfig.names())))
     if all(value is None for value in values):
-        raise NoQueue(f"there is no queue {keys.name}: a worker makes it when it starts")
+        raise NoQueue(f"queue {keys.name} does not exist: a worker creates it when it starts")
     return QueueConfig.parse(values)
 
 
@@ -132,7 +132,7 @@ async def configure(redis: Redis, keys: Keys, **changes: int) -> QueueConfig:
 
 
 async def _workers_seen(redis: Redis, keys: Keys, within_ms: int) -> int:
-    """How many workers have shown themselves within so many milliseconds."""
+    """How many workers have sent a heartbeat within so many milliseconds."""
     seconds, micros = await guarded(redis.time)
     since = seconds * 1000 + micros // 1000 - within_ms
     return int(await guarded(lambda: redis.zcount(keys.workers, since, "+inf")))

@@ -158,11 +158,11 @@ async def guarded(call: Callable[..., Awaitable[_T]], *arguments: Any, **named: 
     Raises:
         QueueUnavailable: worth another try; as QueueRefusing the server is there.
         QueueFull: at maxmemory.
-        QueueBroken: what the command met is not what it was meant for.
+        QueueBroken: a key holds something of another type.
         QueueError: not worth another try.
     """
     running = asyncio.ensure_future(call(*arguments, **named))
-    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may be left to ask
+    running.add_done_callback(lambda done: done.cancelled() or done.exception())  # its caller may be gone
     try:
         return await asyncio.shield(running)
     except (exceptions.RedisError, OSError) as error:
@@ -174,11 +174,12 @@ def fault_of(error: BaseException) -> QueueError:
     text = str(error) or type(error).__name__
     if isinstance(error, exceptions.NoPermissionError) and "'evalsha'" in text:
         return QueueError(
-            f"Redis does not let us in: {text}. It may not know the scripts of this release: make its users file anew "
+            f"Redis denies access: {text}. Its ACL may not list the scripts of this release: "
+            "write the users file again "
             "(spanserve queue users) before workers and clients are updated"
         )
     if isinstance(error, _DENIED) or "NOAUTH" in text or "WRONGPASS" in text:
-        return QueueError(f"Redis does not let us in: {text}")
+        return QueueError(f"Redis denies access: {text}")
     if isinstance(error, exceptions.OutOfMemoryError) or "OOM command not allowed" in text:
         return QueueFull("Redis is at maxmemory")
     if isinstance(error, exceptions.MovedError):

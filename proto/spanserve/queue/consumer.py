@@ -39,7 +39,7 @@ class Claimed:
     orphans: int = 0
     #: Of jobs that have ended, or have another entry by now: dropped.
     leftovers: int = 0
-    #: Pending but deleted from the stream by somebody: dropped. Always 0 unless an operator interferes.
+    #: Pending but deleted from the stream: dropped. Always 0 unless an operator interferes.
     trimmed: int = 0
     #: In a version that this consumer does not know: they wait for one that does.
     foreign: int = 0
@@ -191,7 +191,7 @@ class Consumer:
         return await self._note("mark", jobs)
 
     async def unmark(self, jobs: Sequence[JobId]) -> list[bool | QueueError]:
-        """Note that it has survived that; for each whether anybody had begun it."""
+        """Note that it has survived that; for each whether any worker had begun it."""
         return await self._note("unmark", jobs)
 
     async def _note(self, script: str, jobs: Sequence[JobId]) -> list[bool | QueueError]:

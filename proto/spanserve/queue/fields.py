@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: Digits of a number that is one: more than any count or time of ours has.
+#: Digits of a number that is one: more than any count or time has here.
 _MAX_DIGITS = 18
 
 

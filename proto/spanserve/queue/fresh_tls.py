@@ -1,4 +1,4 @@
-"""TLS towards Redis by files that may be exchanged while they are in use."""
+"""TLS to Redis, by files that may be exchanged while they are in use."""
 
 from __future__ import annotations
 

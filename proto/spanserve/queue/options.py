@@ -15,23 +15,25 @@ from spanserve.queue.connection import RedisSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisLogin:
-    """How to get into the Redis of a URL."""
+    """How to log in to Redis."""
 
     redis_username: Annotated[
         str, typer.Option(envvar="SPANSERVE_REDIS_USERNAME", help="ACL user of Redis.")
     ] = ""
     redis_password_file: Annotated[
         Path | None,
-        typer.Option(envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with its password and nothing else."),
+        typer.Option(
+            envvar="SPANSERVE_REDIS_PASSWORD_FILE", help="File with the user's password and nothing else."
+        ),
     ] = None
     redis_ca: Annotated[
         Path | None, typer.Option(envvar="SPANSERVE_REDIS_CA", help="rediss: certificates to trust, PEM.")
     ] = None
     redis_cert: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: our certificate, PEM.")
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_CERT", help="rediss: client certificate, PEM.")
     ] = None
     redis_key: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: our key, PEM.")
+        Path | None, typer.Option(envvar="SPANSERVE_REDIS_KEY", help="rediss: client key, PEM.")
     ] = None
 
     redis_sentinel_password_file: Annotated[

@@ -52,7 +52,7 @@ class Overview:
     #: Bytes that Redis uses, and may use (0: no limit); None where this user may not ask.
     used_memory: int | None
     max_memory: int | None
-    #: What somebody has broken, a sentence each.
+    #: What was broken by hand, a sentence each.
     troubles: tuple[str, ...] = ()
 
     @property
@@ -71,7 +71,7 @@ class PendingEntry:
     entry: str
     #: interactive or bulk.
     name: str
-    #: None: somebody deleted the entry.
+    #: None: the entry was deleted.
     job: JobId | None
     consumer: str
     #: Milliseconds since the lease began or was last renewed.
@@ -90,7 +90,7 @@ async def overview(redis: Redis, keys: Keys) -> Overview:
     troubles: list[str] = []
 
     async def part(key: str, call: Callable[[], Awaitable[_T]], otherwise: _T) -> _T:
-        """What can be read of a key; of one that somebody has replaced nothing, which is trouble to tell of."""
+        """What can be read of a key; of one that was replaced nothing, which is reported."""
         try:
             return await guarded(call)
         except QueueUnavailable:
@@ -150,7 +150,7 @@ async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
     found = []
     for priority, number in CLASSES.items():
         stream = keys.stream(number)
-        # Those given back are pending too, of a consumer that is nobody.
+        # Those given back are pending too, of a consumer that is no worker.
         leases = await guarded(client.xpending_range, stream, GROUP, "-", "+", count)
         aside = RELEASED.encode(), OF_VERSION.encode()
         leases = [lease for lease in leases if not lease["consumer"].startswith(aside)]

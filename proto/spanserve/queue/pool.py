@@ -17,7 +17,7 @@ CLOSE_S = 1.0
 class Pool(ConnectionPool):
     """A pool whose connections do not outlive it.
 
-    That of redis-py cuts the connections that there are. A call of `guarded` goes on when its caller has gone, and
+    That of redis-py cuts only the connections that exist. A call of `guarded` goes on when its caller has gone, and
     one that was just connecting would be given its connection afterwards, which nobody closes.
     """
 

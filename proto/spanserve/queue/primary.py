@@ -88,7 +88,7 @@ class _FoundTls(_Leaving, SentinelManagedSSLConnection):
 
 
 class _Sentinels(Sentinel):
-    """Sentinels, whose words about a primary that is nowhere are one sentence."""
+    """Sentinels; that none knows a primary is reported in one sentence."""
 
     def __init__(self, places: tuple[tuple[str, int], ...], **connection: Any) -> None:
         super().__init__(())  # type: ignore[no-untyped-call]

@@ -106,12 +106,12 @@ class Producer:
                 message = "another task of the run has this id"
                 return Refusal(ErrorCode.ALREADY_EXISTS, message, field="id")
             case [b"missing"]:
-                return NoQueue(f"there is no queue {self.keys.name}: a worker makes it when it starts")
+                return NoQueue(f"queue {self.keys.name} does not exist: a worker creates it when it starts")
             case [b"ended", _, kept]:
                 return Submitted.ENDED if kept else Submitted.FORGOTTEN
             case [name, *_]:
                 return Submitted(name.decode())
-        raise AssertionError(f"not a reply of submit: {reply!r}")
+        raise AssertionError(f"not a reply to submit: {reply!r}")
 
     async def events(
         self, tenant: str, run_id: str, cursor: str = "0", *, block_ms: int | None = None

@@ -4,7 +4,7 @@
 
     bytes --format--> Node --forms--> Passage, DatasetQuestion, Flaw
 
-What is wrong costs the smallest part around it. Sizes are judged by `Task`, question by question, so that one long
+An error affects only the smallest part around it. Sizes are judged by `Task`, question by question, so that one long
 question does not cost the others their answers. A format is one file here, named in `load`.
 """
 

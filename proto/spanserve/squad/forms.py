@@ -3,7 +3,7 @@
     {"data": [{"title": ..., "paragraphs": [{"context": ..., "qas": [{"id": ..., "question": ..., "answers": ...}]}]}]}
 
 is SQuAD. Each level may also stand alone or in a list: articles, passages with `qas` (one a line in MRQA's files), or
-rows with context, question and answers (`datasets`). What is wrong costs the smallest part around it, a `Flaw`.
+rows with context, question and answers (`datasets`). An error affects only the smallest part around it, a `Flaw`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from spanserve.squad.text import decoded
 
 
 def read_json(file: str, data: bytes) -> Iterator[Node]:
-    """The document, or those of every line; a line that is not JSON costs itself.
+    """The document, or those of every line; a line that is not JSON is a flaw of its own.
 
     Raises:
         SquadError: neither of both.

@@ -29,7 +29,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A part of a file that cannot be asked and scored; it costs itself and is in no total."""
+    """A part of a file that cannot be asked and scored; it alone is left out, and is in no total."""
 
     #: The place, which stands for an id.
     where: str

@@ -41,5 +41,5 @@ def checked(part: Shard, what: str) -> Shard:
         SquadError: there is not; `what` names it.
     """
     if not 1 <= part.index <= part.count:
-        raise SquadError(f"{what}: there is no shard {part.index} of {part.count}, they count from 1")
+        raise SquadError(f"{what}: there is no shard {part.index} of {part.count}: shards are counted from 1")
     return part

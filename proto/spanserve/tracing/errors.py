@@ -1,4 +1,4 @@
-"""Why traces that somebody wants cannot be exported."""
+"""Why traces that were asked for cannot be exported."""
 
 from __future__ import annotations
 

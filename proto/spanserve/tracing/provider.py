@@ -34,7 +34,7 @@ CLOSE_S: Final = 2.0
 
 
 def asked_by(environment: Mapping[str, str]) -> str:
-    """The variable that asks for traces; empty where nobody does."""
+    """The variable that asks for traces; empty if none does."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return ""
     if environment.get("OTEL_TRACES_EXPORTER", "").strip() == "none":

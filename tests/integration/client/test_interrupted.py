@@ -32,8 +32,9 @@ async def test_ctrl_c(start_worker: StartWorker, tmp_path: Path, name: str) -> N
     running.send_signal(signal.SIGINT)
     _, said = await running.communicate()
     assert 130 == running.returncode
-    assert f"interrupted; the answers so far are kept in {out}: the same command with --resume goes on" in (
-        said.decode()
+    assert (
+        f"interrupted; the answers so far are kept in {out}: continue with the same command and --resume"
+        in (said.decode())
     )
 
 

@@ -83,7 +83,7 @@ async def test_causes(sim_bundle: Bundle, tmp_path: Path) -> None:
         (_http(), PLAINTEXT, "HTTP server"),
         (_worker(sim_bundle, known), PLAINTEXT, "may require TLS (--tls-ca)"),
         (_worker(sim_bundle), ca, "does not use TLS: try without --tls-ca"),
-        (_worker(sim_bundle, unknown), ca, "not signed by one of --tls-ca"),
+        (_worker(sim_bundle, unknown), ca, "not signed by an authority in --tls-ca"),
         (_worker(sim_bundle, elsewhere), ca, "for another host name"),
     ]
     for somebody, tls, words in cases:
@@ -107,7 +107,7 @@ async def test_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy in between is named, without its password."""
     monkeypatch.setenv("http_proxy", "http://me:secret@127.0.0.1:9")
     said = await problem("192.0.2.1:50051")
-    assert "asked through the proxy 127.0.0.1:9" in said
+    assert "reached through the proxy 127.0.0.1:9" in said
     assert "secret" not in said
 
 

@@ -261,7 +261,7 @@ async def test_roles(server: RedisServer, tmp_path: Path) -> None:
         with pytest.raises(QueueError, match=REFUSAL):
             await provision(worker, outside, QueueConfig())
     wrong = RedisSettings(url=server.url, username="admin", password_file=tmp_path / "producer").connect()
-    with pytest.raises(QueueError, match="does not let us in"):
+    with pytest.raises(QueueError, match="denies access"):
         await provision(wrong, Keys("squad"), QueueConfig())
     await wrong.aclose()
 

@@ -145,7 +145,7 @@ async def test_users(start_redis: StartRedis, redis_executable: Executable, tmp_
     wrong.write_text("guessed\n")
     await first_call(RedisSettings(url=server.url, username="worker", password_file=right))
     for username, file in (("worker", wrong), ("nobody", right), ("", None)):
-        with pytest.raises(QueueError, match="does not let us in") as caught:
+        with pytest.raises(QueueError, match="denies access") as caught:
             await first_call(RedisSettings(url=server.url, username=username, password_file=file))
         assert not isinstance(caught.value, QueueUnavailable)  # no waiting mends it
         assert all(password not in str(caught.value) for password in ("secret", "guessed"))

@@ -188,7 +188,7 @@ async def test_no_such_queue(bare: QueueRig, capsys: pytest.CaptureFixture[str],
     queue = Command(bare, capsys)
     status, _ = await queue(command, *(every if command in ("purge", "replay", "cancel") else ()), "--json")
     assert 2 == status
-    assert "there is no queue q" in json.loads(queue.error)["message"]
+    assert "queue q does not exist" in json.loads(queue.error)["message"]
     assert [] == bare.plain.keys()
 
 

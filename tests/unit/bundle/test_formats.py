@@ -86,10 +86,10 @@ NEWER = {
 
 @pytest.mark.parametrize("changes", NEWER.values(), ids=NEWER)
 def test_format_1_cannot_say(tmp_path: Path, changes: dict[str, object]) -> None:
-    """What format 1 has no words for is refused, not left out."""
+    """What format 1 cannot describe is refused, not left out."""
     bundle = make_sim_bundle(tmp_path / "b")
     files = {entry.path: bundle.path / entry.path for entry in bundle.manifest.files}
-    with pytest.raises(BundleError, match=r"format 1 has no words|disagree"):
+    with pytest.raises(BundleError, match=r"format 1 cannot describe|disagree"):
         write_bundle(tmp_path / "c", files, bundle.manifest.model_copy(update=changes), older=True)
     assert not (tmp_path / "c").exists()
 

@@ -22,7 +22,7 @@ HEAVY = ("spanserve.builder.build", "spanserve.worker.run", "spanserve.fleet.run
         pytest.param(
             "build x -o out --precision int8 --calibration none", "calibration none is not a file", id="calibration"
         ),
-        pytest.param("eval -o out --metric bad", "no metric 'bad', there are squad", id="metric"),
+        pytest.param("eval -o out --metric bad", "no metric 'bad', only squad", id="metric"),
         pytest.param("eval -o out --n-best 0", "options.n_best: out of range (found 0, limit 1", id="n-best"),
         pytest.param("eval -o out --shard 3/2", "there is no shard 3 of 2", id="shard"),
         pytest.param("eval -o out --redis ftp://x", "is not a redis://", id="redis"),

@@ -76,5 +76,5 @@ def test_load_of_nothing() -> None:
 def test_card_that_is_not_numbered() -> None:
     """Where the variables name cards by UUID, it is not known which of cnmon's cards is meant, and none is read."""
     environment = {"CN_VISIBLE_DEVICES": "33033011-2157-0000-0000-000000000000"}
-    with pytest.raises(NotRead, match="do not tell the number of mlu:0"):
+    with pytest.raises(NotRead, match="do not give the number of mlu:0"):
         read_card(DeviceSpec.parse("mlu:0"), environment, "/nowhere/cnmon")

@@ -35,6 +35,6 @@ def test_matching(wanted: list[str], places: list[int]) -> None:
 
 @pytest.mark.parametrize("name", ["layer.3", "ayer.2", "encoder.attention"])
 def test_no_match(name: str) -> None:
-    """A name that means nothing is refused with kinds and nodes that there are."""
-    with pytest.raises(ValueError, match=rf"'{name}' is no layer.*node: IMulNode \(Mul_12\), ISoft"):
+    """A name that matches nothing is refused with the kinds and nodes that exist."""
+    with pytest.raises(ValueError, match=rf"'{name}' is neither a layer.*node: IMulNode \(Mul_12\), ISoft"):
         matching([name], NODES)

@@ -59,4 +59,4 @@ def test_for_a_card(tmp_path: Path) -> None:
 
 def test_untold(tmp_path: Path, sim_bundle: Bundle) -> None:
     """Without /proc/cpuinfo nothing is judged."""
-    assert "the system does not tell" == check_processor(tmp_path, sim_bundle.manifest)[1].found
+    assert "the system does not report them" == check_processor(tmp_path, sim_bundle.manifest)[1].found

@@ -72,7 +72,7 @@ EVENLY = {
     "mixed": ("cpu,mlu:0", {}, "near all processors"),
     "not-there": ("mlu:3-4", {}, "the system shows 4 cards, and mlu:4 is not one of them"),
     "hidden": ("mlu:0-1", {"MLU_VISIBLE_DEVICES": "0"}, "mlu:1 is not one of them"),
-    "by-uuid": ("mlu:0-1", {"CN_VISIBLE_DEVICES": "a" * 8 + "-b" * 14}, "does not tell where cards are"),
+    "by-uuid": ("mlu:0-1", {"CN_VISIBLE_DEVICES": "a" * 8 + "-b" * 14}, "does not say where the cards are"),
 }
 
 

@@ -118,4 +118,4 @@ async def test_a_newer_one_ends_the_wait() -> None:
     ground.members[0].then = WAITING
     ground.newer.set()
     assert not await ground.roll_out()
-    assert "told to renew again while mlu:0 was not serving" == ground.status.error
+    assert "another SIGHUP came while mlu:0 was not serving" == ground.status.error

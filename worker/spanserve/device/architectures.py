@@ -29,7 +29,7 @@ def card_architecture(name: str) -> str:
 
 
 def misfit(variant: Manifest, root: Path = Path("/")) -> str:
-    """Why no card of this machine runs a variant, in words; empty if one may.
+    """Why no card of this machine runs a variant; empty if one may.
 
     Args:
         root: of the file system that holds `proc`. What the driver does not tell, or a card that is not known, speaks

@@ -77,8 +77,12 @@ def bench_device(
     ] = None,
     slots: Annotated[int, typer.Option(min=1, help="Batches in flight; mm_run: infer_depth.")] = 2,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
-    duration: Annotated[float, typer.Option(min=0, help="Least number of seconds to measure.")] = DURATION_S,
-    iterations: Annotated[int, typer.Option(min=1, help="Least number of batches to measure.")] = ITERATIONS,
+    duration: Annotated[
+        float, typer.Option(min=0, help="Minimum number of seconds to measure.")
+    ] = DURATION_S,
+    iterations: Annotated[
+        int, typer.Option(min=1, help="Minimum number of batches to measure.")
+    ] = ITERATIONS,
     profile: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +97,7 @@ def bench_device(
     """Run one shape after another on the bare device, and print what mm_run prints.
 
     No text, no tokens, no network: the highest rate that a worker can reach on this device. On mlu:N also how busy the
-    card was meanwhile, its memory, power and temperature, as far as cnmon tells them.
+    card was meanwhile, its memory, power and temperature, as far as cnmon reports them.
     """
     for path in bundles or [demo.BUNDLE]:
         given = DeviceSpec.parse(device) if device else None

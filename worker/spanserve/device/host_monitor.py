@@ -132,7 +132,7 @@ class HostMonitor:
                 host.kill()
         try:
             why = self._watch(host)
-        except Exception as error:  # nobody may be left waiting for a future
+        except Exception as error:  # no future may be left waiting
             why = f"its messages cannot be understood: {error!r}"
             host.kill()
         self._end(host, why)

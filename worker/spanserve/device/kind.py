@@ -36,9 +36,9 @@ class DeviceKind:
         standard: the device that is meant for such a bundle where none is named; empty: none is.
         numbers, words: names of its options, by what their values are.
         check: refuses values of options by a DeviceError.
-        lacks: what this machine lacks for a precision, in words; empty if nothing. Of the variants of a bundle that are
+        lacks: what this machine lacks for a precision; empty if nothing. Of the variants of a bundle that are
             for the device, the first is served that nothing is lacking for.
-        misfit: why no device of this kind in this machine runs a variant, in words; empty if one may. As `lacks`.
+        misfit: why no device of this kind in this machine runs a variant; empty if one may. As `lacks`.
         sdk_python: whether its host runs under the Python of an SDK.
         compiled_batch: whether its graphs take no more windows than they were compiled for.
         whole_grid: whether a worker times every shape of the grid; if not, the largest one scales the bundle's table.
@@ -106,5 +106,5 @@ class DeviceKind:
         )
 
     def objection(self, variant: Manifest) -> str:
-        """Why a variant is not served on this machine, in words; empty if it may be."""
+        """Why a variant is not served on this machine; empty if it may be."""
         return self.lacks(variant.precision) or self.misfit(variant)

@@ -163,7 +163,7 @@ def _loaded() -> tuple[DeviceKind, ...]:
     for point in entry_points(group=GROUP):
         try:
             kind = point.load()
-        except Exception as error:  # it is somebody else's code
+        except Exception as error:  # it is code from outside
             raise DeviceError(
                 f"device kind {point.name!r} ({point.value}) cannot be loaded: {error}"
             ) from error

@@ -11,7 +11,7 @@ import typer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SdkOptions:
-    """Where the SDK of a card is, and what tells how the card does."""
+    """Where a card's SDK is, and what reports the card's state."""
 
     #: No Path: that would take the dot from ./python, which would then be looked for along PATH.
     magicmind_python: Annotated[
@@ -29,6 +29,6 @@ class SdkOptions:
         str,
         typer.Option(
             envvar="SPANSERVE_CNMON",
-            help="The driver's program that tells memory, load, power and temperature of mlu:N; not asked if empty.",
+            help="The driver's program that reports memory, load, power and temperature of mlu:N; not run if empty.",
         ),
     ] = "cnmon"

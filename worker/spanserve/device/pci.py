@@ -34,7 +34,7 @@ def card_node(spec: DeviceSpec, environment: Mapping[str, str], root: Path) -> i
     """
     visible = visible_devices(environment)
     if visible.ids is not None and not all(name.isdigit() for name in visible.ids):
-        raise NotLocated(f"{visible.why} does not tell where cards are")
+        raise NotLocated(f"{visible.why} does not say where the cards are")
     cards, index = _cards(root), spec.index
     if visible.ids is not None:
         index = int(visible.ids[index]) if index < len(visible.ids) else len(cards)
@@ -42,7 +42,7 @@ def card_node(spec: DeviceSpec, environment: Mapping[str, str], root: Path) -> i
         raise NotLocated(f"the system shows {len(cards)} cards, and {spec.name} is not one of them")
     node = int(read_fact(root / "sys/bus/pci/devices" / cards[index] / "numa_node") or -1)
     if node < 0:
-        raise NotLocated(f"the system does not tell the NUMA node of card {cards[index]}")
+        raise NotLocated(f"the system does not report the NUMA node of card {cards[index]}")
     return node
 
 

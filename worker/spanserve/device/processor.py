@@ -27,7 +27,7 @@ def instructions(root: Path = Path("/")) -> dict[str, list[str]] | None:
 
 
 def lacks(precision: str, root: Path = Path("/")) -> str:
-    """What the processor lacks for a precision, in words; empty if nothing."""
+    """What the processor lacks for a precision; empty if nothing."""
     found = instructions(root)
     if precision in _NEEDS_BFLOAT16 and found is not None and not found["bfloat16"]:
         return "this processor has no bfloat16 arithmetic"

@@ -57,7 +57,7 @@ def read_card(spec: DeviceSpec, environment: Mapping[str, str], program: str) ->
     """
     number = chosen_card(environment, spec.index)
     if number is None:
-        raise NotRead(f"the variables that choose cards do not tell the number of {spec.text}")
+        raise NotRead(f"the variables that choose cards do not give the number of {spec.text}")
     try:
         table = ask_cnmon(program)
     except CnmonFailed as error:

@@ -20,7 +20,7 @@ def check_cnmon(program: str, card: int | None) -> list[Finding]:
         advice = "give it to a container with -v /usr/bin/cnmon:/usr/bin/cnmon; if it hangs, so does the driver: dmesg"
         return [warning(name, str(error), advice)]
     if not table.cards:
-        return [warning(name, "it lists no card, or in an unknown format", f"look yourself: {program}")]
+        return [warning(name, "it lists no card, or in an unknown format", f"look at its output: {program}")]
     found = f"driver {table.driver or 'unknown'}, {len(table.cards)} cards"
     findings = [judge_driver(name, found, table.driver)]
     if card is None:
@@ -55,4 +55,4 @@ def _ecc(number: int, card: Card) -> Finding:
     if card.ecc:
         found = f"{card.ecc} errors on card {number}"
         return warning(name, found, "if they grow, the card is faulty: cnmon info -e, dmesg")
-    return ok(name, f"no errors on card {number}" if card.ecc == 0 else f"card {number} does not tell")
+    return ok(name, f"no errors on card {number}" if card.ecc == 0 else f"card {number} does not report them")

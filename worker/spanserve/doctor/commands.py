@@ -55,12 +55,12 @@ def doctor(
     login: RedisLogin,
     sdk: SdkOptions,
     mlu_exporter: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Address where mlu-exporter would listen.")
+        str, typer.Option(metavar="HOST:PORT", help="Address of mlu-exporter, if it runs.")
     ] = "127.0.0.1:30108",
     root: Annotated[Path, typer.Option(hidden=True)] = Path("/"),
     json_output: Annotated[bool, typer.Option("--json", help="Findings as JSON.")] = False,
 ) -> None:
-    """Check whether this machine can serve a bundle, and tell what to do if not.
+    """Check whether this machine can serve a bundle, and say what to do if not.
 
     Nothing is changed, and no model is loaded; a worker proves its device itself before it is ready.
     """

@@ -20,7 +20,7 @@ from spanserve.queue import RedisSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What is to be looked at, and where."""
+    """What is to be checked, and where."""
 
     #: None: no bundle is looked at.
     bundle: Path | None

@@ -18,7 +18,7 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
         name: of the thing.
@@ -38,7 +38,7 @@ def ok(name: str, found: str) -> Finding:
 
 
 def warning(name: str, found: str, advice: str) -> Finding:
-    """It serves, but somebody should look."""
+    """It serves, but should be looked into."""
     return Finding(name, Verdict.WARNING, found, advice)
 
 

@@ -26,7 +26,7 @@ def _instructions(root: Path, manifest: Manifest | None) -> Finding:
     name = "instructions"
     found = instructions(root)
     if found is None:
-        return ok(name, "the system does not tell")
+        return ok(name, "the system does not report them")
     text = ", ".join(name for names in found.values() for name in names) or "none of the relevant ones"
     if manifest is None:
         return ok(name, text)

@@ -1,4 +1,4 @@
-"""Redis: whether it lets us in, which of several servers it is, and whether it keeps what is submitted."""
+"""Redis: whether it grants access, which of several servers it is, and whether it keeps what is submitted."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def _version(settings: RedisSettings, info: dict[str, Any]) -> Finding:
     if series <= max(mended) and release < mended.get(series, release + 1):
         releases = ", ".join(f"{major}.{minor}.{patch}" for (major, minor), patch in mended.items())
         advice = (
-            f"upstream mended CVE-2025-49844 (scripts leave their sandbox) in {maker} {releases}; "
-            "a distribution may have mended this one"
+            f"upstream fixed CVE-2025-49844 (scripts leave their sandbox) in {maker} {releases}; "
+            "a distribution may have patched this one"
         )
         return warning("redis", found, advice)
     return ok("redis", found)

@@ -19,7 +19,7 @@ _PYTHON = "3.7"
 _ADVICE = {
     "No module named": "install the SDK's wheel into it",
     "cannot open shared object": "--device-env gives LD_LIBRARY_PATH of the SDK's libraries",
-    "undefined symbol": "SDK, libraries and driver are of releases that do not fit: install those of one release",
+    "undefined symbol": "SDK, libraries and driver are of different releases: install those of one release",
     "not found (required by": "the SDK was built for newer system libraries: use the image that its release names",
     "": "the SDK's wheel and its libraries must be of one release; --device-env gives LD_LIBRARY_PATH of the libraries",
 }
@@ -106,7 +106,7 @@ def _package(found: Mapping[str, Any], manifest: Manifest | None) -> list[Findin
     version = found["sdk"]
     if not version:
         text = "its version is not known: there is no magicmind-*.dist-info next to it"
-        return [failed(name, text, "install the SDK's wheel by pip")]
+        return [failed(name, text, "install the SDK's wheel with pip")]
     if manifest is not None:
         try:
             check_version("MagicMind", version, *manifest.runtime.accepts)

@@ -138,7 +138,7 @@ class Access:
                 log.error("internal error", exc_info=error)
 
     async def look(self) -> None:
-        """Read files that have changed, and have everybody check who is still let in."""
+        """Read files that have changed, and have every listener check who is still let in."""
         before = self.tls.authorities if self._tls else frozenset()
         for watched in self._watched():
             if await asyncio.to_thread(watched.look):
@@ -161,7 +161,7 @@ class Access:
         self._observers.tell(AccessObserver.credentials_seen, nearest, broken)
 
     def denied(self, reason: str, scheme: str) -> None:
-        """Note that somebody was not let in."""
+        """Note that a caller was not let in."""
         self._observers.tell(AccessObserver.caller_denied, reason)
         self._alarm("caller denied", f"{reason} {scheme}", reason=reason, scheme=scheme)
 
@@ -197,7 +197,7 @@ def _read_list(content: bytes) -> AccessList:
 
 
 def _check_mode(path: Path) -> None:
-    """Warn where somebody else could add themselves to the list."""
+    """Warn where other users could add themselves to the list."""
     found = path.stat()
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH) or found.st_uid not in (0, os.geteuid()):
         log.warning(

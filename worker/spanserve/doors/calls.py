@@ -47,7 +47,7 @@ class Calls:
         self._leaving = True
 
     def drain(self) -> None:
-        """Let nobody in any more; calls that are in go on."""
+        """Let no one else in; calls that are in go on."""
         self._leaving = True
         self._draining.set()
 
@@ -76,7 +76,7 @@ class Calls:
         """Wait a moment before a call is told that there is no room for it, and not all calls alike.
 
         Refusing takes nearly as long as answering: callers that come again at once, some hundred at a time, would keep
-        the worker busy with it. One that drains does not wait: nobody can come again.
+        the worker busy with it. One that drains does not wait: no caller can come again.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(random.uniform(*REFUSED_AFTER_S)):  # noqa: S311 - no secret

@@ -53,7 +53,7 @@ class Door(Protocol):
         Called before the model is loaded: a mistake in the settings should not wait for that.
 
         Raises:
-            SpanserveError: it cannot, and no waiting will mend that.
+            SpanserveError: it cannot, and waiting will not help.
         """
 
     def start(self) -> None:

@@ -29,7 +29,7 @@ class Gate:
     """Lets callers of one listener in.
 
     Args:
-        roles: method -> the role it needs; a method that is missing is allowed to nobody.
+        roles: method -> the role it needs; a method that is missing is refused.
     """
 
     def __init__(self, listener: Listener, access: Access, roles: Mapping[str, Role | None] = ROLES) -> None:
@@ -44,7 +44,7 @@ class Gate:
         self._anonymous = OWNER
 
     def is_open(self, method: str) -> bool:
-        """Whether everybody may call this."""
+        """Whether anyone may call this."""
         return method in self._roles and self._roles[method] is None
 
     def admit(self, method: str, shown: Shown) -> Identity:

@@ -1,4 +1,4 @@
-"""Callers, and what they may do: by one table; a method that is not in it is allowed to nobody."""
+"""Callers, and what they may do: by one table; a method that is not in it is refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from spanserve.access import Role
 from spanserve.contract import ErrorCode, Refusal, Task
 from spanserve.contract.errors import SpanserveError
 
-#: In the table: for everybody, on every listener, one bit at a limited rate. Supervisors have no credentials.
+#: In the table: for anyone, on every listener, one bit at a limited rate. Supervisors have no credentials.
 OPEN: Final = None
 
 #: Method of gRPC or path over HTTP -> the role that it needs.
@@ -50,7 +50,7 @@ ROLES: Mapping[str, Role | None] = {
 
 
 class Denied(SpanserveError):
-    """A caller is not let in. Says why in words that may be told to anybody."""
+    """A caller is not let in. The reason it gives may be shown to anyone."""
 
 
 class Unidentified(Denied):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from spanserve.contract import ErrorCode
 
-#: Why somebody is not let in.
+#: Why a caller is not let in.
 UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED = "unauthenticated", "permission_denied", "rate_limited"
 TOO_MANY_CONNECTIONS = "too_many_connections"
 DENIALS = (UNAUTHENTICATED, PERMISSION_DENIED, RATE_LIMITED, TOO_MANY_CONNECTIONS)
@@ -25,7 +25,7 @@ class AccessObserver:
     def credentials_seen(
         self, expiries: Sequence[tuple[str, str, float]], broken: Mapping[str, bool]
     ) -> None:
-        """The files were looked at.
+        """The files were checked.
 
         Args:
             expiries: kind (certificate, client_ca, token, name), name and Unix time in seconds, the nearest first.
@@ -33,4 +33,4 @@ class AccessObserver:
         """
 
     def caller_denied(self, reason: str) -> None:
-        """Somebody was not let in, for one of `DENIALS`."""
+        """A caller was not let in, for one of `DENIALS`."""

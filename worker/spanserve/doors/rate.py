@@ -1,4 +1,4 @@
-"""How often somebody may ask what everybody may ask."""
+"""How often a caller may make calls that are open to all."""
 
 from __future__ import annotations
 

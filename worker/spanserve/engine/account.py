@@ -13,7 +13,7 @@ WINDOWS_WEIGHT = 0.05
 
 
 def nobody() -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(slots=True, eq=False)

@@ -192,7 +192,7 @@ class Admission(Generic[TaskT, ResultT]):
                 self._entered.set()
 
     def settle(self, account: Account, *requests: Request[TaskT]) -> None:
-        """Their results are on the wire. Nobody waits for one that has not ended: it is settled when it does."""
+        """Their results are on the wire. One that has not ended is not waited for: it is settled when it does."""
         running = self._running.get(account, {})
         windows = 0
         for request in requests:
@@ -263,7 +263,7 @@ class Admission(Generic[TaskT, ResultT]):
             raise
 
     def _may_go(self, call: WaitingCall) -> bool:
-        """Whether a call's size lets it in now or soon: a large one waits for its turn, and keeps nobody up."""
+        """Whether a call's size lets it in now or soon: a large one waits for its turn, and holds up no other."""
         usual = max(self.capacity.room_of(call.account), self.capacity.slack)
         return call.windows <= usual or self.capacity.turn.is_open_to(call.account)
 
@@ -307,7 +307,7 @@ class Admission(Generic[TaskT, ResultT]):
     # --- promises that lapse -----------------------------------------------------------------------------
 
     def _watch_line(self) -> None:
-        """Look again when promises have lapsed, as long as somebody waits."""
+        """Look again when promises have lapsed, as long as a caller waits."""
         if self._timer is None and (self.capacity.waiting or len(self._line)):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(PROMISE_S, self._look_again)
@@ -319,9 +319,9 @@ class Admission(Generic[TaskT, ResultT]):
         self._watch_line()
 
     def _give_back_suspects(self) -> None:
-        """While others wait in vain, refuse tasks with an `attempt` that their callers have beyond their part.
+        """While others wait and get nothing, refuse tasks with an `attempt` that their callers have beyond their part.
 
-        Beside others they get a tenth of the device, so their room would not be free for long. Each keeps one.
+        While others have work they get a tenth of the device, so their room would not be free for long. Each keeps one.
         """
         if not self.capacity.waiting or self.capacity.room > 0:
             return

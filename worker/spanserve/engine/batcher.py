@@ -4,9 +4,9 @@ Work-conserving: a free slot is filled at once from what is there. Of all batche
 the one with the most useful tokens per second by the cost table is taken: rows of one padded length, filled
 up with shorter ones as long as that pays. A row that is due is served first, whatever it costs.
 
-Where several callers have rows, that choice is free only as long as it leaves nobody far behind: then the caller that
-has had least of the device, relative to its share, is served first, whatever would pay better. A row that is due comes
-before the rows of its own caller only.
+Where several callers have rows, that choice is free only as long as it leaves no caller far behind: else the caller
+that has had least of the device, relative to its share, is served first, whatever would pay better. A row that is due
+comes before the rows of its own caller only.
 """
 
 from __future__ import annotations

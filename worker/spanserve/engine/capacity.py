@@ -7,7 +7,7 @@ that is not used for a while lapses when others wait: the credit stands, but a c
 free, or is refused for the moment.
 
 Tasks are not cut, and one may have more windows than its connection's part, or than the whole capacity. Only one such
-task is let in at a time, and what it has beyond its part takes nothing from the others.
+task is let in at a time, and what it has beyond its share takes nothing from the others.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ class Capacity:
         )
 
     def has_room(self) -> bool:
-        """Whether something is free; if not, promises that nobody uses lapse."""
+        """Whether something is free; if not, unused promises lapse."""
         if self.room < 1:
             self._lapse()
         return self.room >= 1
@@ -250,7 +250,7 @@ class Capacity:
             self.turn.give(account)
 
     def _beyond(self, holder: Account) -> int:
-        """Windows that somebody has beyond its part, and that take nothing from the others."""
+        """Windows that a caller has beyond its share, and that take nothing from the others."""
         beyond = self.excess(holder)
         if beyond <= 0:
             self.turn.end()
@@ -262,7 +262,7 @@ class Capacity:
         return self._had.get(account.caller.path[:2], 0) - int(part)
 
     def _lapse(self) -> None:
-        """Take back the room of promises that nobody uses."""
+        """Take back the room of unused promises."""
         now = self._clock()
         if now < self._next_lapse:
             return

@@ -28,7 +28,7 @@ class Decoder:
         began = self._clock()
         try:
             found = list(zip(batch.rows, self._pipeline.decode(outputs, batch.rows), strict=True))
-        except Exception as error:  # nobody may be left waiting
+        except Exception as error:  # no caller may be left waiting
             self.spoil(batch, "decode", error)
             return
         complete = []

@@ -232,7 +232,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._feeder.feed()
 
     def _drop_withdrawn(self) -> None:
-        """End what nobody waits for any more, before it costs anything."""
+        """End what is no longer waited for, before it costs anything."""
         self._feeder.drop_withdrawn()
         now = self._clock()
         for row in self.batcher.remove(lambda row: row.question.request.cancelled):
@@ -316,7 +316,7 @@ class Engine(Generic[TaskT, ResultT]):
         rows, shape = batch.rows, (len(batch.rows), batch.length)
         try:
             self._pipeline.fill(rows, slot.inputs(*shape))
-        except Exception as error:  # nobody may be left waiting
+        except Exception as error:  # no caller may be left waiting
             slot.release()
             self.held_windows -= len(rows)
             self._decoder.spoil(batch, "fill", error)

@@ -1,7 +1,7 @@
 """Who goes next: start-time fair queueing over identities, their connections, and their streams.
 
 Every level keeps a virtual time, that of the child it serves; a child's start tag moves on by what it was given over
-its weight, and a child that comes back from a pause starts at the virtual time, so that nobody saves up. The child
+its weight, and a child that comes back from a pause starts at the virtual time, so that no caller saves up. The child
 with the least start tag goes next. (Goyal, Vin, Cheng: Start-time Fair Queueing, SIGCOMM 1996, section 2, and
 section 4 for the hierarchy.) Work-conserving: a caller that is alone gets everything.
 """

@@ -1,4 +1,4 @@
-"""Faults of ours: the log gets the details, the client an id to quote."""
+"""Internal faults: the log gets the details, the client an id to quote."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ class Feeder(Generic[TaskT]):
         self._waiting.push(request.caller, request, request.charge, rank)
 
     def drop_withdrawn(self) -> None:
-        """End what nobody waits for any more, unread."""
+        """End what is no longer waited for, unread."""
         now = self._clock()
         for request in self._waiting.remove(lambda request: request.cancelled):
             _live(request, now)

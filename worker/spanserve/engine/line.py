@@ -1,7 +1,7 @@
 """The line of single calls that wait for room: bounded, and its places are shared like everything else.
 
 Where it is full, a newcomer takes the place of the last call of the caller with most in it, unless that is its own:
-nobody keeps others out by waiting often.
+no caller keeps others out by waiting often.
 """
 
 from __future__ import annotations

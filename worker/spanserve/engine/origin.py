@@ -18,5 +18,5 @@ class Origin:
     waited_s: float = 0.0
 
 
-#: A task that nobody said anything of.
+#: A task of which nothing is known.
 UNKNOWN = Origin()

@@ -36,7 +36,7 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
 
     `encode` and `answer` concern one item each: what they raise, a Refusal or anything else, is that item's
     outcome alone, and the engine handles it. What `fill` and `decode` raise is a fault that ends every question of
-    their batch, INTERNAL; `finish` must not raise, for then nobody can be told anything and the worker gives up.
+    their batch, INTERNAL; `finish` must not raise: then no caller can be answered, and the worker gives up.
     """
 
     def estimate(self, task: TaskT_contra) -> int:

@@ -41,7 +41,7 @@ class Request(Generic[T]):
     charge: int = 1
     #: Called with its windows once it is encoded.
     on_encoded: Callable[[int], None] | None = None
-    #: Told, outside this process, before it runs alone; None: nobody is.
+    #: Told, outside this process, before it runs alone; None: nothing is.
     witness: Witness | None = None
     #: Where it was before.
     origin: Origin = UNKNOWN
@@ -51,7 +51,7 @@ class Request(Generic[T]):
     encoded: Encoded | None = None
     #: Windows it was cut into; 0 until it was.
     windows: int = 0
-    #: Set when nobody waits for the result any more, or the client withdrew the task.
+    #: Set when the result is no longer waited for, or the client withdrew the task.
     cancelled: bool = False
     #: Whether any of its rows has been on the device.
     started: bool = False
@@ -113,8 +113,8 @@ class Request(Generic[T]):
             self.on_end(self)
 
     def let_go(self) -> None:
-        """Know nothing any more of what knows it, now that it has ended: in a ring all of it would wait for the
-        collector of garbage, and everybody else would while that looks for rings."""
+        """Drop references to what refers to it, now that it has ended: a cycle would wait for the garbage collector,
+        and all callers would wait while that looks for cycles."""
         self.questions = ()
         self.on_end = self.on_encoded = _nothing
 

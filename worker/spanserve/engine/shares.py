@@ -1,7 +1,7 @@
 """Shares of the device: how much of it each identity, connection and stream has had.
 
 The virtual times of start-time fair queueing (see `fair`), for a server that does not take the next item but chooses
-among all, and wants to know when its choice has left somebody too far behind.
+among all, and wants to know when its choice has left a caller too far behind.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from spanserve.engine.account import Account
 
-#: Seconds for which somebody is remembered who asked and had to wait.
+#: Seconds for which a caller is remembered that asked and had to wait.
 ASKED_S = 1.0
 
 
@@ -22,14 +22,14 @@ class Turn:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        #: Who has it; None: nobody.
+        #: Who has it; None: no one.
         self.holder: Account | None = None
         self._clock = clock
         self._asked: dict[Account, float] = {}  # when last, the first to ask first
         self._last = ("", "")  # identity and connection of who had it last
 
     def is_open_to(self, account: Account) -> bool:
-        """Whether nobody has it, and nobody who has asked comes first."""
+        """Whether it is free, and no other that has asked comes first."""
         if self.holder is not None:
             return False
         now = self._clock()

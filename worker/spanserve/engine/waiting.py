@@ -20,7 +20,7 @@ async def first(*events: asyncio.Event | asyncio.Future[Any], timeout_s: float |
 
 
 class Changes:
-    """Wakes everybody who waits for the next change.
+    """Wakes all who wait for the next change.
 
     Attributes:
         next: set at the next change, and replaced by another. Take it before you look at what may change.

@@ -1,4 +1,4 @@
-"""Somebody outside this process who can tell that it has died of something."""
+"""Something outside this process that can record what it died of."""
 
 from __future__ import annotations
 

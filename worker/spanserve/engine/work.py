@@ -17,11 +17,11 @@ class Work(Protocol):
 
     @property
     def timeout_ms(self) -> int | None:
-        """Milliseconds from its arrival after which nobody wants it; None for never."""
+        """Milliseconds from its arrival after which it is no longer wanted; None for never."""
 
     @property
     def priority(self) -> Priority:
-        """Whether somebody waits for it."""
+        """Whether a person waits for it."""
 
     @property
     def attempt(self) -> int:

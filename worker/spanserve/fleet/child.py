@@ -154,7 +154,7 @@ async def _get(path: Path, page: str) -> str:
     """A page over HTTP from a socket file.
 
     Raises:
-        OSError, ValueError: nobody answers, or with anything but the page.
+        OSError, ValueError: there is no answer, or it is not the page.
     """
     reader, writer = await asyncio.open_unix_connection(str(path))
     try:

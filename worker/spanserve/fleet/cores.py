@@ -59,7 +59,7 @@ def divide(
 
 
 def _split(cores: Sequence[Sequence[int]], parts: int, why: str) -> list[Cores]:
-    """Even runs of cores, each given as its threads; of threads where cores do not suffice; else all to everybody."""
+    """Even runs of cores, each given as its threads; of threads where cores do not suffice; else all to each worker."""
     cpus = [cpu for core in cores for cpu in core]
     if len(cpus) < parts:
         return [Cores(frozenset(cpus), f"{parts} workers share {len(cpus)} processors; {why}")] * parts

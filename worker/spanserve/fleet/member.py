@@ -207,7 +207,7 @@ class Member:
 
         Args:
             status: as of `Child.ended`; None: it was no worker's end, but ours to look after it.
-            how: it died, in words.
+            how: it died.
         """
         now = asyncio.get_running_loop().time()
         self.deaths += 1

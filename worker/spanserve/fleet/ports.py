@@ -19,7 +19,7 @@ def reserve(addresses: Iterable[str], stack: contextlib.ExitStack) -> None:
     """Bind a socket to each HOST:PORT, until the stack is closed.
 
     Raises:
-        SettingsError: somebody listens there, or the host is none of this machine.
+        SettingsError: another process listens there, or the address is not this machine's.
     """
     for address in addresses:
         host, _, port = address.rpartition(":")

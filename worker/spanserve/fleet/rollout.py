@@ -117,10 +117,10 @@ async def _next(
         if not member.serving or not missing:
             return member
         if newer.is_set():
-            raise RolloutFailed(f"told to renew again while {missing} was not serving")
+            raise RolloutFailed(f"another SIGHUP came while {missing} was not serving")
         if clock() >= deadline:
             raise RolloutFailed(
-                f"{missing} did not serve for {limit_s:g} s, so {member.placement.name} had to"
+                f"{missing} did not serve for {limit_s:g} s, so {member.placement.name} was not restarted"
             )
         if missing != told:
             told = missing

@@ -11,7 +11,7 @@ import structlog
 from spanserve.engine.waiting import first
 from spanserve.fleet.child import LOOK_S, Child
 
-#: Signs of life that are missed before nobody should count on a worker.
+#: Signs of life that are missed before a worker no longer counts as serving.
 MISSED = 2
 #: Seconds until a worker must have said its first word, which it does once it listens.
 FIRST_WORD_S = 120.0

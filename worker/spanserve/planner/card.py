@@ -28,7 +28,7 @@ class Setup:
     padded_length: Callable[[int], int]
     #: Batches with the card at a time.
     slots: int
-    #: Whether somebody waits for every answer. If not, rows wait for better batches, up to the batcher's patience.
+    #: Whether a person waits for every answer. If not, rows wait for better batches, up to the batcher's patience.
     interactive: bool
 
 

@@ -102,7 +102,7 @@ def plan(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Find how many devices answer questions in time.
+    """Find how many devices it takes to answer questions in time.
 
     The worker's own batcher and credit run in virtual time, with one question per task. Devices take as long as
     published for a card, or as measured for a bundle. Tokenising, network and decoding take no time here: see

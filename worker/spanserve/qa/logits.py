@@ -1,4 +1,4 @@
-"""Tokens to logits: rows that somebody else has tokenised, put to the model as they are."""
+"""Tokens to logits: rows that the caller has tokenised, put to the model as they are."""
 
 from __future__ import annotations
 

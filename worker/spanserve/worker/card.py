@@ -1,4 +1,4 @@
-"""How the card of a worker does: read while it lives, for Prometheus."""
+"""The state of a worker's card: read while it lives, for Prometheus."""
 
 from __future__ import annotations
 

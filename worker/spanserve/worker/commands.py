@@ -56,7 +56,7 @@ def worker(
         Path | None,
         typer.Option(
             envvar="SPANSERVE_DOUBT_DIR",
-            help="Folder for lists of answers that a device may have got wrong. Default: that for temporary files.",
+            help="Folder for lists of answers that a device may have got wrong. Default: that of temporary files.",
         ),
     ] = None,
     access: AccessOptions,
@@ -66,7 +66,9 @@ def worker(
     queue: QueueOptions,
     cpus: Annotated[
         str,
-        typer.Option(envvar="SPANSERVE_CPUS", help="Processors to run on, as 0-3,8; default: those allowed."),
+        typer.Option(
+            envvar="SPANSERVE_CPUS", help="Processors to run on, such as 0-3,8. Default: those allowed."
+        ),
     ] = "",
     log_level: Annotated[
         str, typer.Option(envvar="SPANSERVE_LOG_LEVEL", help="debug, info, warning or error.")
@@ -80,7 +82,7 @@ def worker(
 
     The worker is ready once the device has given the golden answers; gRPC health shows it. SIGTERM drains:
     tasks that it holds are finished, new ones are refused. A second SIGTERM cuts that short. SIGHUP drains as well,
-    unless nohup has it ignored.
+    unless nohup makes the worker ignore it.
     """
     configure_logs(log_level, supervision.log_device)
     redis = queue.login.to(queue.redis)

@@ -21,7 +21,7 @@ from spanserve.engine.spot_checks import SpotCheck
 
 #: Answers that are listed, the latest; all are counted.
 MOST = 65_536
-#: Files of a device; one that is in doubt more often has somebody to look at it first.
+#: Files of a device; one that is in doubt more often must be looked into first.
 MOST_FILES = 8
 #: Run, task and question of logits for a row of tokens.
 _NAMELESS: Final = (None, None, None)
@@ -34,7 +34,7 @@ class AnswersInDoubt(Observer):
 
     Results that were delivered stand; their owner decides, with the file. It has a line of JSON that says what
     happened, and one for each answer, the latest first. Files of a device that was in doubt before are counted from
-    the start, until somebody takes them away.
+    the start, until they are removed.
 
     Args:
         folder: where the file goes; None: the system's folder for temporary files.

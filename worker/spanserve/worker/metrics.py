@@ -1,4 +1,4 @@
-"""What a worker tells Prometheus. Names start with `spanserve_`."""
+"""What a worker reports to Prometheus. Names start with `spanserve_`."""
 
 from __future__ import annotations
 
@@ -88,9 +88,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         # Labels are those of Cambricon's mlu-exporter.
         card = ("mlu", "model", "driver")
         self.card_utilization = gauge("card_utilization", "Per cent of the card that is busy.", *card)
-        self.card_memory_used = gauge("card_memory_used_bytes", "Card memory in use, by anybody.", *card)
+        self.card_memory_used = gauge("card_memory_used_bytes", "Card memory in use, by any process.", *card)
         self.card_memory_total = gauge("card_memory_total_bytes", "Memory of the card.", *card)
-        self.card_power = gauge("card_power_watts", "Power that the card takes.", *card)
+        self.card_power = gauge("card_power_watts", "Power drawn by the card.", *card)
         self.card_temperature = gauge("card_temperature_celsius", "Temperature of the card.", *card)
         self.windows = counter("windows_total", "Windows sent to the device.")
         self.useful_tokens = counter("useful_tokens_total", "Tokens of those windows.")
@@ -142,7 +142,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
             "Computed tasks given back at the end: Redis did not take them.",
             "queue",
         )
-        self.queue_breaker_open = gauge("queue_breaker_open", "1 while too many faults stop claims.", "queue")
+        self.queue_breaker_open = gauge(
+            "queue_breaker_open", "1 while the breaker stops claims, after too many faults.", "queue"
+        )
         self.queue_broken = gauge(
             "queue_broken", "1 while the queue cannot be used; the worker goes on serving.", "queue"
         )
@@ -174,7 +176,7 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         }
 
     def card_read(self, found: Reading | None) -> None:
-        """Note how the card does; None: that is not known now. In any thread."""
+        """Note the state of the card; None: it is not known now. In any thread."""
         for name in ("utilization", "memory_used", "memory_total", "power", "temperature"):
             metric: Gauge = getattr(self, f"card_{name}")
             value: float | None = getattr(found, name, None)
@@ -230,7 +232,7 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
         }
         for stage, histogram in self._stages.items():
             histogram.observe(max(0.0, seconds[stage]))
-        if not request.cancelled:  # those that were withdrawn nobody waited for
+        if not request.cancelled:  # those that were withdrawn were not waited for
             self._task_seconds[request.task.priority].observe(request.total_s)
 
     # --- of the doors

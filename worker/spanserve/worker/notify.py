@@ -1,6 +1,6 @@
 """Tells the process that started this one what it is doing, in the datagrams of systemd's sd_notify(3).
 
-systemd listens where a unit is of Type=notify, and `spanserve up` listens to its workers. Nobody is waited
+systemd listens where a unit is of Type=notify, and `spanserve up` listens to its workers. No listener is waited
 for: a message that cannot be delivered is dropped. The last one is repeated with every sign of life.
 """
 
@@ -12,10 +12,10 @@ import socket
 
 
 class Notifier:
-    """Sends the messages; does nothing where nobody listens.
+    """Sends the messages; does nothing where no process listens.
 
     Args:
-        address: socket of the listener, as in NOTIFY_SOCKET: a path, or `@` and an abstract name; empty: nobody.
+        address: socket of the listener, as in NOTIFY_SOCKET: a path, or `@` and an abstract name; empty: none.
         watchdog_usec: microseconds of silence after which the listener takes this process for hung, as in
             WATCHDOG_USEC; 0: it does not.
     """

@@ -142,11 +142,12 @@ class AccessOptions:
         typer.Option(envvar="SPANSERVE_TLS_CLIENT_CA", help="Only clients of this CA may connect."),
     ] = None
     insecure: Annotated[
-        bool, typer.Option("--insecure", envvar="SPANSERVE_INSECURE", help="Plaintext beyond this machine.")
+        bool,
+        typer.Option("--insecure", envvar="SPANSERVE_INSECURE", help="Allow plaintext beyond this machine."),
     ] = False
     tokens: Annotated[
         Path | None,
-        typer.Option(envvar="SPANSERVE_TOKENS", help="Who is let in: the file of `spanserve token`."),
+        typer.Option(envvar="SPANSERVE_TOKENS", help="Access list: the file that `spanserve token` writes."),
     ] = None
     anonymous: Annotated[
         str,

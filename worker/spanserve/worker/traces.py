@@ -168,7 +168,7 @@ class Traces(Observer):
 
 
 def _remote(trace: TraceContext | None) -> Context:
-    """The context of a span that is somebody else's; an empty one where there is none: the task begins a trace."""
+    """The context of a span of another program; an empty one where there is none: the task begins a trace."""
     if trace is None:
         return Context()
     parent = SpanContext(

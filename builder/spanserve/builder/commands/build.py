@@ -60,7 +60,9 @@ def build(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for the new bundle; needed, but for a search."),
+        typer.Option(
+            "--output", "-o", help="Folder for the new bundle; required, except with --search-precision."
+        ),
     ] = None,
     checkpoint: Annotated[
         str,
@@ -120,7 +122,7 @@ def build(
         raise BuildError(
             "search_precision writes no bundle: leave --output out"
             if output is not None
-            else "output is missing: name the folder of the new bundle by -o"
+            else "output is missing: name the folder of the new bundle with -o"
         )
     recipe = Recipe(
         checkpoint=checkpoint,

@@ -29,7 +29,7 @@ class PrecisionGroup:
     ] = None
     file_list: Annotated[
         Path | None,
-        typer.Option(help="Text file with further data sets for that, one a line, from its own folder on."),
+        typer.Option(help="Text file that lists further data sets, one per line, relative to its folder."),
     ] = None
     calibration_algo: Annotated[
         str | None,
@@ -43,13 +43,15 @@ class PrecisionGroup:
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Layer, as encoder.layer.0, or kind of operator, as MatMul, that stays float32; repeat for several.",
+            help="Layer, such as encoder.layer.0, or kind of operator, such as MatMul, that "
+            "stays in float32; repeat for several.",
         ),
     ] = None
     questions: Annotated[
         Path | None,
         typer.Option(
-            help="Data set whose first questions the graph must answer as the checkpoint. Default: demo questions."
+            help="Data set whose first questions the graph must answer as the checkpoint does. "
+            "Default: the demo questions."
         ),
     ] = None
     search_precision: Annotated[

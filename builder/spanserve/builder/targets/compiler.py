@@ -1,4 +1,4 @@
-"""Starts the compile step under the SDK's Python, and says in words what failed."""
+"""Starts the compile step under the SDK's Python, and explains what failed."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Step(NamedTuple):
 STEPS = {
     "import": Step(
         "load the SDK",
-        "see that --magicmind-python is the interpreter that numpy and the SDK's wheel are installed for, and that "
+        "check that --magicmind-python is the interpreter that numpy and the SDK's wheel are installed for, and that "
         "--device-env gives its libraries (LD_LIBRARY_PATH=/usr/local/neuware/lib64:"
         "/usr/local/neuware/lib/llvm-mm/lib)",
     ),
     "activate": Step(
         "use the card for calibration",
-        "see `cnmon` and --device; without a card here give --calibration-remote, or take force_float16",
+        "check `cnmon` and --device; without a card here give --calibration-remote, or use force_float16",
     ),
     "parse": Step("parse the network", "try the other parser: --parser pytorch or --parser onnx"),
     "keep": Step(
@@ -47,12 +47,12 @@ STEPS = {
     "shape": Step("set shape and type of the inputs", "try --parser onnx, or another --max-batch-size"),
     "configure": Step(
         "take the build configuration",
-        "this version of the SDK may not know a name or value in it: see --build-config, --precision, "
+        "this version of the SDK may not know a name or value in it: check --build-config, --precision, "
         "--mlu-arch and --cluster-num",
     ),
     "connect": Step(
         "reach the calibration server",
-        "see that --calibration-remote is its ip:port and that the server runs",
+        "check that --calibration-remote is its ip:port and that the server runs",
     ),
     "calibrate": Step(
         "calibrate the network", "try a smaller --max-batch-size, or a precision without calibration"
@@ -61,7 +61,7 @@ STEPS = {
         "compile the network",
         "try --length-buckets 128,256,384 (then only the batch varies), --static-shape, or --parser onnx",
     ),
-    "serialise": Step("write the model", "see that the folder for temporary files has room (TMPDIR)"),
+    "serialise": Step("write the model", "check that the folder for temporary files has room (TMPDIR)"),
     "check": Step(
         "check the compiled model",
         "for inputs try --type64to32-conversion, for outputs --precision force_float32",

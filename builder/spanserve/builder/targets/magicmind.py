@@ -118,7 +118,7 @@ class MagicMindTarget:
         options = self.options
         if options.python is None:
             raise BuildError(
-                "target magicmind compiles under the SDK's Python: name that interpreter by "
+                "target magicmind compiles under the SDK's Python: name that interpreter with "
                 "--magicmind-python or SPANSERVE_MAGICMIND_PYTHON"
             )
         if shutil.which(options.python) is None:
@@ -131,7 +131,7 @@ class MagicMindTarget:
                 raise BuildError(f"{name} {value!r} is not known, only {', '.join(known)}")
         if options.clusters is None and options.arch not in CLUSTERS:
             raise BuildError(
-                f"mlu_arch {options.arch!r}: clusters are known of {', '.join(CLUSTERS)} only, "
+                f"mlu_arch {options.arch!r}: clusters are known only for {', '.join(CLUSTERS)}; "
                 "give this card's by --cluster-num"
             )
         if min(self._clusters, default=0) < 1:

@@ -66,7 +66,7 @@ def load_tokenizer(
     lowers, reason = _decide(folder, lower_case, settings, known, content)
     finished = known.kind.finish(content, settings, lower_case=lowers)
     if not (folder / _FILE).is_file():
-        # A converter adds special tokens of its own, with flags that nobody declared.
+        # A converter adds special tokens of its own, with flags that were never declared.
         ours = {token.content for token in (*roles.values(), *(token for _, token in settings.added))}
         finished["added_tokens"] = [
             token for token in finished["added_tokens"] if token["content"] not in ours
@@ -130,7 +130,7 @@ def _decide(
     folder: Path, wish: bool | None, settings: Settings, known: TokenizerClass, content: Json
 ) -> tuple[bool, str]:
     if wish is not None:
-        return wish, "as told by --lower-case"
+        return wish, "as set by --lower-case"
     told = settings.flag("do_lower_case", None)
     if told is not None and "do_lower_case" in known.kind.honoured:
         if told and known.lower_case is False:

@@ -75,7 +75,7 @@ class SentencePiece:
         return lowered(content), "the tokenizer's own steps"
 
     def finish(self, content: Json, settings: Settings, *, lower_case: bool) -> Json:
-        """Settings that a tokenizer.json does not follow are refused: nobody could tell which is right."""
+        """Settings that a tokenizer.json does not follow are refused: which of them is right is not known."""
         if settings.flag("add_prefix_space", True) is False:
             raise settings.refuse("add_prefix_space", "SentencePiece is built with true only")
         found = steps(content.get("normalizer"), "normalizers")

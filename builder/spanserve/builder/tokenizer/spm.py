@@ -13,7 +13,7 @@ from spanserve.builder.errors import BuildError
 
 UNIGRAM, _BPE = 1, 2
 _NORMAL, _USER_DEFINED = 1, 4
-#: SentencePiece's own for symbols that its trainer was told of: better than any piece can be.
+#: SentencePiece's own for user-defined symbols: better than any piece can be.
 _CHOSEN = -0.1
 #: A regular expression for accents: characters of a combining class.
 COMBINING = "[" + "".join(filter(unicodedata.combining, map(chr, range(sys.maxunicode + 1)))) + "]"
@@ -22,8 +22,8 @@ COMBINING = "[" + "".join(filter(unicodedata.combining, map(chr, range(sys.maxun
 def model_of(proto: Any, vocabulary: Sequence[tuple[str, float]], unk_id: int) -> Unigram | BPE:
     """Unigram or BPE.
 
-    Symbols that the trainer was told of are pieces like others. As added tokens, which converters make of them, they
-    would part words: the rest of one would begin with ▁.
+    User-defined symbols are pieces like others. As added tokens, which converters make of them, they would
+    split words: the rest of one would begin with ▁.
 
     Args:
         vocabulary: piece and score by id, as the family's converter numbers them.

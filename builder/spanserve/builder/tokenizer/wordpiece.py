@@ -51,7 +51,7 @@ class WordPiece:
         return any(step.get("lowercase") is True for step in steps(content.get("normalizer"), "normalizers"))
 
     def guess(self, content: Json) -> tuple[bool, str] | None:
-        """Special tokens are capitals in every vocabulary, [CLS], [unused1]: other words are looked at."""
+        """Special tokens are capitals in every vocabulary, [CLS], [unused1]: only other words count."""
         words = content["model"]["vocab"]
         cased = next((w for w in words if w != w.lower() and not w.startswith(("[", "<"))), None)
         if cased is not None:

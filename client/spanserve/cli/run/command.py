@@ -79,9 +79,9 @@ def run(
         bool, typer.Option("--grid", help="Time and score every batch size in every precision.")
     ] = False,
     duration: Annotated[
-        float, typer.Option(min=0, help="With --grid: least number of seconds to time each.")
+        float, typer.Option(min=0, help="With --grid: minimum number of seconds to time each.")
     ] = 3.0,
-    iterations: Annotated[int, typer.Option(min=1, help="With --grid: least number of batches.")] = 10,
+    iterations: Annotated[int, typer.Option(min=1, help="With --grid: minimum number of batches.")] = 10,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -58,7 +58,7 @@ def bench_serve(
     ] = None,
     rate: Annotated[
         list[float] | None,
-        typer.Option(help="Open loop: questions per second, by Poisson; repeat for several."),
+        typer.Option(help="Open loop: questions per second, Poisson arrivals; repeat for several."),
     ] = None,
     duration: Annotated[float, typer.Option(help="Seconds to measure each load.")] = 10.0,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds of each load before measuring starts.")] = 2.0,
@@ -68,7 +68,7 @@ def bench_serve(
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of arrivals and of the order of questions.")] = 1,
     plot_file: Annotated[
-        Path | None, typer.Option("--plot", help="SVG file for a plot of times against answered rates.")
+        Path | None, typer.Option("--plot", help="SVG file for a plot of latency against answer rate.")
     ] = None,
     json_output: Json = False,
 ) -> None:

@@ -67,7 +67,7 @@ def evaluate(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the output folder.")] = False,
     allow_errors: AllowErrors = False,
     no_answer_threshold: Annotated[
-        float, typer.Option(help="v2.0: answer nothing if that scores this much better.")
+        float, typer.Option(help='v2.0: give no answer if "no answer" scores this much better.')
     ] = 0.0,
     metric: MetricName = None,
     minimum: Minimum,

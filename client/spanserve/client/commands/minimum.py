@@ -16,7 +16,7 @@ EXIT_BELOW: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Minimum:
-    """The least scores, in percent."""
+    """Minimum scores, in percent."""
 
     min_exact: Annotated[
         float | None,

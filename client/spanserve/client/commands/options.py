@@ -61,16 +61,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TlsOptions:
-    """TLS towards workers, and the credentials shown to them."""
+    """TLS to workers, and the credentials shown to them."""
 
     tls_ca: Annotated[
         Path | None, typer.Option(envvar="SPANSERVE_TLS_CA", help="TLS: certificates to trust, PEM.")
     ] = None
     tls_cert: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_CERT", help="TLS: our certificate, PEM.")
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_CERT", help="TLS: client certificate, PEM.")
     ] = None
     tls_key: Annotated[
-        Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_KEY", help="TLS: our key, PEM.")
+        Path | None, typer.Option(envvar="SPANSERVE_TLS_CLIENT_KEY", help="TLS: client key, PEM.")
     ] = None
 
     token_file: Annotated[
@@ -89,7 +89,7 @@ class TlsOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerOptions:
-    """How answers are looked for."""
+    """How answers are searched for."""
 
     n_best: Annotated[int, typer.Option(help="Candidate spans kept per question.")] = 20
     max_answer_length: Annotated[int, typer.Option(help="Longest answer in tokens.")] = 30

@@ -57,7 +57,8 @@ def predict(
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the output folder.")] = False,
     allow_errors: AllowErrors = False,
     no_answer_threshold: Annotated[
-        float | None, typer.Option(help="Answer nothing if that scores this much better. Default: never.")
+        float | None,
+        typer.Option(help='Give no answer if "no answer" scores this much better. Default: never.'),
     ] = None,
     long_contexts: LongContextsOption = LongContexts.REFUSE,
     answers: AnswerOptions,

@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 10.0
 
 
 class PrivateWorker:
-    """A worker that is ours alone.
+    """A worker that serves this process alone.
 
     Attributes:
         address: where it listens, once it does.
@@ -112,4 +112,4 @@ def _last_words(log: Path) -> str:
         except (ValueError, KeyError, TypeError):
             words.append(line)
     reasons = [word for word in words if ": " in word]
-    return (reasons[-1] if reasons else " | ".join(words)) or "it said nothing"
+    return (reasons[-1] if reasons else " | ".join(words)) or "it printed nothing"

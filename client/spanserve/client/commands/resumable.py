@@ -22,6 +22,6 @@ def resumable(folder: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         if (folder / LEDGER_NAME).is_file():
             complain(
-                f"interrupted; the answers so far are kept in {folder}: the same command with --resume goes on"
+                f"interrupted; the answers so far are kept in {folder}: continue with the same command and --resume"
             )
         raise

@@ -41,7 +41,7 @@ def score(
     *,
     file: Annotated[Path, typer.Argument(help="Data set, as `spanserve eval` reads it.")],
     predictions: Annotated[
-        Path, typer.Argument(help="Anyone's predictions: question id to text, or lines of both.")
+        Path, typer.Argument(help="Predictions of any program: question id to text, or lines of both.")
     ],
     null_odds: Annotated[
         Path | None,
@@ -50,7 +50,7 @@ def score(
     no_answer_threshold: Annotated[
         float,
         typer.Option(
-            help="v2.0: odds above it count as no answer; without --null-odds texts count as they are."
+            help="v2.0: odds above this count as no answer; without --null-odds texts are taken as they are."
         ),
     ] = 0.0,
     metric: MetricName = None,

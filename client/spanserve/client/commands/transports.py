@@ -23,7 +23,7 @@ from spanserve.queue.options import RedisLogin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportOptions:
-    """How to reach workers, those of --worker or those of a queue."""
+    """How to reach workers, directly or through a queue."""
 
     wait: Annotated[
         float,

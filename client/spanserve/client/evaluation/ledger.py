@@ -160,7 +160,7 @@ class Ledger:
                 yield result
 
     def discard(self) -> None:
-        """Remove the file: nobody was asked, so there is no run to go on with."""
+        """Remove the file: no worker was asked, so there is no run to continue."""
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Ledger:
 
 
 def read_ledger(path: Path) -> tuple[LedgerHeader, list[TaskResult]]:
-    """Read a ledger that nobody is writing, without changing it.
+    """Read a ledger that is not being written, without changing it.
 
     Raises:
         LedgerError: none there, in use, or damaged.

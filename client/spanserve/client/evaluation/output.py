@@ -26,7 +26,7 @@ from spanserve.contract import Answer
 from spanserve.contract.error_json import error_to_json
 from spanserve.squad import Dataset
 
-#: Stands in errors.json for a question that nobody answered.
+#: Stands in errors.json for a question that no worker answered.
 NO_RESULT: Final = {"code": "NO_RESULT", "message": "the run ended before a worker returned a result"}
 
 

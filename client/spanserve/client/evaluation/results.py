@@ -28,7 +28,7 @@ class Results:
         self.duplicates = 0
         #: Duplicates with another answer than the one that stands.
         self.conflicts = 0
-        #: Ids that nobody asked for.
+        #: Ids that were not asked for.
         self.unexpected: set[str] = set()
 
     def add(self, result: TaskResult) -> int:

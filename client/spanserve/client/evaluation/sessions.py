@@ -1,4 +1,4 @@
-"""The sessions of a run: each time somebody asked for it, with what was seen then. A resumed run keeps those before.
+"""The sessions of a run: each start or resumption, with what was seen then. A resumed run keeps those before.
 
 Answers are in the ledger; sessions hold what it does not: seconds, workers, padding, the command line. Nothing depends
 on them, so if their file cannot be read the figures are lost and not the run.

@@ -29,7 +29,7 @@ class Endpoint:
     Attributes:
         address: HOST:PORT or unix:PATH.
         server_name: what its certificate names, where the address is not that.
-        label: what people know it by, where that says more than the address.
+        label: a name for people, where that says more than the address.
     """
 
     address: str

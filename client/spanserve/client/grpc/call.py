@@ -28,7 +28,7 @@ class StreamBroken(Exception):
 
     Attributes:
         other_model: whether the worker serves another model than the Hello asked for.
-        denied: whether it does not let us in.
+        denied: whether it denies access.
     """
 
     def __init__(self, problem: str, *, other_model: bool = False, denied: bool = False) -> None:

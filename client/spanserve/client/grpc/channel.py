@@ -34,7 +34,7 @@ _OPTIONS = (
 )
 
 
-#: How a worker says that it does not let us in.
+#: How a worker says that it denies access.
 DENIED = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 

@@ -55,7 +55,7 @@ class PinnedModel:
             StreamBroken: this worker serves another one, and was asked before the first had answered.
         """
         if self.digest and self.digest != digest:
-            raise StreamBroken(f"serves model {digest}, the run is with {self.digest}")
+            raise StreamBroken(f"serves model {digest}, the run uses {self.digest}")
         self.digest = digest
 
 
@@ -93,7 +93,7 @@ class Connection:
         self.problem = "not tried yet"
         #: Whether the worker serves another model than that of the run, when it was last asked.
         self.other_model = False
-        #: Whether the worker does not let us in, when it was last asked.
+        #: Whether the worker denied access when it was last asked.
         self.denied = False
         #: Questions answered over this connection.
         self.answered = 0
@@ -253,7 +253,7 @@ class Connection:
                 self._deliver(result)
         elif self._withdrawn.pop(result.id, None) is not None:
             self.repeated += ErrorCode.CANCELLED not in errors
-        # What the worker was not sent is nobody's.
+        # What the worker was not sent belongs to no one.
 
     def _take_error(self, item: pb.ItemError) -> None:
         """A task, or a whole frame, was refused."""

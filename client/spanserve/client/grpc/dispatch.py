@@ -66,7 +66,7 @@ class Dispatcher:
         self._arrived: list[TaskResult] = []
         self._arrival = asyncio.Event()
         self._alive = clock()
-        #: Whether any worker has let us in.
+        #: Whether any worker has let this client in.
         self._let_in = False
         self._dial = dial or dial_over_grpc(tls, token)
         self._chance = chance or random.Random()  # noqa: S311 - jitter, no secret
@@ -135,7 +135,7 @@ class Dispatcher:
         """The results at hand, or none after a moment.
 
         Raises:
-            NoWorker: it is no use waiting on.
+            NoWorker: waiting longer is of no use.
             Exception: that of a connection, or of the look-up, that has failed.
         """
         with contextlib.suppress(TimeoutError):
@@ -159,7 +159,7 @@ class Dispatcher:
             OtherModel, AccessDenied, NoWorker: it may not.
         """
         if not self._let_in and self._running and all(connection.denied for connection in self._running):
-            raise AccessDenied(f"no worker lets us in ({self._problems()})")
+            raise AccessDenied(f"no worker lets this client in ({self._problems()})")
         if self._running and all(connection.other_model for connection in self._running):
             raise OtherModel(f"every worker serves another model now ({self._problems()})")
         if self._clock() - self._alive > self._wait_s:

@@ -28,7 +28,7 @@ _TASK_OVERHEAD = 8
 #: A task is late after so many times the median answer time, but not before so many seconds.
 LATE_FACTOR = 3.0
 LATE_S = 1.0
-#: Seconds before a task that two workers hold, or that nobody knows an answer time for, is late.
+#: Seconds before a task is late that two workers hold, or whose answer time is not known.
 VERY_LATE_S = 10.0
 #: Tasks that a worker may hold in any case: near the end, and where others never connect, batches stay full.
 LEAST_SHARE = 32
@@ -53,7 +53,7 @@ class Taker(Protocol):
 
 @dataclass(slots=True)
 class _Open:
-    """A task without a result. It waits while nobody holds it."""
+    """A task without a result. It waits while no worker holds it."""
 
     task: Task
     holders: dict[Taker, float] = field(default_factory=dict)  # when each took it
@@ -97,7 +97,7 @@ class Pending:
         self._notify()
 
     def give_back(self, taker: Taker, tasks: Iterable[Task], *, suspect: bool) -> None:
-        """Queue tasks again, ahead of all others, unless somebody else holds them or has ended them.
+        """Queue tasks again, ahead of all others, unless another worker holds them or has ended them.
 
         Args:
             suspect: whether they were with a worker that broke down, and one of them may be why. The next
@@ -155,7 +155,7 @@ class Pending:
         return True
 
     def close(self) -> None:
-        """Every result is there, or nobody wants them."""
+        """Every result has arrived, or they are no longer wanted."""
         self._closed = True
         self._notify()
 

@@ -134,7 +134,7 @@ class GrpcTransport:
             said += [f"{address}: {why(error, address, self._tls)}" for address, error in silent.items()]
             problems = "; ".join(said)
             if silent and not found and all(error.code() in DENIED for error in silent.values()):
-                raise AccessDenied(f"no worker lets us in ({problems})")
+                raise AccessDenied(f"no worker lets this client in ({problems})")
             if (now := self._clock()) > give_up:
                 raise NoWorker(f"no worker was ready within {self._wait_s:g} s ({problems})")
             if now >= tell_at:

@@ -15,11 +15,14 @@ _CAUSES = (
     ("http1.x server", "this is the port of an HTTP server, not the gRPC port of a worker"),
     ("Domain name not found", "no host has this name"),
     ("errors resolving", "the name of the host could not be looked up"),
-    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not signed by one of --tls-ca, or has expired"),
+    (
+        "CERTIFICATE_VERIFY_FAILED",
+        "its certificate is not signed by an authority in --tls-ca, or has expired",
+    ),
     ("Hostname Verification Check failed", "its certificate is for another host name"),
     ("WRONG_VERSION_NUMBER", "it does not use TLS: try without --tls-ca"),
     ("No such file or directory", "no such socket file"),
-    ("Permission denied", "we may not open the socket file"),
+    ("Permission denied", "no permission to open the socket file"),
     ("Connection refused", "connection refused: nothing listens there"),
     ("No route to host", "no route to the host"),
     ("Network is unreachable", "the network cannot be reached"),
@@ -41,7 +44,7 @@ def why(error: aio.AioRpcError, endpoint: Endpoint, tls: Tls) -> str:
         cause = _cause(details, tls)
     proxy = proxy_of(endpoint)
     return (
-        f"{cause}; asked through the proxy {proxy} of the environment (no_proxy excludes hosts)"
+        f"{cause}; reached through the proxy {proxy} of the environment (no_proxy excludes hosts)"
         if proxy
         else cause
     )
@@ -54,5 +57,5 @@ def _cause(details: str, tls: Tls) -> str:
     if any(sign in details for sign in _HUNG_UP):
         if tls.ca is None:
             return "it closed the connection at once: it may require TLS (--tls-ca)"
-        return "it closed the connection in the TLS handshake: it may not use TLS, or need a certificate (--tls-cert)"
+        return "it closed the connection in the TLS handshake: it may lack TLS, or require a certificate (--tls-cert)"
     return f"UNAVAILABLE: {escape(details.rpartition('last error: ')[2], _MAX_DETAILS)}"

@@ -60,7 +60,7 @@ class Generator:
         """Keep so many questions in flight.
 
         Raises:
-            ClientError: nobody lets us in, or nothing was measured.
+            ClientError: no worker lets this client in, or nothing was measured.
         """
         samples, _ = self._begin("closed", in_flight)
         async with _together() as group:
@@ -72,7 +72,7 @@ class Generator:
         """Let questions come at random, so many per second on average, and wait for all that count.
 
         Raises:
-            ClientError: nobody lets us in, too many wait, or nothing was measured.
+            ClientError: no worker lets this client in, too many wait, or nothing was measured.
         """
         samples, clock = self._begin("open", rate)
         due = clock()

@@ -53,7 +53,7 @@ class Measurement:
         """Measure every level; SIGINT breaks that off, and what was measured stands.
 
         Raises:
-            ClientError: nobody can be reached or lets us in, or no question can be asked.
+            ClientError: no worker can be reached or lets this client in, or no question can be asked.
         """
         return asyncio.run(self._run(console))
 

@@ -41,14 +41,15 @@ def remarks(levels: Sequence[Level]) -> list[str]:
             f"with a p99 of {1000 * bend.level.percentile_s(0.99):.1f} ms"
         )
     found += [
-        f"{level.name}, {level.rate:.1f}/s were answered: the workers fell behind: times grow with the seconds measured"
+        f"{level.name}, {level.rate:.1f}/s were answered: the workers fell behind, "
+        "and times grow with the seconds measured"
         for level in levels
         if not level.keeps_up
     ]
     if any(level.client_cores > _BUSY for level in levels):
         found.append(
-            "this process was busy itself (cores: those that it used, and it has use for one): the rates "
-            "may be its own limit; run several side by side"
+            "this process itself was busy (cores: how many it used; it can use one): the rates "
+            "may be its own limit; run several at once"
         )
     return found
 

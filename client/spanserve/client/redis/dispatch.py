@@ -35,7 +35,7 @@ GATHER_S = 0.02
 LONELY_S = 2.0
 #: Seconds between two looks at whether there is something to submit, or to give up for.
 LOOK_INTERVAL_S = 0.1
-#: Seconds for withdrawing what nobody waits for any more.
+#: Seconds for withdrawing what is no longer waited for.
 WITHDRAW_TIMEOUT_S = 5.0
 
 
@@ -78,7 +78,7 @@ class QueueDispatcher:
         self._arrival = asyncio.Event()
         self._closing = asyncio.Event()
         self._alive = clock()
-        #: Why there is nobody, in a few words.
+        #: Why there is no worker, in a few words.
         self._problem = "not tried yet"
         self._notes = {"submit": "", "follow": "", "watch": ""}
         self._answered: Counter[str] = Counter()
@@ -134,7 +134,7 @@ class QueueDispatcher:
         """The results at hand, or none after a moment.
 
         Raises:
-            NoWorker: it is no use waiting on.
+            NoWorker: waiting longer is of no use.
             Exception: that of a loop that has failed.
         """
         with contextlib.suppress(TimeoutError):

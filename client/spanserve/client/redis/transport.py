@@ -30,7 +30,7 @@ class RedisTransport:
         settings: where Redis is, and how to get in.
         queue: name of the queue.
         wait_s: seconds to wait for a worker, or for Redis, that cannot be reached yet.
-        tell: called with what is waited for once that takes long, where nobody else shows it.
+        tell: called with what is waited for once that takes long, where nothing else shows it.
     """
 
     unique_names = True
@@ -92,7 +92,7 @@ class RedisTransport:
             await asyncio.sleep(backoff.next_s())
 
     async def before(self) -> Described:
-        """Tasks and results can wait in the queue: nobody needs to be there."""
+        """Tasks and results can wait in the queue: no worker has to be there."""
         return await self.describe()
 
     async def after(self) -> Described:
@@ -175,7 +175,7 @@ class QueueStream:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """None: nobody in particular is asked."""
+        """None: no particular worker is asked."""
         return ()
 
     def jobs(self, task_ids: Iterable[str]) -> list[JobId]:

@@ -100,7 +100,7 @@ class Comparison:
         then, now = {p.before.metric for p in self.pairs}, {p.after.metric for p in self.pairs}
         if then != now:
             scripts = " and ".join(", ".join(sorted(names)) for names in (then, now))
-            warnings.append(f"the runs are scored by different scripts, {scripts}: scores do not compare")
+            warnings.append(f"the runs are scored by different scripts, {scripts}: scores cannot be compared")
         if alone := self.only_before + self.only_after:
             warnings.append(f"{alone} questions are in only one of the runs, and are left out")
         if changed := sum(p.before.question != p.after.question for p in self.pairs):

@@ -22,7 +22,7 @@ class RunSummary:
     no_answer_threshold: float = 0.0
     #: Why the metric is the one that it is.
     metric_reason: str = "the default"
-    #: Each time that somebody asked for it; none: not known.
+    #: Each time that it was started or resumed; none: not known.
     sessions: Sessions = NO_SESSIONS
     #: Whether the sessions came one after another, so that their seconds add up; those of shards did not.
     one_clock: bool = True

@@ -63,7 +63,7 @@ def metric_of(name: str, dataset: Dataset) -> Metric:
         MetricError: there is none of that name, or it needs a package that is missing.
     """
     if name not in METRICS:
-        raise MetricError(f"no metric {name!r}, there are {', '.join(METRICS)}")
+        raise MetricError(f"no metric {name!r}, only {', '.join(METRICS)}")
     metric = SQUAD_2 if name == SQUAD_1.name and dataset.has_null_answers else METRICS[name]
     metric.tokens("a")  # finds out whether what it needs is installed, before hours of work
     return metric

@@ -21,7 +21,7 @@ class InMemoryTransport:
     unique_names = True
 
     def __init__(self, script: Script) -> None:
-        #: Whether there is a worker. If not, nobody waits for one: everything raises `NoWorker` at once.
+        #: Whether there is a worker. If not, none is waited for: everything raises `NoWorker` at once.
         self.ready = True
         #: The tasks that the script was given, in order.
         self.asked: list[Task] = []

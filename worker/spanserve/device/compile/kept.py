@@ -35,7 +35,7 @@ def matching(wanted: Iterable[str], nodes: list[tuple[str, str]]) -> list[int]:
             if _kind(name) == _kind(kind) or fnmatch.fnmatchcase(f".{_path(node)}.".lower(), pattern)
         }
         if not own:
-            raise ValueError(f"{name!r} is no layer and no kind of operator here; {_known(nodes)}")
+            raise ValueError(f"{name!r} is neither a layer nor a kind of operator here; {_known(nodes)}")
         found |= own
     return sorted(found)
 

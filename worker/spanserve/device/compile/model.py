@@ -81,7 +81,7 @@ def _described(model: Any, input_dtypes: list[str]) -> dict[str, Any]:
     """What the built model says of itself, checked where the worker depends on it."""
     takes, gives = list(model.get_input_data_types()), list(model.get_output_data_types())
     if takes != [getattr(mm.DataType, name) for name in input_dtypes]:
-        raise StepFailed("check", f"the model wants inputs of {takes}, not {input_dtypes}")
+        raise StepFailed("check", f"the model expects inputs of {takes}, not {input_dtypes}")
     if gives != [mm.DataType.FLOAT32] * OUTPUT_COUNT:
         raise StepFailed("check", f"the model gives outputs of {gives}, a worker reads two of FLOAT32")
     return {

@@ -61,7 +61,7 @@ def _compile(request: dict[str, Any], report: _Report) -> dict[str, Any]:
 
 
 class _Report:
-    """Lines on what was standard output; from now on that is standard error, for everybody else."""
+    """Lines on what was standard output; from now on that is standard error, for all other code."""
 
     def __init__(self) -> None:
         self._lines = os.fdopen(os.dup(1), "w")

@@ -9,7 +9,7 @@ Published:
     MLU370-S4   nlp/LanguageModeling/bert_qa_pytorch, README and data/output_ok. On the S4, rate times latency
                 over batch is 1: one batch in flight. The X4 was run the same way; that it is 1 there is inferred.
 
-Inferred, by nobody measured:
+Inferred, never measured:
     - Between two published batches seconds lie on a straight line; below the first too.
     - Beyond the last one the rate stays what it is there: a larger batch gains nothing.
     - B windows of S tokens take as long as B * S / 128 windows of 128 tokens (the products of a layer see

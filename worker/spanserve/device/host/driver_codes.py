@@ -12,11 +12,11 @@ _ACTIONS = {
     100004: "the driver sees no card: is /dev/cambricon_dev0 here, and does cnmon list it?",
     100005: "there is no such card: compare mlu:N with cnmon and CN_VISIBLE_DEVICES",
     100006: "a value was refused: does the bundle fit this version of the SDK?",
-    100053: "the card is out of queues or contexts: cnmon shows who else uses it; fewer --slots need fewer",
+    100053: "the card is out of queues or contexts: cnmon shows what else uses it; a smaller --slots needs fewer",
     100060: "work on the card failed before: " + _LOOK,
-    100061: "the card is out of queues or contexts: cnmon shows who else uses it; fewer --slots need fewer",
-    100100: "the card's memory is full: cnmon shows who else uses it; "
-    "fewer --slots or a smaller --max-batch-size need less",
+    100061: "the card is out of queues or contexts: cnmon shows what else uses it; a smaller --slots needs fewer",
+    100100: "the card's memory is full: cnmon shows what else uses it; "
+    "a smaller --slots or --max-batch-size needs less",
     100101: "this process may use no more of the card's memory: MLU_PROCESS_MAX_MEMORY_USAGE",
     100120: "a value is out of its range: does the bundle fit this version of the SDK?",
     100121: "the card did not answer in time: " + _LOOK,
@@ -27,8 +27,8 @@ _ACTIONS = {
     100131: "the graph used an illegal address: " + _LOOK,
     100200: "the graph failed on the card: " + _LOOK,
     100201: "the card's context was lost by an earlier error: " + _LOOK,
-    632008: "the card's memory is full: cnmon shows who else uses it; "
-    "fewer --slots or a smaller --max-batch-size need less",
+    632008: "the card's memory is full: cnmon shows what else uses it; "
+    "a smaller --slots or --max-batch-size needs less",
     632009: "the driver sees no card: is /dev/cambricon_dev0 here, and does cnmon list it?",
 }
 #: Six digits that stand alone, and words next to them that make a number a code although no table has it.

@@ -35,7 +35,7 @@ class MagicMindBackend(Backend):
         version = wheel_version(magicmind)
         if not version:
             raise Refused(
-                "no magicmind-*.dist-info next to the SDK gives its version: install its wheel by pip"
+                "no magicmind-*.dist-info next to the SDK gives its version: install its wheel with pip"
             )
         check_version("MagicMind", version, *manifest["runtime"]["accepts"])
         self._limits = _limits(manifest)

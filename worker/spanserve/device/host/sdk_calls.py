@@ -1,4 +1,4 @@
-"""Calls of the SDK that fail in words: the step, what the SDK said, and what can be done about it."""
+"""Calls of the SDK that fail with a message: the step, what the SDK said, and what can be done about it."""
 
 from __future__ import annotations
 

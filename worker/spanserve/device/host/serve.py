@@ -139,9 +139,9 @@ def _map_ring(config: dict[str, Any]) -> Ring:
 
 
 def _die_with(parent: int) -> None:
-    """Ask the kernel to kill this process when the worker dies; end at once if somebody else is its parent.
+    """Ask the kernel to kill this process when the worker dies; end at once if another process is its parent.
 
-    The worker has died already, and nobody reads what is said here; or a script has not become this process.
+    The worker has died already, and the message has no reader; or a script has not become this process.
     """
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -1,4 +1,4 @@
-"""Does a call into native code let other threads run Python? Nobody has published it for the SDK, so it is measured."""
+"""Does a call into native code let other threads run Python? It is not published for the SDK, so it is measured."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def _result(call: Callable[..., Any], arguments: Any) -> Any:
     except Exception as error:
         raise CallFailed(_one_line(str(error)) or type(error).__name__) from error
     if failed:
-        raise CallFailed(_one_line(str(result)) or "the SDK does not tell why")
+        raise CallFailed(_one_line(str(result)) or "the SDK gives no reason")
     return result
 
 

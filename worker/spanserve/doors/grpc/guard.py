@@ -151,7 +151,7 @@ class Guard(aio.ServerInterceptor):
             return await serve(request, context)
 
         serve = handler.stream_unary or handler.unary_unary
-        assert serve, "what is open to all gives one answer"
+        assert serve, "a call that is open to all gets one answer"
         make: Any = (
             grpc.stream_unary_rpc_method_handler
             if handler.request_streaming

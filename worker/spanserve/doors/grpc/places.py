@@ -1,4 +1,4 @@
-"""Places for calls that wait: a fixed number for all; whoever has most of them gives one up to somebody with fewer."""
+"""Places for calls that wait: a fixed number for all; whoever has most of them gives one up to a caller with fewer."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class Reads:
         clock: seconds, monotonic.
 
     Attributes:
-        calls: trust in connections not to make calls in vain.
+        calls: trust in connections not to waste calls.
         items: the same, for what streams send.
     """
 
@@ -64,7 +64,7 @@ class Reads:
         return len(self._pending) + len(self._doubtful)
 
     async def turn(self, connection: str) -> None:
-        """Wait until a call of this connection may be handled: at once, unless earlier ones were in vain.
+        """Wait until a call of this connection may be handled: at once, unless earlier ones were wasted.
 
         Raises:
             ProtocolViolation: too many wait.
@@ -105,7 +105,7 @@ class Reads:
 
 def _too_many() -> ProtocolViolation:
     return ProtocolViolation(
-        grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests are on their way in", cause="reads"
+        grpc.StatusCode.RESOURCE_EXHAUSTED, "too many requests are being received", cause="reads"
     )
 
 

@@ -33,7 +33,7 @@ STATUS = {
 def refusing(method: Method[AnswerT], calls: Calls) -> Method[AnswerT | None]:
     """The handler of a single call; a refusal that it raises ends the call, after a moment where there is no room.
 
-    Not by `context.abort`: what gRPC's own exception holds goes only when the collector of garbage finds it.
+    Not by `context.abort`: what gRPC's own exception holds goes only when the garbage collector finds it.
     """
 
     async def call(data: bytes, context: Context) -> AnswerT | None:

@@ -183,7 +183,7 @@ class WorkStream:
         """Take frames until the client has said Bye."""
         while True:
             coming = asyncio.ensure_future(anext(self._frames, None))
-            # A server that stops ends the read with an error that nobody may be left to ask for.
+            # A server that stops ends the read with an error that may have no reader any more.
             coming.add_done_callback(lambda read: read.cancelled() or read.exception())
             # Waited for and not cancelled when time is up: a cancelled read would end the stream.
             try:
@@ -278,7 +278,7 @@ class WorkStream:
         self._something.set()
 
     async def _slow_down(self) -> None:
-        """Read more slowly from a connection that sends much in vain: handling it takes time from all."""
+        """Read more slowly from a connection that sends much to no effect: handling it takes time from all."""
         amount, self._in_vain = self._in_vain, 0
         trust = self._reads.items
         trust.lose(self.caller.connection, amount)

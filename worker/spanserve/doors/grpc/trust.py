@@ -1,4 +1,4 @@
-"""Trust in connections: each has some at first, calls in vain cost some, and it grows again with time.
+"""Trust in connections: each has some at first, wasted calls cost some, and it grows again with time.
 
 Calls of a connection that has none left are handled one by one, with pauses between them.
 """
@@ -46,7 +46,7 @@ class Trust:
         self._connections: OrderedDict[str, _Connection] = OrderedDict()
 
     def lose(self, name: str, amount: float = 1) -> None:
-        """Take away as much trust as this connection has sent in vain."""
+        """Take away as much trust as this connection has wasted."""
         if name.startswith(SHARED):
             return
         now = self._clock()

@@ -97,7 +97,7 @@ class App:
         try:
             await self._route({**scope, "app": self}, receive_watched, send_safely)
         except ClientDisconnect:
-            return  # nobody is left to tell
+            return  # the client has gone
         except Exception as error:
             if started:
                 log.error("answer failed", path=scope["path"], exc_info=error)

@@ -72,7 +72,7 @@ async def lines(request: Request, timeout_s: float = BODY_S, idle_s: float = IDL
     """
     clock = asyncio.get_running_loop().time
     rest, chunks = bytearray(), request.stream()
-    spent_s = 0.0  # on what there is of a line; while nobody asks, nothing is late
+    spent_s = 0.0  # on what there is of a line; while none is asked for, nothing is late
     while True:
         began = clock()
         try:
@@ -100,7 +100,7 @@ async def lines(request: Request, timeout_s: float = BODY_S, idle_s: float = IDL
 
 
 async def disconnected(request: Request) -> None:
-    """Wait until the client has gone. Only where nobody reads the body any more: what is left of it is thrown away."""
+    """Wait until the client has gone. Only where the body is no longer read: what is left of it is thrown away."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 

@@ -19,7 +19,7 @@ _PLAIN = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """Whether all is well, in one bit for everybody.
+    """Whether all is well, in one bit that anyone may see.
 
     Attributes:
         details: for those who may observe.
@@ -45,7 +45,7 @@ def probe(path: str, look: Callable[[], Health], summary: str) -> Operation:
 
 
 def alive() -> Health:
-    """The loop turns: otherwise nobody would answer."""
+    """The loop turns: otherwise there would be no answer."""
     return Health(good=True)
 
 

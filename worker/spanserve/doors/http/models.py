@@ -23,7 +23,7 @@ class Question(Model):
     id: str = Field(min_length=1, max_length=limits.MAX_QUESTION_ID_BYTES)
     """At most 256 bytes of UTF-8, unique in the task."""
     text: str
-    """At most 512 characters and 2 KiB of UTF-8; one that is longer or blank costs itself, not its task."""
+    """At most 512 characters and 2 KiB of UTF-8; one that is longer or blank fails alone, not its task."""
 
 
 class Options(Model):
@@ -49,7 +49,7 @@ class Task(Model):
     context: str = Field(max_length=limits.MAX_CONTEXT_BYTES, json_schema_extra={"pattern": r"\S"})
     """At most 48 KiB of UTF-8, not blank."""
     questions: list[Question | str] = Field(min_length=1, max_length=limits.MAX_QUESTIONS)
-    """A text alone has its place as its id: 0, 1, ..."""
+    """A text alone gets its position as its id: 0, 1, ..."""
     id: _Id | None = None
     """Comes back with the result. Default: the worker's count of tasks."""
     tenant: _Id | None = None
@@ -100,7 +100,7 @@ class Error(Model):
     """What was found, such as a count; never the input itself."""
     limit: str | None = None
     retry_after_ms: int | None = None
-    """When to come back, if that may help."""
+    """When to try again, if that may help."""
 
 
 class Span(Model):
@@ -129,9 +129,9 @@ class Answer(Model):
     probability: float
     """Among the candidates."""
     no_answer_score: float
-    """On the scale of `score`: higher than it, and the model would rather not answer."""
+    """On the scale of `score`; if it is higher, no answer is the more likely one."""
     windows: int
-    """Pieces that the context was read in."""
+    """Pieces into which the context was cut."""
     question_truncated: bool
     """Whether the question was cut to `max_query_length` tokens."""
     n_best: list[Span]
@@ -178,7 +178,7 @@ class ErrorLine(Model):
     """A line that did not become a result; the others are not concerned."""
 
     line: int
-    """Which line, from 1 on; the last error may be about all that were not taken."""
+    """Which line, from 1 on; the last error may be about all lines that were not read."""
     id: str | None = None
     error: Error
 

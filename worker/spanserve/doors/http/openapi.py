@@ -22,7 +22,7 @@ _PART = re.compile(r"\{(\w+)(?::\w+)?\}")
 #: Errors that every operation may have; those that need a credential also those of `_GUARDED`.
 _COMMON = (400, 421, 429, 500)
 _GUARDED = (401, 403)
-#: Errors that are said before it is known what is asked for, or by nobody: in the same words everywhere.
+#: Errors that are said before it is known what is asked for, or by no operation: in the same words everywhere.
 _BEFORE = (421, 500)
 
 
@@ -65,7 +65,7 @@ def document(operations: Sequence[Operation]) -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "Where the listener asks for one.",
+                    "description": "Where the listener requires one.",
                 }
             },
         },

@@ -34,9 +34,9 @@ class Lately(Model):
     tasks_per_s: float
     batches_per_s: float
     batch_fill: float | None
-    """Windows in a batch over the most it may hold, 0 to 1."""
+    """Windows in a batch divided by the most it may hold, 0 to 1."""
     padding: float | None
-    """Part of the computed tokens that was padding, 0 to 1."""
+    """Share of the computed tokens that was padding, 0 to 1."""
     latency_ms: Latency | None
 
 

@@ -214,7 +214,7 @@ class LineStream(Response):
         self._woken.set()
 
     async def _gone(self, reading: asyncio.Future[None]) -> None:
-        """Wait until the client has gone: while a line waits for room nobody looks at the body."""
+        """Wait until the client has gone: while a line waits for room the body is not read."""
         lost = asyncio.ensure_future(self._call.request.scope["connection"].lost.wait())
         try:
             await asyncio.wait((reading, lost), return_when=asyncio.FIRST_COMPLETED)

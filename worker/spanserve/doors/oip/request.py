@@ -16,7 +16,7 @@ Parameter = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputTensor:
-    """An input as it came: its contents are looked at once name, data type and shape are known to be right.
+    """An input as it came: its contents are read once name, data type and shape are known to be right.
 
     Attributes:
         decode: gives the values, flat; raises a Refusal that names the input where they do not fit its shape. Only
@@ -31,7 +31,7 @@ class InputTensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferRequest:
-    """What somebody asks of a model.
+    """What a caller asks of a model.
 
     Attributes:
         version: of the model; empty: the one there is.

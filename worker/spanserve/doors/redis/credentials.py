@@ -1,4 +1,4 @@
-"""Files that let a worker in to Redis: read at every connect, and looked at before that is needed."""
+"""Credentials of a worker for Redis: read at every connect, and checked before they are needed."""
 
 from __future__ import annotations
 

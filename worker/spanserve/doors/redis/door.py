@@ -57,7 +57,7 @@ BEAT_S = 1.0
 TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
-#: Seconds of rest for each entry that was not a task: a queue full of them is slow, and nobody else is.
+#: Seconds of rest for each entry that was not a task: a queue full of them is slow, and only that queue.
 GARBAGE_PAUSE_S = 0.02
 
 log = structlog.get_logger(__name__)
@@ -124,13 +124,13 @@ class RedisDoor(Observer):
         """Look whether the queue can be used, before anything is loaded.
 
         Raises:
-            SpanserveError: it cannot, and no waiting will mend that. A Redis that is away is waited for.
+            SpanserveError: it cannot, and waiting will not help. A Redis that cannot be reached is waited for.
         """
         try:
             await self._provision()
         except QueueUnavailable as error:
             log.warning("redis is away", redis=self._settings.safe_url, error=str(error))
-        except QueueBroken as error:  # by hand: no reason to serve nobody
+        except QueueBroken as error:  # by hand: no reason to serve no one
             self._note(str(error))
 
     def start(self) -> None:
@@ -179,7 +179,7 @@ class RedisDoor(Observer):
         self._engine.resume(self.held.requests())  # nothing waits for leases any more
 
     async def _guard(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """A fault of ours in one of the loops stops this queue for a while, and nothing else: the loop starts again."""
+        """A fault in one of our loops stops this queue for a while, and nothing else: the loop starts again."""
         backoff = Backoff(LONGEST_PAUSE_S)
         while True:
             try:
@@ -334,7 +334,7 @@ class RedisDoor(Observer):
             self._fence.look(self._lease_s)
 
     async def _beat(self) -> None:
-        """Send heartbeats to the queue, the first at once: who answers before it is in nobody's list of workers."""
+        """Send heartbeats to the queue, the first at once: until then this worker is in no list."""
         heartbeat = Heartbeat(self._inside.status, self._clock)
         while True:
             fields = {

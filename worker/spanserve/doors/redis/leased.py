@@ -25,7 +25,7 @@ class LeasedTask:
     questions: int = 0
     #: None for one that is not work: it ends at once, or it waits.
     request: Request[Task] | None = None
-    #: A suspect that nobody has looked into yet: Redis is to know first that it begins.
+    #: A suspect that has not been examined yet: Redis is to know first that it begins.
     waiting: bool = False
     #: The lease has gone to another worker: the first result counts, anything else is for that one to say.
     lost: bool = False

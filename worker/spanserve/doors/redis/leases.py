@@ -103,7 +103,7 @@ class LeaseKeeper:
         try:
             while not await asyncio.to_thread(self._stopping.wait, LOOK_S):
                 # By our own looks, not by the clock: a process that was frozen as a whole has not stalled.
-                # While the model loads nothing is held, and nobody touches us, for as long as that takes.
+                # While the model loads, nothing is held and the loop does not move, for as long as that takes.
                 stalled_s = stalled_s + LOOK_S if len(self._held) and self._touches == seen else 0.0
                 seen = self._touches
                 if stalled_s > STALL_S:

@@ -37,7 +37,7 @@ def dead(
     limit: Annotated[int, typer.Option(help="Number of letters to show, oldest first.", min=1)] = 50,
     access: QueueAccess,
 ) -> None:
-    """Show the dead letters: tasks that killed what ran them, and entries that nobody could read."""
+    """Show the dead letters: tasks that killed what ran them, and entries that no worker could read."""
     found = access.visit(lambda redis, keys: read_dead_letters(redis, keys, limit))
     rows = Rows("entry", "task", "reason", "deliveries ", "worker", "model", "died ")
     for letter in found:
@@ -97,7 +97,7 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     access: QueueAccess,
 ) -> None:
-    """Delete dead letters for good. Their results, which tell why they died, stay as long as any result."""
+    """Delete dead letters for good. Their results, which say why they died, stay as long as any result."""
     _check(entries, every)
     if not yes:
         what = "all dead letters" if every else f"{len(entries or ()):,} dead letters"

@@ -34,10 +34,10 @@ def show_pending(
     rows = Rows("entry", "class", "task", "worker", "lease renewed ", "deliveries ")
     for held in found:
         renewed = f"{duration(held.idle_ms / 1000)} ago"
-        task = "deleted by somebody" if held.job is None else str(held.job)
+        task = "deleted meanwhile" if held.job is None else str(held.job)
         rows.add_row(held.entry, held.name, task, held.consumer, renewed, str(held.deliveries))
     content = [asdict(held) | {"job": held.job and str(held.job)} for held in found]
-    access.show(content, rows if found else "no task is with a worker")
+    access.show(content, rows if found else "no worker holds a task")
 
 
 @command(
@@ -76,7 +76,7 @@ def cancel(
     counts = Counter(outcomes.values())
     access.show(
         outcomes,
-        f"{counts['cancelled']:,} withdrawn, {counts['flagged']:,} are with workers who will be told, "
+        f"{counts['cancelled']:,} withdrawn, {counts['flagged']:,} are with workers, which will be told, "
         f"{counts['ended']:,} had ended, {counts['unknown']:,} are not known",
     )
     if counts["unknown"]:

@@ -46,10 +46,10 @@ def users(
     """Examples:
   spanserve queue load --redis redis://localhost
 \b
-Exit status: 0 loaded, 2 no Redis, or a user who may not.""",
+Exit status: 0 loaded, 2 no Redis, or a user who may not load scripts.""",
 )
 def load(*, access: QueueAccess) -> None:
-    """Load the scripts of this release, and those that producers of the one before call, into Redis.
+    """Load into Redis the scripts of this release, and those that producers of the previous release call.
 
     Workers do so when they start. Use this for producers of this release if there are only older workers.
     """

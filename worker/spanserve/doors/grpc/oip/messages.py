@@ -1,7 +1,7 @@
 """The protocol's messages, in a descriptor pool of their own.
 
 Clients of Triton and KServe register messages with the same names in the pool that all modules share: if ours were in
-there as well, nobody could import both. The descriptors are those of open_inference.proto, compiled by `make proto`;
+there as well, no program could import both. Descriptors are those of open_inference.proto, compiled by `make proto`;
 the types of the messages are in open_inference_pb2.pyi, a stub without a module.
 """
 

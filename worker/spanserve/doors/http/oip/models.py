@@ -35,7 +35,7 @@ class InputParameters(Model):
     """Where the contents of an input are, in the binary form."""
 
     binary_data_size: Annotated[int, Field(ge=0, le=limits.MAX_JSON_BYTES), AS_WHOLE]
-    """Bytes of it after the JSON; then there is no `data`."""
+    """How many of the bytes after the JSON are its contents; `data` is then absent."""
 
 
 class RequestInput(Model):
@@ -70,11 +70,11 @@ class InferenceRequest(Model):
     id: str = ""
     """Comes back with the response."""
     model_name: str | None = None
-    """That of the path, which is enough: KServe's client says it in both places."""
+    """The name in the path, which is enough: KServe's client sends it in both places."""
     parameters: RequestParameters = Field(default_factory=RequestParameters.model_construct)
     inputs: list[RequestInput] = Field(min_length=1, max_length=8)
     outputs: list[RequestedOutput] = Field(default_factory=list, max_length=8)
-    """Those that are wanted, in this order; none: all."""
+    """The outputs wanted, in this order; none: all of them."""
 
 
 class BinarySize(Model):

@@ -61,8 +61,8 @@ class InferenceOperations:
                     method="POST",
                     handle=self._infer,
                     summary="Ask a model",
-                    description="Tensors in and tensors out. With the extension for binary data contents stand after "
-                    "the JSON. A row at fault has its reason in the output `error`.",
+                    description="Tensors in and tensors out. With the extension for binary data, contents follow "
+                    "the JSON. A row that fails has the reason in the output `error`.",
                     body={JSON: models.InferenceRequest},
                     answers={200: {JSON: models.InferenceResponse, OCTETS: None}},
                     errors=(400, 404, 408, 413, 415, 422, 504),
