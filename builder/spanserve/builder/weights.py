@@ -202,7 +202,7 @@ def _blamed(found: Any, wanted: Any, settings: Mapping[str, Any]) -> str:
     """Which setting has the size that is wrong."""
     wrong = [want for have, want in zip(found, wanted, strict=False) if have != want]
     names = [name for name, value in settings.items() if type(value) is int and value in wrong]
-    return f" by {names[0]} {settings[names[0]]}" if names else ""
+    return f" ({names[0]} {settings[names[0]]})" if names else ""
 
 
 def _check_memory(path: Path, wanted: Mapping[str, Any], memory: Callable[[], int] | None = None) -> None:

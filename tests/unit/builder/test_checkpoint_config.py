@@ -109,7 +109,7 @@ def test_sizes_are_compared_before_anything_is_allocated(tmp_path: Path) -> None
         "hidden_size": 1 << 15,
     }
     (folder / "config.json").write_text(json.dumps(content))
-    with pytest.raises(BuildError, match=r"config.json makes it \[.*\] by (vocab_size|hidden_size)"):
+    with pytest.raises(BuildError, match=r"config.json requires \[.*\] \((vocab_size|hidden_size) "):
         load_model(Checkpoint(folder, "c"))
 
 

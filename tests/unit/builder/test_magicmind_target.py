@@ -126,7 +126,9 @@ def test_clusters_of_the_architecture(options: dict[str, Any], clusters: list[in
 
 def test_architecture_without_clusters() -> None:
     """Of an architecture that is in no table the clusters have to be given, by the option that is named."""
-    with pytest.raises(BuildError, match=r"mlu_arch 'mtp_322': .*mtp_372, mtp_592 only.*--cluster-num"):
+    with pytest.raises(
+        BuildError, match=r"mlu_arch 'mtp_322': .* only for mtp_372, mtp_592; .*--cluster-num"
+    ):
         target(arch="mtp_322").check("force_float32", 384)
 
 

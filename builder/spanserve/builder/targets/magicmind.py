@@ -132,7 +132,7 @@ class MagicMindTarget:
         if options.clusters is None and options.arch not in CLUSTERS:
             raise BuildError(
                 f"mlu_arch {options.arch!r}: clusters are known only for {', '.join(CLUSTERS)}; "
-                "give this card's by --cluster-num"
+                "give this card's with --cluster-num"
             )
         if min(self._clusters, default=0) < 1:
             raise BuildError(f"cluster_num {list(self._clusters)}: at least one number from 1 is needed")
