@@ -60,7 +60,6 @@ class Proxy:
         self._open.set()
         self._swallows: list[Swallow] = []
         self.address = ""
-        self.forwarded = 0
         self.resets = 0
         #: Seconds every chunk takes in each direction, and at most so many more.
         self.delay_s = 0.0
@@ -185,7 +184,6 @@ class Proxy:
                 await self._open.wait()
                 if not data:
                     break
-                self.forwarded += len(data)
                 sink.write(data)
                 await sink.drain()
         sink.close()

@@ -26,9 +26,9 @@ FAMILIES = ("bert", "mpnet", "roberta", "xlm-roberta", "camembert", "albert")
 _STRIDES = (128, 1, 16, 384)
 
 
-def asked(family: str, question: str, context: str, *, options: int = 19) -> bytes:
+def asked(family: str, question: str, context: str) -> bytes:
     """The input that is this question."""
-    return bytes([FAMILIES.index(family), options]) + f"{question}\n{context}".encode(errors="surrogatepass")
+    return bytes([FAMILIES.index(family), 19]) + f"{question}\n{context}".encode(errors="surrogatepass")
 
 
 @contextmanager

@@ -81,7 +81,6 @@ def make_sim_bundle(
     *,
     max_batch_size: int = 16,
     max_seq_length: int = 384,
-    cost_s: float = 0.001,
     golden: str = "Anna Holm said the harbour froze in 1871.",
     files: Mapping[str, Path | str] | None = None,
     complete: Callable[[Manifest], Manifest] = lambda manifest: manifest,
@@ -90,7 +89,6 @@ def make_sim_bundle(
     """A bundle for `sim:` devices; its golden is what their logits imply.
 
     Args:
-        cost_s: what a batch is said to cost, in seconds.
         golden: context of its golden.
         files: its graph; an empty file unless given.
         complete: changes the manifest.
@@ -101,7 +99,7 @@ def make_sim_bundle(
         **(files or {"model.xml": ""}),
         "tokenizer.json": small_tokenizer().to_str(),
         "goldens.json": goldens_to_json([_golden(manifest, golden)]),
-        "cost.json": CostTable((max_batch_size,), (max_seq_length,), ((cost_s,),)).to_json(),
+        "cost.json": CostTable((max_batch_size,), (max_seq_length,), ((0.001,),)).to_json(),
     }
     return write_bundle(path, contents, complete(manifest), older=older)
 

@@ -59,9 +59,9 @@ class FrameWorker:
         call.answer(task, _failed(task, error) if error else self.script(task))
         self._changed.set()
 
-    def end_all(self, error: Refusal | None = None) -> None:
+    def end_all(self) -> None:
         for name in list(self.held):
-            self.end(name, error)
+            self.end(name)
 
     def go(self) -> None:
         """Be stuck no longer."""

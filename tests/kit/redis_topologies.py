@@ -19,6 +19,7 @@ SERVICE = "main"
 #: Milliseconds of silence after which a server counts as down.
 DOWN_MS = 500
 SLOTS = 16384
+PRIMARIES = 3
 
 StartRedis = Callable[..., RedisServer]
 
@@ -87,15 +88,15 @@ async def watched(watching: list[Sentinel]) -> None:
 
 
 async def make_cluster(
-    start: StartRedis, primaries: int = 3, replicas: int = 0, tls: Identity | None = None
+    start: StartRedis, replicas: int = 0, tls: Identity | None = None
 ) -> list[RedisServer]:
     """A cluster; its primaries come first, and their first replicas in the same order."""
     config = {"cluster-enabled": "yes", "cluster-node-timeout": "1000"}
     nodes = [
         start(config=config, persistence=Persistence.ALWAYS, tls=tls)
-        for _ in range(primaries * (1 + replicas))
+        for _ in range(PRIMARIES * (1 + replicas))
     ]
-    bounds = [SLOTS * n // primaries for n in range(primaries + 1)]
+    bounds = [SLOTS * n // PRIMARIES for n in range(PRIMARIES + 1)]
     for node, first, last in zip(nodes, bounds[:-1], bounds[1:], strict=False):
         node.client().execute_command("CLUSTER", "ADDSLOTS", *range(first, last))
     for node in nodes[1:]:
@@ -106,8 +107,8 @@ async def make_cluster(
             (says(node, "CLUSTER", "NODES") or b"").count(b" connected") == everyone for node in nodes
         )
     )
-    for place, node in enumerate(nodes[primaries:]):
-        mine = nodes[place % primaries].client().execute_command("CLUSTER", "MYID").decode()
+    for place, node in enumerate(nodes[PRIMARIES:]):
+        mine = nodes[place % PRIMARIES].client().execute_command("CLUSTER", "MYID").decode()
         await eventually(lambda node=node, mine=mine: says(node, "CLUSTER", "REPLICATE", mine) is not None)  # type: ignore[misc]
     await eventually(lambda: all(is_whole(node) for node in nodes))
     return nodes

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -205,9 +205,9 @@ def _blamed(found: Any, wanted: Any, settings: Mapping[str, Any]) -> str:
     return f" ({names[0]} {settings[names[0]]})" if names else ""
 
 
-def _check_memory(path: Path, wanted: Mapping[str, Any], memory: Callable[[], int] | None = None) -> None:
+def _check_memory(path: Path, wanted: Mapping[str, Any]) -> None:
     needed = sum(tensor.numel() * 4 for tensor in wanted.values())
-    there = (memory or _memory)()
+    there = _memory()
     if needed > there:
         raise BuildError(
             f"{path}: the model takes {needed / 1e9:.1f} GB in float32, this machine has {there / 1e9:.1f} GB"

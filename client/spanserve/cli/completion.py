@@ -19,17 +19,12 @@ OPTIONS = ("--show-completion", "--install-completion")
 _LINES = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 
 
-def is_asked(arguments: list[str], environment: Mapping[str, str] = os.environ) -> bool:
+def is_asked(arguments: list[str]) -> bool:
     """Whether this is about completion and no command is to be run."""
-    return VARIABLE in environment or (bool(arguments) and arguments[0].partition("=")[0] in OPTIONS)
+    return VARIABLE in os.environ or (bool(arguments) and arguments[0].partition("=")[0] in OPTIONS)
 
 
-def complete(
-    arguments: list[str],
-    lines: Mapping[str, str],
-    load: Callable[[str], typer.Typer],
-    environment: Mapping[str, str] = os.environ,
-) -> None:
+def complete(arguments: list[str], lines: Mapping[str, str], load: Callable[[str], typer.Typer]) -> None:
     """Answer the shell; ends the process.
 
     Args:
@@ -38,7 +33,7 @@ def complete(
     """
     root = typer.Typer(name="spanserve")
     root.callback()(lambda: None)
-    named = _named(environment)
+    named = _named()
     for name, line in lines.items():
         if name == named:
             _add(root, name, load(name))
@@ -47,9 +42,9 @@ def complete(
     root(args=arguments, prog_name="spanserve")
 
 
-def _named(environment: Mapping[str, str]) -> str:
+def _named() -> str:
     """The command that is on the line, if any."""
-    line = next((environment[key] for key in _LINES if key in environment), "")
+    line = next((os.environ[key] for key in _LINES if key in os.environ), "")
     try:
         words = shlex.split(line)
     except ValueError:  # in the middle of a quotation

@@ -19,7 +19,6 @@ MAX_LOGGED = 16
 #: Version, trace, parent, flags; what a version to come adds begins with another hyphen.
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?", re.ASCII)
 _STATE = re.compile(r"[\x20-\x7e]+")
-_SAMPLED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +61,6 @@ class TraceContext:
         if len(found[TRACEPARENT]) != 1:
             return None
         return cls.of(found[TRACEPARENT][0], ",".join(filter(None, found[TRACESTATE])))
-
-    @property
-    def sampled(self) -> bool:
-        """Whether the caller that began the trace records it."""
-        return bool(self.flags & _SAMPLED)
 
     @property
     def parent(self) -> str:

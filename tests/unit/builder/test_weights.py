@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from spanserve.builder import BuildError
+from spanserve.builder import BuildError, weights
 from spanserve.builder.checkpoint import Checkpoint, load_model
 from spanserve.builder.weights import read_weights
 from tests.kit.checkpoints import make_checkpoint
@@ -82,6 +82,13 @@ def test_quantised(folder: Path, tensors: dict[str, Any]) -> None:
     key = "bert.encoder.layer.0.output.dense.weight"
     save_file({**tensors, key: tensors[key].to(torch.int8)}, folder / "model.safetensors")
     with pytest.raises(BuildError, match=f"{key} is int8"):
+        loaded(folder)
+
+
+def test_too_large(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that the machine's memory does not hold is refused before it is copied."""
+    monkeypatch.setattr(weights, "_memory", lambda: 0)
+    with pytest.raises(BuildError, match=r"takes .* GB in float32, this machine has 0\.0 GB"):
         loaded(folder)
 
 

@@ -88,14 +88,6 @@ def test_models() -> None:
     assert {"m1": 1, "m2": 1} == results.by_model
 
 
-def test_has_task() -> None:
-    """A resumed run can tell the tasks that it need not send."""
-    results = Results(["a"])
-    results.add(task("p0", answered("a")))
-    assert results.has_task("p0")
-    assert not results.has_task("p1")
-
-
 def test_predictions() -> None:
     """Without a threshold every text stands; odds above the threshold give "", odds at it do not."""
     results = Results(["a", "b"])

@@ -7,9 +7,9 @@ import pytest
 from tests.emulator.magicmind.python.cc._pywrap_runtime.faults import Faults
 
 
-def failing(text: str, method: str, calls: int = 5, life: int = 1) -> list[str]:
+def failing(text: str, method: str, calls: int = 5) -> list[str]:
     """What the calls of a method give: the Status, or nothing."""
-    faults = Faults(text, life)
+    faults = Faults(text, 1)
     return [str(faults.strike(method) or "") for _ in range(calls)]
 
 

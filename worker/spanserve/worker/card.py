@@ -18,9 +18,7 @@ log = structlog.get_logger(__name__)
 EVERY_S = 15.0
 
 
-def watch_card(
-    settings: Settings, told: Callable[[Reading | None], object], every_s: float = EVERY_S
-) -> CardWatch | None:
+def watch_card(settings: Settings, told: Callable[[Reading | None], object]) -> CardWatch | None:
     """What reads the card, not started; None where the device says nothing of itself.
 
     Args:
@@ -34,7 +32,7 @@ def watch_card(
         return None
     environment = {**os.environ, **(read_environment(settings.device_env) if settings.device_env else {})}
     read = partial(spec.kind.telemetry, spec, environment, settings.cnmon)
-    return CardWatch(read, _Teller(told), every_s)
+    return CardWatch(read, _Teller(told), EVERY_S)
 
 
 class _Teller:

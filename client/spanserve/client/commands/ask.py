@@ -24,6 +24,8 @@ app = application()
 
 #: Exit status if a question could not be answered.
 EXIT_UNANSWERED = 1
+#: Characters of the context that are shown on each side of an answer.
+AROUND = 60
 #: A private worker for one text does not measure how large its batches should be: that takes a second.
 PRIVATE = ("--memory", "small")
 
@@ -97,24 +99,21 @@ def _to_json(result: QuestionResult, question: str) -> dict[str, object]:
     }
 
 
-def _in_context(
-    context: str, question: str, result: QuestionResult, *, marked: bool, around: int = 60
-) -> Text:
+def _in_context(context: str, question: str, result: QuestionResult, *, marked: bool) -> Text:
     """The question, and the answer where it stands.
 
     Args:
         marked: colours can be seen; where they cannot, the answer also has a line of its own.
-        around: characters of the context that are shown on each side.
     """
     shown = Text(f"{question}\n", style="bold")
     if result.answer is None:
         return shown.append(f"  {result.error}\n", style="red")
     best = result.answer.best
-    before, after = context[max(0, best.start - around) : best.start], context[best.end : best.end + around]
+    before, after = context[max(0, best.start - AROUND) : best.start], context[best.end : best.end + AROUND]
     if not marked:
         shown.append(f"  {' '.join(best.text.splitlines())}\n")
     shown.append("  ")
-    shown.append(("…" if best.start > around else "") + before, style="dim")
+    shown.append(("…" if best.start > AROUND else "") + before, style="dim")
     shown.append(best.text, style="bold green")
-    shown.append(after + ("…" if best.end + around < len(context) else ""), style="dim")
+    shown.append(after + ("…" if best.end + AROUND < len(context) else ""), style="dim")
     return shown.append(f"  (score {best.score:.2f})\n", style="dim")

@@ -84,10 +84,6 @@ class Results:
         """Questions with a result, answer or error."""
         return len(self._outcomes)
 
-    def has_task(self, task_id: str) -> bool:
-        """Whether a result of this task was added; a resumed run leaves such tasks out."""
-        return task_id in self.timings
-
     def null_odds(self) -> dict[str, float]:
         """Question id -> score of "no answer" minus score of the best span."""
         return {name: answer.no_answer_score - answer.best.score for name, answer in self.answers.items()}

@@ -163,13 +163,13 @@ def mcnemar(won: int, lost: int) -> float:
     return min(1.0, float(2 * total / 2**flips))
 
 
-def bootstrap(groups: Sequence[Sequence[float]], samples: int = SAMPLES) -> tuple[float, float]:
+def bootstrap(groups: Sequence[Sequence[float]]) -> tuple[float, float]:
     """95 % interval of a mean, by drawing whole groups: what belongs together is drawn together."""
     sums = np.array([sum(group) for group in groups])
     sizes = np.array([len(group) for group in groups])
     chance = np.random.default_rng(_SEED)
     means = []
-    for _ in range(samples):
+    for _ in range(SAMPLES):
         drawn = chance.integers(0, len(groups), len(groups))
         means.append(sums[drawn].sum() / sizes[drawn].sum())
     low, high = np.percentile(means, (2.5, 97.5))
