@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 import urllib.request
 from collections.abc import Callable
@@ -17,6 +16,7 @@ import pytest
 from spanserve.client import AsyncClient, Dispatcher
 from spanserve.contract.limits import MIB
 from tests.faults.proxy import proxy_to
+from tests.kit.ports import free_port
 from tests.kit.processes import WorkerProcess
 from tests.kit.wire import describe, holding, make_tasks, open_raw, raw_stream
 
@@ -35,9 +35,7 @@ SLOW = "sim:fixed?latency_ms=300"
 @pytest.fixture
 def metrics() -> str:
     """An address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
+    return f"127.0.0.1:{free_port()}"
 
 
 async def forgotten(worker: WorkerProcess, metrics: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -20,16 +19,10 @@ from spanserve.device import BatchFailed, Device, DeviceError, HostDied, Slot, h
 from spanserve.device import handle as handle_module
 from spanserve.device.host.simulated import logits
 from spanserve.device.process import HostProcess
-from tests.kit.devices import BAD, Ints, Log, batch, compute, fill, whole
+from tests.kit.devices import BAD, Ints, Log, batch, compute, fill, wait_gone, whole
 from tests.kit.processes import PATIENCE_S
 
 OpenDevice = Callable[..., Device]
-
-
-def wait_gone(descriptor: int) -> None:
-    """Wait for the end of the process that a pidfd stands for."""
-    assert select.select([descriptor], [], [], PATIENCE_S)[0], "the process still runs"
-    os.close(descriptor)
 
 
 def acquire(device: Device, ids: Ints) -> Slot:

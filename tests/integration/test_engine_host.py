@@ -17,6 +17,7 @@ from spanserve.qa import pipeline as pipeline_module
 from spanserve.worker.cost import measured_cost
 from tests.kit.bundles import POISON_ID, make_sim_bundle
 from tests.kit.clock import Clock
+from tests.kit.outcomes import codes
 from tests.kit.processes import PATIENCE_S
 from tests.kit.serving import Rig, begin_checks, rig
 from tests.kit.waiting import eventually
@@ -27,11 +28,6 @@ from tests.kit.wire import CONTEXT, make_task, make_tasks
 def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """Batches of at most 4."""
     return make_sim_bundle(tmp_path_factory.mktemp("small") / "b", max_batch_size=4)
-
-
-def codes(result: TaskResult) -> list[ErrorCode | None]:
-    """Per question the error code, None for an answer."""
-    return [question.error.code if question.error else None for question in result.questions]
 
 
 def all_answered(results: list[TaskResult]) -> bool:

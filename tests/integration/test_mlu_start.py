@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceSpec
-from tests.kit.devices import Log, children, rings, why_not
+from tests.kit.devices import Log, children, rings, wait_gone, why_not
 from tests.kit.emulated import PYTHON, RESULTS, emulator_environment, make_mlu_bundle
 from tests.kit.processes import PATIENCE_S
 
@@ -78,7 +77,7 @@ def kill_at(bundle: Bundle, log: Log, step: str, number: int) -> str:
     host = os.pidfd_open(device.host_pid)
     os.kill(device.host_pid, 9)
     starting.join(PATIENCE_S)
-    gone(host)
+    wait_gone(host)
     device.close()
     return found[0]
 
@@ -95,12 +94,6 @@ def test_killed_at_a_step(bundle: Bundle, log: Log, step: str, number: int) -> N
     expected = f"device host of mlu:0 ended (signal SIGKILL); it printed last: {last}"
     assert expected == kill_at(bundle, log, step, number)
     assert before == (rings(), children())
-
-
-def gone(host: int) -> None:
-    """Wait for the end of the process that a pidfd stands for."""
-    assert select.select([host], [], [], PATIENCE_S)[0], "the process still runs"
-    os.close(host)
 
 
 #: A worker that says which process its host is before the host is up.
@@ -137,4 +130,4 @@ def test_orphaned_at_a_step(bundle: Bundle, tmp_path: Path, step: str) -> None:
         assert f"told to hang in {step} 1" in line
         host = os.pidfd_open(int(pid))
         worker.kill()
-    gone(host)
+    wait_gone(host)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import select
 import threading
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,12 @@ def children() -> set[int]:
         with contextlib.suppress(OSError):  # a thread that has just ended
             found.update(map(int, (task / "children").read_text().split()))
     return found
+
+
+def wait_gone(process: int) -> None:
+    """Wait for the end of the process that a pidfd stands for, and close that."""
+    assert select.select([process], [], [], PATIENCE_S)[0], "the process still runs"
+    os.close(process)
 
 
 def rings() -> int:

@@ -19,31 +19,18 @@ from spanserve.doors.grpc.service import Service
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.doors.listener import Listener
 from spanserve.engine.admission import Admission
-from spanserve.engine.batcher import Batcher
 from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
-from spanserve.engine.request import Request, Row
 from spanserve.engine.state import Event, Lifecycle, State
 from spanserve.qa import Encoder, Pipelines
 from spanserve.worker.canary import check_goldens
 from spanserve.worker.known_rows import KnownRows, shapes_of
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.status import StatusSource
+from tests.kit.engine_rig import EngineRig, WatchedBatcher
 
 #: Of the worker.
 NAME = "in-process"
-
-
-class WatchedBatcher(Batcher):
-    """Tells when rows have entered."""
-
-    def __init__(self, bundle: Bundle, max_batch: int) -> None:
-        super().__init__(bundle.cost_table(), max_batch, bundle.manifest.max_seq_length)
-        self.entered = asyncio.Semaphore(0)
-
-    def add(self, row: Row) -> None:
-        super().add(row)
-        self.entered.release()
 
 
 @dataclass(slots=True)
@@ -63,15 +50,13 @@ class States(Observer):
 
 
 @dataclass(slots=True, kw_only=True)
-class Rig:
+class Rig(EngineRig[Task, TaskResult]):
     """An engine on a started device, and the strings a test may pull."""
 
-    engine: Engine[Task, TaskResult]
     #: What doors get.
     inside: Inside
     metrics: Metrics
     device: Device
-    batcher: WatchedBatcher
     encoder: Encoder
     #: Set whenever a device host has died; clear it before the next one does.
     host_died: asyncio.Event
@@ -89,24 +74,6 @@ class Rig:
     def block(self) -> list[Slot]:
         """Take every free slot, so that nothing reaches the device until they are released."""
         return list(iter(self.device.acquire, None))
-
-    def submit(self, *tasks: Task) -> tuple[list[Request[Task]], list[asyncio.Future[TaskResult]]]:
-        """Give tasks to the engine; a future of the result of each."""
-        futures: list[asyncio.Future[TaskResult]] = [
-            asyncio.get_running_loop().create_future() for _ in tasks
-        ]
-        return [
-            self.engine.submit(task, future.set_result) for task, future in zip(tasks, futures, strict=True)
-        ], futures
-
-    async def run(self, *tasks: Task) -> list[TaskResult]:
-        """Give tasks to the engine and wait for all results, in order."""
-        return list(await asyncio.gather(*self.submit(*tasks)[1]))
-
-    async def entered(self, rows: int) -> None:
-        """Wait until so many more rows have entered the backlog."""
-        for _ in range(rows):
-            await self.batcher.entered.acquire()
 
 
 @asynccontextmanager
@@ -137,11 +104,11 @@ async def rig(
         prove(real, encoder)
 
     await asyncio.to_thread(restart)
-    batcher = WatchedBatcher(bundle, real.max_batch)
     metrics, states = Metrics(), States()
     observers = Observers(metrics, states)
     lifecycle = Lifecycle(observers)
     manifest = bundle.manifest
+    batcher = WatchedBatcher(bundle.cost_table(), real.max_batch, manifest.max_seq_length)
     engine = Engine[Task, TaskResult](
         pipeline=Pipelines(encoder, manifest, worker=NAME),
         device=real,

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from spanserve.bundle import CostTable
-from spanserve.engine.batcher import Batch, Batcher
+from spanserve.engine.batcher import Batch
 from spanserve.engine.engine import Engine
 from spanserve.engine.observer import Observer, Observers
-from spanserve.engine.request import Request, Row
+from spanserve.engine.request import Request
 from spanserve.engine.state import Event, Lifecycle, State
 from tests.kit.clock import Clock
-from tests.kit.processes import PATIENCE_S
+from tests.kit.engine_rig import EngineRig, WatchedBatcher
 from tests.kit.sums import AddingDevice, AddingSlot, SumPipeline, Sums, SumTask
 
 MAX_BATCH = 16
@@ -52,40 +51,12 @@ class Seen(Observer):
         self.restarts += 1
 
 
-class WatchedBatcher(Batcher):
-    """Tells when rows have entered."""
-
-    def __init__(self, max_batch: int) -> None:
-        super().__init__(CostTable((max_batch,), (64,), ((0.001,),)), max_batch, 64)
-        self.entered = asyncio.Semaphore(0)
-
-    def add(self, row: Row) -> None:
-        super().add(row)
-        self.entered.release()
-
-
 @dataclass(slots=True, kw_only=True)
-class Rig:
+class Rig(EngineRig[SumTask, Sums]):
     """An engine on an adding device."""
 
-    engine: Engine[SumTask, Sums]
     device: AddingDevice
     seen: Seen
-    batcher: WatchedBatcher
-
-    def submit(self, *tasks: SumTask) -> tuple[list[Request[SumTask]], list[asyncio.Future[Sums]]]:
-        futures: list[asyncio.Future[Sums]] = [asyncio.get_running_loop().create_future() for _ in tasks]
-        return [
-            self.engine.submit(task, future.set_result) for task, future in zip(tasks, futures, strict=True)
-        ], futures
-
-    async def run(self, *tasks: SumTask) -> list[Sums]:
-        async with asyncio.timeout(PATIENCE_S):
-            return list(await asyncio.gather(*self.submit(*tasks)[1]))
-
-    async def entered(self, rows: int) -> None:
-        for _ in range(rows):
-            await self.batcher.entered.acquire()
 
     def block(self) -> Callable[[], None]:
         """Take every slot, so that nothing reaches the device; returns what gives them back."""
@@ -112,7 +83,8 @@ async def rig(
 ) -> AsyncIterator[Rig]:
     """An engine that is ready."""
     device = AddingDevice(fatal=fatal, unwanted=unwanted, seconds=seconds)
-    seen, batcher = Seen(), WatchedBatcher(max_batch)
+    seen = Seen()
+    batcher = WatchedBatcher(CostTable((max_batch,), (64,), ((0.001,),)), max_batch, 64)
     told = Observers(seen, *observers)
     lifecycle = Lifecycle(told)
     engine = Engine(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,43 +11,24 @@ import pytest
 
 from spanserve.bundle import Bundle
 from spanserve.client import Dispatcher, NoWorker, OtherModel
-from spanserve.contract import ErrorCode, Task, TaskResult
+from spanserve.contract import Task, TaskResult
 from spanserve.device import Slot
 from tests.faults.proxy import proxy_to
 from tests.kit.bundles import make_sim_bundle
+from tests.kit.outcomes import codes, first_results
+from tests.kit.ports import free_port
 from tests.kit.serving import Served, serving
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_task, make_tasks
 
 
-async def run(dispatcher: Dispatcher, tasks: list[Task]) -> dict[str, TaskResult]:
-    """First results by task id; a second one is a failure."""
-    found: dict[str, TaskResult] = {}
-    async for results in dispatcher.run(tasks):
-        for result in results:
-            assert result.id not in found
-            found[result.id] = result
-    return found
-
-
-def codes(result: TaskResult) -> list[ErrorCode | None]:
-    return [question.error.code if question.error else None for question in result.questions]
-
-
-@pytest.fixture
-def nobody() -> str:
-    """An address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
-async def test_nobody_there(nobody: str, tmp_path: Path) -> None:
+async def test_nobody_there(tmp_path: Path) -> None:
     """When no worker comes within the time, the error names every address and why it failed."""
+    nobody = f"127.0.0.1:{free_port()}"
     reasons = {nobody: "connection refused", f"unix:{tmp_path}/none.sock": "no such socket file"}
     addresses = list(reasons)
     with pytest.raises(NoWorker) as caught:
-        await run(Dispatcher(addresses, wait_s=0.3), make_tasks(3))
+        await first_results(Dispatcher(addresses, wait_s=0.3), make_tasks(3))
     message = str(caught.value)
     assert "within 0.3 s" in message
     for address, reason in reasons.items():
@@ -59,14 +39,14 @@ async def test_still_loading(sim_bundle: Bundle) -> None:
     """A worker that is there but not ready is no worker yet; the error says what it is doing."""
     async with serving(sim_bundle, ready=False) as served:
         with pytest.raises(NoWorker, match="starting"):
-            await run(Dispatcher([served.address], wait_s=0.3), make_tasks(1))
+            await first_results(Dispatcher([served.address], wait_s=0.3), make_tasks(1))
 
 
 async def test_a_late_worker_joins(sim_bundle: Bundle, tmp_path: Path) -> None:
     """A worker that comes up while the client waits is found, and does all the work."""
     address = f"unix:{tmp_path}/late.sock"
     dispatcher = Dispatcher([address])
-    running = asyncio.create_task(run(dispatcher, make_tasks(50)))
+    running = asyncio.create_task(first_results(dispatcher, make_tasks(50)))
     await eventually(lambda: "no such socket file" == dispatcher.connections[0].problem)
     async with serving(sim_bundle, listen=address):
         found = await running
@@ -79,7 +59,7 @@ async def test_two_workers_share(sim_bundle: Bundle) -> None:
     device = "sim:fixed?latency_ms=5"
     async with serving(sim_bundle, device) as one, serving(sim_bundle, device) as two:
         dispatcher = Dispatcher([one.address, two.address, one.address])  # an address named twice is one
-        found = await run(dispatcher, make_tasks(2000))
+        found = await first_results(dispatcher, make_tasks(2000))
         assert {f"t{number}" for number in range(2000)} == set(found)
         answered = [connection.answered for connection in dispatcher.connections]
         assert (2, 2000) == (len(answered), sum(answered))
@@ -94,7 +74,7 @@ async def test_a_stuck_worker_does_not_hold_up_the_end(sim_bundle: Bundle) -> No
     async with serving(sim_bundle) as stuck, serving(sim_bundle) as other:
         slots = stuck.rig.block()
         dispatcher = Dispatcher([stuck.address, other.address])
-        found = await run(dispatcher, make_tasks(300))
+        found = await first_results(dispatcher, make_tasks(300))
         assert 300 == len(found)
         held_up, idle = dispatcher.connections
         assert (0, 300) == (held_up.answered, idle.answered)
@@ -140,7 +120,7 @@ class Held:
 
 async def held(served: Served, dispatcher: Dispatcher, tasks: list[Task]) -> Held:
     slots = served.rig.block()
-    running = asyncio.create_task(run(dispatcher, tasks))
+    running = asyncio.create_task(first_results(dispatcher, tasks))
     await served.rig.entered(len(tasks))
     return Held(served, running, slots)
 

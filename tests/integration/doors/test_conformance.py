@@ -14,6 +14,7 @@ from spanserve.doors.door import Door
 from spanserve.engine import caller as sharing
 from spanserve.engine.request import Request
 from tests.integration.doors.callers import DOORS, WITHDRAWING, Caller, Opened, Outcome
+from tests.kit import outcomes
 from tests.kit.processes import PATIENCE_S
 from tests.kit.redis_server import RedisServer, servers
 from tests.kit.serving import Rig, rig
@@ -53,9 +54,7 @@ def as_sent(result: TaskResult) -> TaskResult:
 
 def codes(outcome: Outcome) -> list[ErrorCode | None]:
     """Per question the error code, None for an answer; one code for a task that never became work."""
-    if isinstance(outcome, Refusal):
-        return [outcome.code]
-    return [question.error.code if question.error else None for question in outcome.questions]
+    return [outcome.code] if isinstance(outcome, Refusal) else outcomes.codes(outcome)
 
 
 async def test_answers(opened: Opened, redis_server: RedisServer, sim_bundle: Bundle) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import grpc
 import pytest
@@ -14,20 +13,10 @@ from spanserve.doors.access import Access
 from spanserve.doors.grpc import reads
 from tests.kit.callers import METHODS, Caller
 from tests.kit.credential_files import Files, serving_with
-from tests.kit.identity import make_identity
 from tests.kit.processes import PATIENCE_S
 from tests.kit.waiting import eventually
 
 ANSWER, REQUEST, _, _ = METHODS["Answer"]
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    made = Files(tmp_path)
-    made.serve_with(make_identity(tmp_path, "server"))
-    made.believe(make_identity(tmp_path, "authority"))
-    made.write()
-    return made
 
 
 class Call:

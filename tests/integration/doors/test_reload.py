@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from unittest.mock import Mock
 
 import grpc
@@ -28,15 +27,6 @@ from tests.kit.credential_files import Files, answers, end_of, serving_with, str
 from tests.kit.identity import Identity, make_identity, make_signed
 from tests.kit.waiting import eventually
 from tests.kit.wire import RawStream, make_task
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    made = Files(tmp_path)
-    made.serve_with(make_identity(tmp_path, "first"))
-    made.believe(make_identity(tmp_path, "authority"))
-    made.write()
-    return made
 
 
 async def test_a_token_goes(sim_bundle: Bundle, files: Files) -> None:

@@ -14,6 +14,8 @@ from spanserve.client import ClientError, NoWorker
 from spanserve.client.redis import QueueConnection, QueueDispatcher
 from spanserve.contract import ErrorCode, Task, TaskResult
 from spanserve.queue import JobId, JobState, Producer, QueueError, RedisSettings
+from tests.kit import outcomes
+from tests.kit.outcomes import first_results
 from tests.kit.queue_rig import QueueRig, queue_rig, queued_task
 from tests.kit.redis_server import Persistence, RedisServer
 from tests.kit.scripted_worker import FACTS, ScriptedWorker, answers, working
@@ -32,20 +34,11 @@ async def connected(rig: QueueRig) -> AsyncIterator[QueueConnection]:
 async def run(rig: QueueRig, tasks: list[Task], **arguments: Any) -> dict[str, TaskResult]:
     """First results by task id; a second one is a failure."""
     async with connected(rig) as connection:
-        return await collect(QueueDispatcher(connection, **arguments), tasks)
-
-
-async def collect(dispatcher: QueueDispatcher, tasks: list[Task]) -> dict[str, TaskResult]:
-    found: dict[str, TaskResult] = {}
-    async for results in dispatcher.run(tasks):
-        for result in results:
-            assert result.id not in found
-            found[result.id] = result
-    return found
+        return await first_results(QueueDispatcher(connection, **arguments), tasks)
 
 
 def codes(result: TaskResult) -> set[ErrorCode | None]:
-    return {question.error.code if question.error else None for question in result.questions}
+    return set(outcomes.codes(result))
 
 
 def some(count: int, **fields: Any) -> list[Task]:
@@ -128,7 +121,7 @@ async def test_a_full_queue(bare: QueueRig) -> None:
     said: list[str] = []
     async with connected(bare) as connection:
         dispatcher = QueueDispatcher(connection, tell=lambda: said.append(dispatcher.shares()))
-        running = asyncio.create_task(collect(dispatcher, some(40)))
+        running = asyncio.create_task(first_results(dispatcher, some(40)))
         await eventually(lambda: bool(said))
         assert 8 == bare.depth()[0]
         async with working(ScriptedWorker(bare.consumer(), at_once=8)) as worker:
@@ -143,7 +136,7 @@ async def test_a_tenant_at_its_quota(bare: QueueRig) -> None:
     await bare.provision(max_tenant_tasks=2)
     async with connected(bare) as connection:
         greedy = QueueDispatcher(connection)
-        running = asyncio.create_task(collect(greedy, some(6, tenant="greedy")))
+        running = asyncio.create_task(first_results(greedy, some(6, tenant="greedy")))
         await eventually(lambda: "full" in greedy.shares())
         assert ["queued"] == await bare.submit(queued_task("other", run_id="s", tenant="modest"))
         async with working(ScriptedWorker(bare.consumer())) as worker:
@@ -167,7 +160,7 @@ async def test_cancelled_by_an_operator(rig: QueueRig) -> None:
     """A task withdrawn while the client waits ends CANCELLED, the others as usual."""
     async with connected(rig) as connection:
         dispatcher = QueueDispatcher(connection)
-        running = asyncio.create_task(collect(dispatcher, some(4)))
+        running = asyncio.create_task(first_results(dispatcher, some(4)))
         await eventually(lambda: rig.depth()[0] == 4)
         assert ["cancelled"] * 2 == await rig.producer.cancel(dispatcher.jobs(["t1", "t3", "stranger"]))
         async with working(ScriptedWorker(rig.consumer())) as worker:
@@ -234,7 +227,7 @@ async def test_entries_that_vanish(rig: QueueRig) -> None:
     """Tasks whose entries somebody deleted are submitted again after a while, and computed once."""
     async with connected(rig) as connection:
         dispatcher = QueueDispatcher(connection, resubmit_s=0.2)
-        running = asyncio.create_task(collect(dispatcher, some(10)))
+        running = asyncio.create_task(first_results(dispatcher, some(10)))
         await eventually(lambda: rig.depth()[0] == 10)
         for task in some(10)[::2]:
             rig.trim(task)
@@ -246,7 +239,7 @@ async def test_entries_that_vanish(rig: QueueRig) -> None:
 async def test_events_that_vanish(rig: QueueRig) -> None:
     """Ends whose events are lost are found by submitting again."""
     async with connected(rig) as connection:
-        running = asyncio.create_task(collect(QueueDispatcher(connection, resubmit_s=0.2), some(3)))
+        running = asyncio.create_task(first_results(QueueDispatcher(connection, resubmit_s=0.2), some(3)))
         await eventually(lambda: rig.depth()[0] == 3)
         # A script ends all of them and loses their events before the client can read one.
         pipeline = rig.plain.pipeline(transaction=True)
@@ -267,7 +260,7 @@ async def test_a_dead_letter_that_is_replayed(rig: QueueRig) -> None:
     (letter,) = rig.dead()
     assert "queued" == await rig.producer.replay(letter["entry"].decode(), JobId.of(task))
     async with connected(rig) as connection:
-        running = asyncio.create_task(collect(QueueDispatcher(connection), [task]))
+        running = asyncio.create_task(first_results(QueueDispatcher(connection), [task]))
         async with working(ScriptedWorker(rig.consumer())):
             assert {"t0": answers(task)} == await running
 
@@ -284,7 +277,7 @@ async def test_a_slow_worker_is_waited_for(rig: QueueRig) -> None:
     consumer = rig.consumer()
     await consumer.beat(FACTS)
     async with connected(rig) as connection:
-        running = asyncio.create_task(collect(QueueDispatcher(connection, wait_s=0), some(1)))
+        running = asyncio.create_task(first_results(QueueDispatcher(connection, wait_s=0), some(1)))
         await eventually(lambda: rig.depth()[0] == 1)
         assert not running.done()
         async with working(ScriptedWorker(consumer)):
@@ -295,7 +288,7 @@ async def test_no_such_queue(bare: QueueRig) -> None:
     """A client waits for a worker to make the queue, and then goes on."""
     async with connected(bare) as connection:
         dispatcher = QueueDispatcher(connection)
-        running = asyncio.create_task(collect(dispatcher, some(3)))
+        running = asyncio.create_task(first_results(dispatcher, some(3)))
         await eventually(lambda: "queue q does not exist" in dispatcher.shares())
         await bare.provision()
         async with working(ScriptedWorker(bare.consumer())):
@@ -305,7 +298,7 @@ async def test_no_such_queue(bare: QueueRig) -> None:
 async def test_a_flushed_redis(rig: QueueRig) -> None:
     """Whatever somebody deletes is submitted again: every task has its result."""
     async with connected(rig) as connection:
-        running = asyncio.create_task(collect(QueueDispatcher(connection, resubmit_s=0.2), some(100)))
+        running = asyncio.create_task(first_results(QueueDispatcher(connection, resubmit_s=0.2), some(100)))
         await eventually(lambda: rig.depth()[0] == 100)
         worker = ScriptedWorker(rig.consumer())
         await worker.step()
@@ -323,7 +316,7 @@ async def test_a_redis_that_dies(start_redis: Callable[..., RedisServer], persis
         await rig.provision()
         async with connected(rig) as connection:
             dispatcher = QueueDispatcher(connection)
-            running = asyncio.create_task(collect(dispatcher, some(200)))
+            running = asyncio.create_task(first_results(dispatcher, some(200)))
             await eventually(lambda: rig.depth()[0] == 200)
             await ScriptedWorker(rig.consumer("one")).step()
             server.kill()
@@ -342,7 +335,7 @@ async def test_refused_by_redis(start_redis: Callable[..., RedisServer]) -> None
     connection = QueueConnection(settings, "q")
     try:
         with pytest.raises(QueueError, match="denies access") as caught:
-            await collect(QueueDispatcher(connection), some(1))
+            await first_results(QueueDispatcher(connection), some(1))
     finally:
         await connection.close()
     assert "wrong-one" not in f"{caught.value} {settings} {connection.name}"

@@ -8,15 +8,12 @@ from pathlib import Path
 import pytest
 
 from spanserve.access import AccessList
-from spanserve.cli.main import main
+from tests.kit import command
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit status and what was printed, on standard output and on standard error."""
-    with pytest.raises(SystemExit) as ended:
-        main(["token", *arguments])
-    out, err = capsys.readouterr()
-    return int(ended.value.code or 0), out, err
+    """Exit status of `spanserve token`, and what was printed on standard output and on standard error."""
+    return command.run(capsys, "token", *arguments)
 
 
 def test_life_of_a_token(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -9,17 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from spanserve.cli.commands import COMMANDS
-from spanserve.cli.main import main
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error."""
-    status = 0
-    try:
-        main(list(arguments))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    return status, *capsys.readouterr()
+from tests.kit.command import run
 
 
 @pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",), ("help",)], ids=str)

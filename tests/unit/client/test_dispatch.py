@@ -14,25 +14,12 @@ from spanserve.contract import ErrorCode, Question, Refusal, State, Task, TaskRe
 from spanserve.contract.limits import MAX_TASK_BYTES
 from tests.kit.clock import Clock
 from tests.kit.frame_worker import FrameWorker, dial_to
+from tests.kit.outcomes import codes, first_results
 from tests.kit.scripted_worker import answers
 from tests.kit.waiting import eventually
 from tests.kit.wire import make_task, make_tasks
 
 ONE, OTHER = "unix:/one", "unix:/other"
-
-
-async def run(dispatcher: Dispatcher, tasks: list[Task]) -> dict[str, TaskResult]:
-    """First results by task id; a second one is a failure."""
-    found: dict[str, TaskResult] = {}
-    async for results in dispatcher.run(tasks):
-        for result in results:
-            assert result.id not in found
-            found[result.id] = result
-    return found
-
-
-def codes(result: TaskResult) -> list[ErrorCode | None]:
-    return [question.error.code if question.error else None for question in result.questions]
 
 
 def dispatcher_of(*workers: FrameWorker, **arguments: Any) -> Dispatcher:
@@ -51,13 +38,13 @@ async def test_ids_twice() -> None:
     """Two tasks with one id are refused before anything is sent."""
     worker = FrameWorker()
     with pytest.raises(ClientError, match="3 tasks have only 2 different ids"):
-        await run(dispatcher_of(worker), [make_task("a"), make_task("b"), make_task("a")])
+        await first_results(dispatcher_of(worker), [make_task("a"), make_task("b"), make_task("a")])
     assert [] == worker.delivered
 
 
 async def test_nothing_to_do() -> None:
     """A run without tasks needs no worker."""
-    assert {} == await run(Dispatcher([ONE], dial=dial_to({}), wait_s=0.0), [])
+    assert {} == await first_results(Dispatcher([ONE], dial=dial_to({}), wait_s=0.0), [])
 
 
 async def test_nobody_there() -> None:
@@ -66,7 +53,7 @@ async def test_nobody_there() -> None:
     away.state, loading.state = None, State.STARTING
     clock = Clock(0.0)
     dispatcher = dispatcher_of(away, loading, wait_s=60.0, clock=clock)
-    running = asyncio.create_task(run(dispatcher, make_tasks(3)))
+    running = asyncio.create_task(first_results(dispatcher, make_tasks(3)))
     await eventually(lambda: all("UNAVAILABLE" in worker.problem for worker in dispatcher.connections))
     clock.now = 61.0
     with pytest.raises(NoWorker) as caught:
@@ -81,7 +68,7 @@ async def test_a_late_worker_joins() -> None:
     worker = FrameWorker()
     worker.state = None
     dispatcher = dispatcher_of(worker)
-    running = asyncio.create_task(run(dispatcher, make_tasks(50)))
+    running = asyncio.create_task(first_results(dispatcher, make_tasks(50)))
     await eventually(lambda: "nobody listens" in dispatcher.connections[0].problem)
     worker.state = State.READY
     assert 50 == len(await running)
@@ -93,7 +80,7 @@ async def test_two_workers_share() -> None:
     """Two workers both answer, nobody is sent more than was granted, and each task ends once."""
     one, other = FrameWorker(), FrameWorker()
     dispatcher = Dispatcher([ONE, OTHER, ONE], dial=dial_to({ONE: one, OTHER: other}))  # named twice is one
-    found = await run(dispatcher, make_tasks(2000))
+    found = await first_results(dispatcher, make_tasks(2000))
     assert {f"t{number}" for number in range(2000)} == set(found)
     answered = [connection.answered for connection in dispatcher.connections]
     assert (2, 2000) == (len(answered), sum(answered))
@@ -106,7 +93,7 @@ async def test_a_stuck_worker_does_not_hold_up_the_end() -> None:
     stuck, idle, clock = FrameWorker(credit=300), FrameWorker(), Clock(0.0)
     stuck.stuck = True
     dispatcher = dispatcher_of(stuck, idle, clock=clock)
-    running = asyncio.create_task(run(dispatcher, make_tasks(300)))
+    running = asyncio.create_task(first_results(dispatcher, make_tasks(300)))
     while not running.done():  # each look is late for what was taken before the last one
         await asyncio.wait([running], timeout=0.01)
         clock.now += 20.0
@@ -124,7 +111,7 @@ async def test_another_model_is_left_out() -> None:
     """All answers of a run are of one model; a worker with another one is asked nothing."""
     one, other = FrameWorker(digest="m1"), FrameWorker(digest="m2")
     dispatcher = dispatcher_of(one, other)
-    assert 500 == len(await run(dispatcher, make_tasks(500)))
+    assert 500 == len(await first_results(dispatcher, make_tasks(500)))
     delivered = sorted((one, other), key=lambda worker: len(worker.delivered))
     assert [0, 500] == [len(worker.delivered) for worker in delivered]
     left_out = min(dispatcher.connections, key=lambda connection: connection.answered)
@@ -136,7 +123,7 @@ async def test_a_worker_that_goes_back_to_the_model() -> None:
     stuck, changing = FrameWorker(), FrameWorker()  # the first keeps the run going while the other is away
     stuck.stuck = changing.stuck = True
     dispatcher = dispatcher_of(stuck, changing)
-    running = asyncio.create_task(run(dispatcher, make_tasks(200)))
+    running = asyncio.create_task(first_results(dispatcher, make_tasks(200)))
     await changing.until(lambda: len(changing.held) > 0)
     changing.digest = "m2"
     changing.cut()
@@ -180,7 +167,7 @@ async def test_what_may_succeed_later_is_sent_again(code: ErrorCode, ended: bool
         return TaskResult.refused(task, error) if ended else error
 
     worker = FrameWorker(script)
-    found = await run(dispatcher_of(worker), make_tasks(5))
+    found = await first_results(dispatcher_of(worker), make_tasks(5))
     assert [[None]] * 5 == [codes(result) for result in found.values()]
     assert [1] * 5 == [result.attempt for result in found.values()]
     assert 10 == len(worker.delivered)
@@ -196,7 +183,7 @@ FINAL: dict[str, Callable[[Task, Refusal], TaskResult | Refusal]] = {
 async def test_final_errors_are_results(outcome: Callable[[Task, Refusal], TaskResult | Refusal]) -> None:
     """A task that ends with any other error ends: the error is its result."""
     worker = FrameWorker(lambda task: outcome(task, Refusal(ErrorCode.INTERNAL, "reference 1")))
-    found = await run(dispatcher_of(worker), make_tasks(5))
+    found = await first_results(dispatcher_of(worker), make_tasks(5))
     assert [[ErrorCode.INTERNAL]] * 5 == [codes(result) for result in found.values()]
     assert 5 == len(worker.delivered)
 
@@ -206,7 +193,7 @@ async def test_a_broken_stream_makes_suspects() -> None:
     for part, attempt in ((FrameWorker.cut, 2), (FrameWorker.bye, 1)):
         worker = FrameWorker()
         worker.stuck = True
-        running = asyncio.create_task(run(dispatcher_of(worker), make_tasks(5)))
+        running = asyncio.create_task(first_results(dispatcher_of(worker), make_tasks(5)))
         await worker.until(lambda worker=worker: len(worker.held) == 5)  # type: ignore[misc]
         worker.stuck = False
         part(worker)
@@ -221,7 +208,7 @@ async def test_a_task_too_large_for_the_wire() -> None:
     large = Task(id="large", context="c", questions=questions)
     assert len(large.to_bytes()) > MAX_TASK_BYTES
     worker = FrameWorker()
-    found = await run(dispatcher_of(worker), [make_task("a"), large, make_task("b")])
+    found = await first_results(dispatcher_of(worker), [make_task("a"), large, make_task("b")])
     assert [None] == codes(found["a"]) == codes(found["b"])
     assert [ErrorCode.OUT_OF_RANGE] * 64 == codes(found["large"])
     assert {"a", "b"} == {task.id for task in worker.delivered}
@@ -243,7 +230,7 @@ async def test_a_worker_that_goes_and_comes() -> None:
     dispatcher = dispatcher_of(staying, moving)
     gone = dispatcher.connections[1]
     staying.stuck = moving.stuck = True
-    running = asyncio.create_task(run(dispatcher, make_tasks(600)))
+    running = asyncio.create_task(first_results(dispatcher, make_tasks(600)))
     for _ in range(2):
         await moving.until(lambda: len(moving.held) > 0)
         moving.end_all()

@@ -8,21 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.cli.main import main
 from spanserve.client import Options
 from spanserve.client.evaluation.evaluation import Evaluation
 from spanserve.client.testing import InMemoryTransport, scripted
 from spanserve.options.terminal import Terminal
 from spanserve.squad import load_dataset
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    status = 0
-    try:
-        main(list(map(str, arguments)))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    return status, *capsys.readouterr()
+from tests.kit.command import run
 
 
 @pytest.fixture

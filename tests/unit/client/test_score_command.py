@@ -7,18 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from spanserve.cli.main import main
+from tests.kit.command import run
 
 CONTEXT = "The mill was built in 1871 by Anna Holm."
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    status = 0
-    try:
-        main(list(map(str, arguments)))
-    except SystemExit as ended:
-        status = int(ended.code or 0)
-    return status, *capsys.readouterr()
 
 
 @pytest.fixture

@@ -47,15 +47,6 @@ async def pages_with(access: Access, where: str) -> AsyncIterator[Server]:
         await pages.close()
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    made = Files(tmp_path)
-    made.serve_with(make_identity(tmp_path, "first"))
-    made.believe(make_identity(tmp_path, "authority"))
-    made.write()
-    return made
-
-
 def trusting(identity: Identity, mine: Identity | None = None) -> ssl.SSLContext:
     """What a client believes, and shows."""
     context = ssl.create_default_context(cafile=str(identity.cert))
