@@ -11,7 +11,7 @@ class Background:
     """Tasks of one owner.
 
     Args:
-        failed: told of a task that ended by an error.
+        failed: told of a task, or a guarded step, that ended by an error.
     """
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:
@@ -24,6 +24,13 @@ class Background:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._reap)
+
+    def guard(self, step: Callable[..., None], *arguments: Any) -> None:
+        """A step that the loop itself calls: a fault in it would be logged there and leave requests open."""
+        try:
+            step(*arguments)
+        except Exception as error:
+            self._failed(error)
 
     async def close(self) -> None:
         """Cancel all tasks and wait for their end."""
