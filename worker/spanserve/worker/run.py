@@ -28,9 +28,6 @@ from spanserve.device.cpus import format_cpus
 from spanserve.doors import descriptors
 from spanserve.doors.access import Access
 from spanserve.doors.door import Door, Inside
-from spanserve.doors.http import health
-from spanserve.doors.http.health import Health
-from spanserve.doors.http.server import Server, pages_server
 from spanserve.engine.admission import Admission
 from spanserve.engine.batcher import Batcher
 from spanserve.engine.engine import Engine
@@ -43,6 +40,7 @@ from spanserve.worker.doors import DOORS, DoorMaker, files_of_doors
 from spanserve.worker.doubt import AnswersInDoubt
 from spanserve.worker.metrics import Metrics
 from spanserve.worker.notify import Notifier
+from spanserve.worker.pages import Pages
 from spanserve.worker.settings import Settings
 from spanserve.worker.start import ServingDevice
 from spanserve.worker.status import StatusSource
@@ -119,11 +117,13 @@ class Worker(Observer):
         )
         self.admission = Admission(self.engine, time.monotonic)
         self.access = Access(settings.access, observers, files_of_doors(settings))
+        exposition = partial(generate_latest, self.metrics.registry)
+        self.pages = Pages(settings, self.access, self._ready, exposition)
         inside = Inside(
             engine=self.engine,
             admission=self.admission,
             status=StatusSource(name, device, self.engine),
-            metrics=partial(generate_latest, self.metrics.registry),
+            metrics=exposition,
             manifest=manifest,
             access=self.access,
         )
@@ -132,7 +132,6 @@ class Worker(Observer):
         self.notifier = Notifier(settings.notify_socket, settings.watchdog_usec)
         self.card = watch_card(settings, self.metrics.card_read)
         self._background: list[asyncio.Task[None]] = []
-        self.pages: Server | None = None
         self.stopping = asyncio.Event()
         #: Set by a second signal.
         self.hurry = asyncio.Event()
@@ -153,7 +152,7 @@ class Worker(Observer):
             signal.signal(number, lambda number, _: loop.call_soon_threadsafe(self._on_signal, number))
         watching = asyncio.create_task(self.access.watch())
         try:
-            await self._serve_metrics()
+            await self.pages.start()
             for door in self.doors:
                 await door.check()
             self.notifier.tell(f"STATUS={State.STARTING.value}")
@@ -243,8 +242,7 @@ class Worker(Observer):
                 stack.callback(task.cancel)
             if self.card is not None:
                 stack.callback(self.card.stop, wait=False)
-            if self.pages is not None:
-                stack.push_async_callback(self.pages.close)
+            stack.push_async_callback(self.pages.close)
             stack.push_async_callback(asyncio.to_thread, self.serving.device.close)
             stack.push_async_callback(self.engine.close)
             for door in reversed(self.doors):
@@ -269,21 +267,8 @@ class Worker(Observer):
             self.hurry.set()
         log.info("told to stop", signal=signal.Signals(number).name, again=again)
 
-    async def _serve_metrics(self) -> None:
-        if self.settings.metrics_listen is None:
-            return
-
-        def ready() -> Health:
-            return Health(good=self.lifecycle.state is State.READY and not self.stopping.is_set())
-
-        pages = [
-            health.metrics(partial(generate_latest, self.metrics.registry)),
-            health.probe("/livez", health.alive, "Whether the process is alive"),
-            health.probe("/readyz", ready, "Whether the worker serves"),
-        ]
-        self.access.report()
-        self.pages = pages_server(self.settings.metrics_listen, self.access, pages, self.settings.http.hosts)
-        await self.pages.start()
+    def _ready(self) -> bool:
+        return self.lifecycle.state is State.READY and not self.stopping.is_set()
 
 
 def pin(cpus: frozenset[int]) -> None:
