@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from spanserve.builder.errors import BuildError, first_line
 from spanserve.builder.json_file import read_object
+from spanserve.bundle.store import sha256_of
 
 SAFETENSORS, PICKLED = "model.safetensors", "pytorch_model.bin"
 #: In the order in which they are looked for.
@@ -62,10 +63,7 @@ class Weights:
 
     def sha256(self) -> str:
         """Of the file, or of the digests of all shards."""
-        digests = []
-        for path in self._files:
-            with path.open("rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        digests = [sha256_of(path) for path in self._files]
         return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def fitting(self, wanted: Mapping[str, Any], body: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -203,7 +203,7 @@ def _check_file(folder: Path, entry: FileEntry) -> None:
         raise BundleError(
             f"{file} has {status.st_size} bytes, the manifest says {entry.size}: truncated or replaced"
         )
-    if _sha256(file) != entry.sha256:
+    if sha256_of(file) != entry.sha256:
         raise BundleError(f"{file} does not have the sha256 in the manifest: damaged or replaced")
 
 
@@ -215,7 +215,7 @@ def _place(folder: Path, name: str, content: Path | str) -> FileEntry:
         target.write_text(content, encoding="utf-8")
     with target.open("rb") as file:
         os.fsync(file.fileno())
-    return FileEntry(path=name, size=target.stat().st_size, sha256=_sha256(target))
+    return FileEntry(path=name, size=target.stat().st_size, sha256=sha256_of(target))
 
 
 def _swap_in(staging: Path, path: Path) -> None:
@@ -234,6 +234,7 @@ def _swap_in(staging: Path, path: Path) -> None:
         staging.rename(path)
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The digest of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -111,11 +111,9 @@ class Metrics(Observer, DoorObserver, AccessObserver, StreamObserver, QueueObser
             "priority",
         )
         self.queue_task_seconds = histogram(
-            *(
-                "queue_task_seconds",
-                "Seconds from the entry of a task in the queue to its end.",
-                _TASK_SECONDS,
-            ),
+            "queue_task_seconds",
+            "Seconds from the entry of a task in the queue to its end.",
+            _TASK_SECONDS,
             "priority",
         )
         self.queue_claimed = counter("queue_claimed_total", "Tasks leased from the queue.", "queue", "how")

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from spanserve.bundle import Bundle, BundleError
+from spanserve.bundle.store import sha256_of
 from spanserve.contract.errors import SpanserveError
 
 #: Characters of the digest in a folder's name.
@@ -44,9 +45,9 @@ class Recipe:
         files = sorted(file for file in self.checkpoint.iterdir() if file.is_file())
         told = {
             "release": version("spanserve"),
-            "checkpoint": {file.name: _sha256(file) for file in files},
+            "checkpoint": {file.name: sha256_of(file) for file in files},
             "options": [self.target, self.precision, self.max_batch_size],
-            "arguments": [_sha256(Path(text)) if os.path.isfile(text) else text for text in self.arguments],
+            "arguments": [sha256_of(Path(text)) if os.path.isfile(text) else text for text in self.arguments],
         }
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -119,8 +120,3 @@ def _message(said: bytes) -> str:
         return str(json.loads(last[0])["message"])
     except (ValueError, KeyError, TypeError):
         return last[0]
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
