@@ -119,6 +119,14 @@ def test_paths(page: Path) -> None:
     assert [] == [name for name in named if not any((root / name).exists() for root in roots)]
 
 
+def test_counted() -> None:
+    """A file that is shown for what a new one costs has as many lines as the page says."""
+    stated = re.findall(r"\]\(\.\./([^)]+)\), (\d+) lines", section(ARCHITECTURE, "What a new one costs"))
+    assert len(stated) >= 4
+    found = [(name, str(len((ROOT / name).read_bytes().splitlines()))) for name, _ in stated]
+    assert found == stated
+
+
 def anchors(path: Path) -> set[str]:
     """What headings of a page are called in links."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
