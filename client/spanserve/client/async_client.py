@@ -29,6 +29,11 @@ class AsyncClient:
         token: what `spanserve token` has printed, or a path of a file that holds it. It is never sent in plaintext.
         wait_s: seconds to wait for a worker that cannot be reached yet.
         transport: to workers, in place of all these; the client closes it.
+
+    Raises:
+        AddressError: an address cannot be used.
+        ClientError: here or by the first call: a file of the TLS connection cannot be read or lacks its pair, or the
+            token would be sent in plaintext.
     """
 
     def __init__(
@@ -114,6 +119,9 @@ class AsyncClient:
         timeout_ms: int = 30_000,
     ) -> tuple[QuestionResult, ...]:
         """Ask questions about a context; one result each, in order.
+
+        Args:
+            timeout_ms: milliseconds from the arrival at a worker; what is not computed by then ends with an error.
 
         Raises:
             Refusal: the task was refused.

@@ -18,6 +18,9 @@ class CostTable:
     """Measured seconds on a grid, read between its points by bilinear interpolation.
 
     Outside the grid the nearest cell is continued in a straight line, never below zero.
+
+    Raises:
+        ValueError: an axis does not ascend, or a crossing has no positive time.
     """
 
     #: Ascending batch sizes, the rows of the grid.

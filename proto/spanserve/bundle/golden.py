@@ -15,7 +15,10 @@ class Golden:
     """A question, the span that the built model gave, and that span's score.
 
     The builder keeps questions whose best span leads the second by a clear margin, so that another
-    processor's last bits do not change the answer.
+    processor's last bits do not change the answer. `start` and `end` are code points of the context.
+
+    Raises:
+        TypeError: a field has another type, or the span is none of the context.
     """
 
     context: str

@@ -48,7 +48,9 @@ class Answer:
     best: Span
     n_best: NBest
     no_answer_score: float
+    #: Windows that the question and its context were cut into.
     windows: int = 1
+    #: Whether the question was longer than `Options.max_query_length`, and was cut to it.
     question_truncated: bool = False
 
     @property
@@ -117,8 +119,10 @@ class TaskResult:
     questions: tuple[QuestionResult, ...]
     run_id: str = ""
     timing: Timing = field(default_factory=Timing)
+    #: Name of the worker, and the digest of the model it served, sha256 in hex.
     worker: str = ""
     model_digest: str = ""
+    #: Which run of the task this is the result of, from 1.
     attempt: int = 1
 
     @classmethod

@@ -24,7 +24,11 @@ class Priority(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How windows are cut and spans picked. The defaults are those of BERT's run_squad."""
+    """How windows are cut and spans picked. The defaults are those of BERT's run_squad.
+
+    Raises:
+        Refusal: a value out of its range.
+    """
 
     #: Candidate spans per question.
     n_best: int = 20

@@ -54,7 +54,8 @@ class Slot:
     def arrays(self, batch: int, length: int) -> Arrays:
         """Views for a batch of `batch` windows padded to `length` tokens: fill the inputs, then submit.
 
-        The logits in them stay valid until `release`.
+        Shapes, [B, S] for most, and dtypes are those that the manifest gives the tensors. The logits in them stay
+        valid until `release`.
         """
         return self._device.ring.arrays(self.index, batch, length)
 

@@ -39,6 +39,7 @@ class EncodedQuestion:
 
     id: str
     windows: tuple[Window, ...] = ()
+    #: Whether the question was cut to the tokens that are kept of one.
     truncated: bool = False
     error: Refusal | None = None
 
