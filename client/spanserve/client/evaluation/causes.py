@@ -6,11 +6,12 @@ from collections import Counter
 from typing import Final
 
 from spanserve.client.evaluation.results import Results
+from spanserve.contract.escape import escape
 
 #: Causes that get a line of their own.
 MAX_CAUSES: Final = 10
-#: Characters of a message that are shown.
-_MAX_MESSAGE: Final = 160
+#: Characters that are shown of a message, and of an id.
+_MAX_SHOWN: Final = 160
 
 
 def causes(results: Results) -> list[str]:
@@ -22,10 +23,13 @@ def causes(results: Results) -> list[str]:
     found: Counter[str] = Counter()
     first: dict[str, str] = {}
     for name, error in results.errors.items():
-        _count(found, first, f"{error.code.name}: {_short(error.message)}", name)
+        _count(found, first, f"{error.code.name}: {escape(error.message, _MAX_SHOWN)}", name)
     for name in results.missing():
         _count(found, first, "NO_RESULT: no worker returned a result", name)
-    lines = [f"{count} x {cause} (first: {_short(first[cause])})" for cause, count in found.most_common()]
+    lines = [
+        f"{count} x {cause} (first: {escape(first[cause], _MAX_SHOWN)})"
+        for cause, count in found.most_common()
+    ]
     rest = len(lines) - MAX_CAUSES
     return lines if rest <= 0 else [*lines[:MAX_CAUSES], f"and {rest} more causes"]
 
@@ -33,9 +37,3 @@ def causes(results: Results) -> list[str]:
 def _count(found: Counter[str], first: dict[str, str], cause: str, name: str) -> None:
     found[cause] += 1
     first.setdefault(cause, name)
-
-
-def _short(text: str) -> str:
-    """Text from outside, of bounded length, with nothing in it that a terminal would act on."""
-    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    return shown if len(shown) <= _MAX_MESSAGE else f"{shown[:_MAX_MESSAGE]}..."
