@@ -1,4 +1,4 @@
-"""Folders for sockets: the path of a socket is short, that of TMPDIR may be long."""
+"""Folders for sockets: the path of a socket must be short, that of TMPDIR may be long."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class TraceContext:
 
     @classmethod
     def among(cls, headers: Iterable[tuple[str, str | bytes]]) -> Self | None:
-        """Read it from headers or metadata with lowercase names. Two `traceparent` are none; states are joined."""
+        """Read it from headers or metadata with lowercase names. Two `traceparent` count as none; states are joined."""
         found: dict[str, list[str]] = {TRACEPARENT: [], TRACESTATE: []}
         for name, value in headers:
             if name in found and isinstance(value, str):

@@ -132,7 +132,7 @@ async def _send(redis: Redis, calls: Iterable[Call], bodies: Iterable[str] = ())
 
 
 async def load_scripts(redis: Redis) -> None:
-    """Give the server every script, those that producers of the release before this one call among them.
+    """Give the server every script, including those that producers of the previous release call.
 
     A user that may load scripts does so for those that may not: when it starts, and when Redis has lost them.
 

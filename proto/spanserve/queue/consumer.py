@@ -199,7 +199,7 @@ class Consumer:
         return [r if isinstance(r, QueueError) else bool(r) for r in await evaluate_all(self._redis, calls)]
 
     async def beat(self, facts: Mapping[str, str | int]) -> int:
-        """Say that the worker is alive, and how it is; returns the lease in force, in milliseconds."""
+        """Report that the worker is alive, and its status; returns the lease in force, in milliseconds."""
         keys = (self.keys.workers, self.keys.worker(self.name), self.keys.config, *self.keys.streams)
         flat = [part for pair in facts.items() for part in pair]
         return int(await evaluate(self._redis, Call("beat", keys, (self.name, *flat))))

@@ -1,4 +1,4 @@
-"""Which server to connect to: where the primary moves, it is looked for anew with every connection.
+"""Which server to connect to: where the primary may move, it is looked up for every connection.
 
 redis-py has a pool that does so with Sentinels. All keys of a queue are in one slot, so to it a cluster is one primary
 as well, found by the slot; the same pool serves, asking a cluster in the place of the Sentinels.
@@ -138,7 +138,7 @@ class _Nodes:
         raise exceptions.ConnectionError(f"no node of the cluster could be asked ({told})")
 
     def _remember(self, place: tuple[str, int]) -> None:
-        """One more to ask, when those of the address have gone."""
+        """Another node to ask, when those of the address are gone."""
         if place not in self._nodes:
             self._nodes[place] = Redis.from_pool(Pool(host=place[0], port=place[1], **self._connection))
 

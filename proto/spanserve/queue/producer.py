@@ -63,7 +63,7 @@ class Producer:
     ) -> list[Submitted | Refusal | QueueError]:
         """Queue tasks, each at most once; the outcome of each, in order.
 
-        A task is itself by tenant, run and id. A Refusal is RESOURCE_EXHAUSTED with `retry_after_ms` where
+        A task is identified by tenant, run and id. A Refusal is RESOURCE_EXHAUSTED with `retry_after_ms` where
         the queue or the tenant has too much, ALREADY_EXISTS where another task has the id, INVALID_ARGUMENT
         where it is too large; a QueueError is NoQueue or what Redis said.
 

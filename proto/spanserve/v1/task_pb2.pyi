@@ -32,7 +32,7 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     PRIORITY_BULK: _Priority.ValueType  # 1
     """Throughput matters: evaluation, back-fill."""
     PRIORITY_INTERACTIVE: _Priority.ValueType  # 2
-    """Somebody is waiting."""
+    """A person is waiting."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
     """Traffic classes."""
@@ -42,7 +42,7 @@ PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
 PRIORITY_BULK: Priority.ValueType  # 1
 """Throughput matters: evaluation, back-fill."""
 PRIORITY_INTERACTIVE: Priority.ValueType  # 2
-"""Somebody is waiting."""
+"""A person is waiting."""
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 class _ErrorCode:
@@ -70,7 +70,7 @@ class _ErrorCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorCode.V
     ERROR_CODE_POISON: _ErrorCode.ValueType  # 8
     """The task alone brought the device down again and again; it is not run any more. ABORTED."""
     ERROR_CODE_INTERNAL: _ErrorCode.ValueType  # 9
-    """A fault of ours; the message holds an opaque id that the worker's log explains. INTERNAL."""
+    """An internal fault; the message holds an opaque id that the worker's log explains. INTERNAL."""
     ERROR_CODE_RESULT_EXPIRED: _ErrorCode.ValueType  # 10
     """The task has ended, but its result was not fetched in time and is no longer kept; it is not run
     again under this id. Only from a queue. FAILED_PRECONDITION.
@@ -100,7 +100,7 @@ ERROR_CODE_CANCELLED: ErrorCode.ValueType  # 7
 ERROR_CODE_POISON: ErrorCode.ValueType  # 8
 """The task alone brought the device down again and again; it is not run any more. ABORTED."""
 ERROR_CODE_INTERNAL: ErrorCode.ValueType  # 9
-"""A fault of ours; the message holds an opaque id that the worker's log explains. INTERNAL."""
+"""An internal fault; the message holds an opaque id that the worker's log explains. INTERNAL."""
 ERROR_CODE_RESULT_EXPIRED: ErrorCode.ValueType  # 10
 """The task has ended, but its result was not fetched in time and is no longer kept; it is not run
 again under this id. Only from a queue. FAILED_PRECONDITION.
@@ -129,7 +129,7 @@ class Task(_message.Message):
     run_id: _builtins.str
     """The evaluation or job this task belongs to; same pattern. Empty: none."""
     tenant: _builtins.str
-    """Who pays for the work; same pattern. Empty: the default tenant."""
+    """The account the work runs on; same pattern. Empty: the default tenant."""
     context: _builtins.str
     """The passage, 1 byte to 48 KiB of UTF-8. White space alone holds no answer and is refused."""
     timeout_ms: _builtins.int

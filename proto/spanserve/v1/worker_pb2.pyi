@@ -184,13 +184,13 @@ class TaskBatch(_message.Message):
     @_builtins.property
     def tasks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Serialised Task messages, 1 to 256, each at most 64 KiB, the frame at most 1 MiB. Serialised
-        one by one so that a malformed one costs only itself.
+        one by one so that a malformed one fails alone.
         """
 
     @_builtins.property
     def traces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The W3C trace context of each task, in their order: `traceparent`, and behind a blank `tracestate`, if there is one.
-        Empty: none; shorter than `tasks`: none for the rest. What cannot be read is ignored. Beside the tasks, whose bytes
+        """The W3C trace context of each task, in their order: `traceparent`, then after a space `tracestate`, if there is one.
+        Empty: none; shorter than `tasks`: none for the rest. What cannot be read is ignored. Next to the tasks, whose bytes
         say what they are: the same task may come again within another trace.
         """
 
@@ -363,7 +363,7 @@ Global___ItemError: _TypeAlias = ItemError  # noqa: Y015
 
 @_typing.final
 class Bye(_message.Message):
-    """Ends a stream in order."""
+    """Ends a stream cleanly."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -74,7 +74,7 @@ class QuestionAnsweringServicer:
     def Work(self, request_iterator, context):
         """Streams tasks in and results out, in any order. The client sends Hello, waits for Welcome, and
         sends tasks while its credit is above zero. What concerns one task is an ItemError inside the
-        stream; the stream's own status speaks of the connection only.
+        stream; the stream's own status concerns only the connection.
 
         Status: OK after Bye | INVALID_ARGUMENT first frame is no Hello | RESOURCE_EXHAUSTED repeated
         sending beyond credit | UNAVAILABLE loading or shutting down | FAILED_PRECONDITION Hello asks
@@ -85,7 +85,7 @@ class QuestionAnsweringServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Describe(self, request, context):
-        """Tells what the worker serves and how busy it is.
+        """Reports what the worker serves and how busy it is.
 
         Status: OK, also while loading.
         """

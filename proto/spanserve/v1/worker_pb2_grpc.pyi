@@ -47,14 +47,14 @@ class QuestionAnsweringStub:
     Work: _grpc.StreamStreamMultiCallable[_worker_pb2.ClientFrame, _worker_pb2.ServerFrame]
     """Streams tasks in and results out, in any order. The client sends Hello, waits for Welcome, and
     sends tasks while its credit is above zero. What concerns one task is an ItemError inside the
-    stream; the stream's own status speaks of the connection only.
+    stream; the stream's own status concerns only the connection.
 
     Status: OK after Bye | INVALID_ARGUMENT first frame is no Hello | RESOURCE_EXHAUSTED repeated
     sending beyond credit | UNAVAILABLE loading or shutting down | FAILED_PRECONDITION Hello asks
     for another model.
     """
     Describe: _grpc.UnaryUnaryMultiCallable[_worker_pb2.DescribeRequest, _worker_pb2.DescribeResponse]
-    """Tells what the worker serves and how busy it is.
+    """Reports what the worker serves and how busy it is.
 
     Status: OK, also while loading.
     """
@@ -78,14 +78,14 @@ class QuestionAnsweringAsyncStub(QuestionAnsweringStub):
     Work: _aio.StreamStreamMultiCallable[_worker_pb2.ClientFrame, _worker_pb2.ServerFrame]  # type: ignore[assignment]
     """Streams tasks in and results out, in any order. The client sends Hello, waits for Welcome, and
     sends tasks while its credit is above zero. What concerns one task is an ItemError inside the
-    stream; the stream's own status speaks of the connection only.
+    stream; the stream's own status concerns only the connection.
 
     Status: OK after Bye | INVALID_ARGUMENT first frame is no Hello | RESOURCE_EXHAUSTED repeated
     sending beyond credit | UNAVAILABLE loading or shutting down | FAILED_PRECONDITION Hello asks
     for another model.
     """
     Describe: _aio.UnaryUnaryMultiCallable[_worker_pb2.DescribeRequest, _worker_pb2.DescribeResponse]  # type: ignore[assignment]
-    """Tells what the worker serves and how busy it is.
+    """Reports what the worker serves and how busy it is.
 
     Status: OK, also while loading.
     """
@@ -118,7 +118,7 @@ class QuestionAnsweringServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_worker_pb2.ServerFrame], _abc.AsyncIterator[_worker_pb2.ServerFrame]]:
         """Streams tasks in and results out, in any order. The client sends Hello, waits for Welcome, and
         sends tasks while its credit is above zero. What concerns one task is an ItemError inside the
-        stream; the stream's own status speaks of the connection only.
+        stream; the stream's own status concerns only the connection.
 
         Status: OK after Bye | INVALID_ARGUMENT first frame is no Hello | RESOURCE_EXHAUSTED repeated
         sending beyond credit | UNAVAILABLE loading or shutting down | FAILED_PRECONDITION Hello asks
@@ -131,7 +131,7 @@ class QuestionAnsweringServicer(metaclass=_abc_1.ABCMeta):
         request: _worker_pb2.DescribeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_worker_pb2.DescribeResponse, _abc.Awaitable[_worker_pb2.DescribeResponse]]:
-        """Tells what the worker serves and how busy it is.
+        """Reports what the worker serves and how busy it is.
 
         Status: OK, also while loading.
         """

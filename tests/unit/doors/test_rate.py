@@ -1,4 +1,4 @@
-"""How often somebody may ask: each for itself, and who asks for long gets the rate."""
+"""How often a caller may ask: each for itself, and one that goes on asking gets the rate."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def test_no_queue_name(name: str) -> None:
 
 
 def test_job_of_a_task() -> None:
-    """A task is itself by tenant, run and id."""
+    """A task is identified by tenant, run and id."""
     task: Task = queued_task("x", run_id="r", tenant="t")
     assert JobId("t", "r", "x") == JobId.of(task)
 

@@ -140,7 +140,7 @@ def measure_device(
 
 
 def profile_shape(device: Device, batch: int, length: int, folder: Path) -> list[Path]:
-    """Have the device's runtime write what it tells of a batch of random ids, layer by layer.
+    """Have the device's runtime write what it reports about a batch of random ids, layer by layer.
 
     Args:
         device: started, with no slot in use.

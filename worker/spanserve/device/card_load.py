@@ -1,4 +1,4 @@
-"""What a card said of itself during a measurement, from the lowest to the highest."""
+"""What a card reported during a measurement, from the lowest to the highest."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CardLoad:
 
     @property
     def ranges(self) -> dict[str, Range]:
-        """By name, those of UNITS that the card tells."""
+        """By name, those of UNITS that the card reports."""
         found = {}
         for name in UNITS:
             values = [value for reading in self.readings if (value := getattr(reading, name)) is not None]

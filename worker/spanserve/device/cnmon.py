@@ -52,7 +52,7 @@ class Card:
         ecc: errors; None where it does not count them.
         exclusive: whether it takes one process only.
         busy_percent: utilisation.
-        celsius, watts, most_watts: temperature, power, and its cap; None where it does not tell.
+        celsius, watts, most_watts: temperature, power, and its cap; None where it does not report it.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What cnmon prints. `driver` is empty where it does not tell."""
+    """What cnmon prints. `driver` is empty where it is not shown."""
 
     driver: str
     cards: dict[int, Card]

@@ -26,7 +26,7 @@ def card_folders(root: Path = Path("/")) -> list[Path]:
 
 
 def card_facts(folder: Path) -> dict[str, str]:
-    """What a card's folder tells; nothing if it cannot be read."""
+    """What a card's folder says; nothing if it cannot be read."""
     try:
         lines = (folder / "information").read_text(errors="replace").splitlines()
     except OSError:
@@ -36,7 +36,7 @@ def card_facts(folder: Path) -> dict[str, str]:
 
 
 def card_names(root: Path = Path("/")) -> set[str]:
-    """Names of the cards of this machine, as in `MLU370-X4`; empty if the driver tells none."""
+    """Names of the cards of this machine, as in `MLU370-X4`; empty if the driver names none."""
     return {name for folder in card_folders(root) if (name := card_facts(folder).get("Device name"))}
 
 

@@ -311,7 +311,7 @@ def thread_share(spec: DeviceSpec) -> CpuShare:
 
 
 def check_fit(manifest: Manifest, spec: DeviceSpec, max_batch: int | None) -> None:
-    """Refuse what no host could do.
+    """Refuse what no host can do.
 
     Raises:
         DeviceError: the bundle is for another kind of device, or for smaller batches.

@@ -1,4 +1,4 @@
-"""What a card says of itself while it works: utilisation, memory, power and temperature."""
+"""What a card reports while it works: utilisation, memory, power and temperature."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Reading:
     Attributes:
         card: its number in the machine.
         model: as in `MLU370-X8`.
-        driver: its version; empty where that is not told.
+        driver: its version; empty where that is not reported.
         utilization: per cent.
         memory_used, memory_total: bytes.
-        power: watts; None where that is not told.
-        temperature: degrees Celsius; None where that is not told.
+        power: watts; None where that is not reported.
+        temperature: degrees Celsius; None where that is not reported.
     """
 
     card: int
@@ -82,7 +82,7 @@ class CardWatch:
 
     Args:
         read: gives a reading or raises NotRead.
-        told: is told, in that thread, what came of it.
+        told: called, in that thread, with what came of it.
         every_s: seconds between the end of one and the beginning of the next.
     """
 

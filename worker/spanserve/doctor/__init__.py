@@ -1,4 +1,4 @@
-"""`spanserve doctor`: can this machine serve, and if not, what is to be done?
+"""`spanserve doctor`: can this machine serve, and if not, what to do?
 
 processor, runtime, bundle      what every device needs
 redis                           if tasks come from a queue

@@ -18,7 +18,7 @@ _MENDED_VALKEY = {(7, 2): 11, (8, 0): 6, (8, 1): 4}
 
 
 def check_redis(settings: RedisSettings) -> list[Finding]:
-    """Ask the server who it is and how it is set up. Nothing is written."""
+    """Ask the server what it is and how it is set up. Nothing is written."""
     try:
         info = asyncio.run(_info(settings))
     except QueueError as error:

@@ -43,7 +43,7 @@ class Calls:
         return State.DRAINING if self._draining.is_set() else self._inside.engine.lifecycle.state
 
     def leave(self) -> None:
-        """Say not ready, for balancers to look elsewhere; callers that still come are let in."""
+        """Report not ready, so that balancers look elsewhere; callers that still come are let in."""
         self._leaving = True
 
     def drain(self) -> None:
@@ -73,7 +73,7 @@ class Calls:
             raise
 
     async def hold_back(self) -> None:
-        """Wait a moment before a call is told that there is no room for it, and not all calls alike.
+        """Wait a moment, not all calls alike, before a call is refused for want of room.
 
         Refusing takes nearly as long as answering: callers that come again at once, some hundred at a time, would keep
         the worker busy with it. One that drains does not wait: no caller can come again.

@@ -1,4 +1,4 @@
-"""Observers: told of everything that happens in the engine."""
+"""Observers: notified of everything that happens in the engine."""
 
 from __future__ import annotations
 

@@ -75,14 +75,14 @@ class Recovery:
             self.lost(charge=not innocent)
 
     def lost(self, *, charge: bool = True) -> None:
-        """The host is gone, or in doubt: the first to notice sees to it, a batch or the host's own end."""
+        """The host is gone, or in doubt: whoever notices first handles it, a batch or the host's own end."""
         if self._up and self._lifecycle.state is not State.STARTING:  # at the start others see to it
             self._up = False
             self._refusals = 0
             self._spawn(self._recover(charge=charge))
 
     async def _recover(self, *, charge: bool) -> None:
-        """Restart the device host and prove it, or give the device up."""
+        """Restart the device host and prove it, or give up the device."""
         self._lifecycle.on(Event.DEVICE_LOST)
         now = self._clock()
         if charge:

@@ -42,7 +42,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 
 
 class Lifecycle:
-    """The state of one worker. Others say what has happened; only this decides what it means."""
+    """The state of one worker. Others report what has happened; only this decides what it means."""
 
     def __init__(self, observers: Observers) -> None:
         self._observers = observers

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Witness(Protocol):
-    """Told before a suspect has a part of the worker to itself, and when the worker has survived that.
+    """Notified before a suspect has a part of the worker to itself, and when the worker has survived that.
 
     What was begun and never ended is what the worker died of.
     """

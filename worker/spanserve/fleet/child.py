@@ -25,7 +25,7 @@ class Child:
 
     Attributes:
         ended: done when it has ended, with the exit status, or minus the number of the signal that ended it.
-        heard: whether it has said anything yet.
+        heard: whether it has reported anything yet.
         silent_s: seconds since it last gave a sign of life, as of the last look.
         metrics: its last metrics in Prometheus' text format; empty until they are read.
     """
@@ -65,7 +65,7 @@ class Child:
             arguments: of `spanserve worker`.
             folder: for its sockets.
             life_s: a sign of life is wanted so often.
-            on_state: called with what it says it does now.
+            on_state: called with the state that it reports.
 
         Raises:
             OSError: it cannot be started.

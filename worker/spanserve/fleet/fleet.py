@@ -1,4 +1,4 @@
-"""The workers of a host together: started, told about, drained."""
+"""The workers of a host together: started, reported on, drained."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Fleet:
         return exposition(self._metrics())
 
     def ready(self) -> Health:
-        """What each worker does; good while at least one serves."""
+        """What each worker does; healthy while at least one serves."""
         rollout = self.rollout
         details = {
             "serving": self.serving,

@@ -203,7 +203,7 @@ class Member:
         return child.ended.result()
 
     def _died(self, status: int | None, how: str) -> float | None:
-        """Draw the consequences of a death. Returns seconds until the next start; None: the device is given up.
+        """Act on a death. Returns seconds until the next start; None: the device is given up.
 
         Args:
             status: as of `Child.ended`; None: it was no worker's end, but ours to look after it.
@@ -238,7 +238,7 @@ class Member:
         return self.pinned.digest(self.placement.spec.kind, self._launch.precision)
 
     def _arguments(self, pinned: PinnedBundle) -> Sequence[str]:
-        """What is ours to say comes last, and so counts."""
+        """The supervisor's own options come last, and so count."""
         return (
             *self._launch.arguments,
             *("--bundle", str(pinned.path)),
@@ -251,7 +251,7 @@ class Member:
         )
 
     def _heard(self, said: str) -> None:
-        """The worker says what it does now, with every sign of life: STATE, or STATE and why, as `failed: WHY`."""
+        """The worker reports its state, with every sign of life: STATE, or STATE and why, as `failed: WHY`."""
         if self._stop.is_set():
             return  # what it says while it drains we know
         state, _, self._why = said.partition(": ")

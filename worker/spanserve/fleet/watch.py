@@ -46,7 +46,7 @@ async def attend(
 
 
 async def drain(child: Child, device: str, *, limit_s: float, hurry: asyncio.Event) -> None:
-    """Tell a worker to stop, and see to it that it does."""
+    """Tell a worker to stop, and ensure that it does."""
     loop = asyncio.get_running_loop()
     child.signal(signal.SIGTERM)
     deadline = loop.time() + limit_s

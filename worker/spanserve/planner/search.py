@@ -22,7 +22,7 @@ class Plan:
 
 
 def least_cards(setup: Setup, arrivals: Sequence[Arrival]) -> int:
-    """Cards without which the load cannot be borne, were every batch full and without padding."""
+    """The fewest cards that could carry the load if every batch were full and without padding."""
     span = arrivals[-1].when - arrivals[0].when
     seconds = sum(
         setup.profile.seconds(setup.max_batch, window.tokens) / setup.max_batch

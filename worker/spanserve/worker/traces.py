@@ -1,4 +1,4 @@
-"""The spans of a worker's tasks: an observer that is told what happens, and writes down when.
+"""The spans of a worker's tasks: an observer that records when things happen.
 
     spanserve.task       from the arrival of a task, in the queue where it came through one, to its end
     ├── queue            until it is tokenised

@@ -20,7 +20,7 @@ def conclude(
     result_line_wanted: bool,
     json_output: bool,
 ) -> None:
-    """Print the scores, and find fault with what is missing or too low.
+    """Print the scores, and exit with an error if answers are missing or scores too low.
 
     Args:
         output: the folder with errors.json and the report.

@@ -34,7 +34,7 @@ class PrivateWorker:
         self._log = log
 
     def check(self) -> None:
-        """Look whether it still runs.
+        """Check whether it still runs.
 
         Raises:
             ClientError: it has ended; with the last lines of its log.
@@ -45,7 +45,7 @@ class PrivateWorker:
             )
 
     def stop(self) -> None:
-        """Let it end, and see to it that it does."""
+        """Let it end, and ensure that it does."""
         self._process.terminate()
         try:
             self._process.wait(STOP_TIMEOUT_S)
@@ -102,7 +102,7 @@ def _see_installed() -> None:
 
 
 def _last_words(log: Path) -> str:
-    """What the worker said last, without the JSON around it; where it says a reason, that alone."""
+    """The worker's last log lines, without the JSON around them; if one gives a reason, only that."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-3:]
     words = []
     for line in lines:

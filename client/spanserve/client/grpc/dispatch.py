@@ -123,7 +123,7 @@ class Dispatcher:
 
     @property
     def silent(self) -> tuple[str, ...]:
-        """Workers that never welcomed us, each with why."""
+        """Workers that never accepted a stream, each with the reason."""
         return tuple(f"{c.endpoint}: {c.problem}" for c in self.connections if not c.welcomed)
 
     @property

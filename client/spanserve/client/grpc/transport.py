@@ -72,7 +72,7 @@ class GrpcTransport:
         self._channels = {endpoint: open_channel(endpoint, tls, token) for endpoint in self._book.fixed}
 
     def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> Dispatcher:
-        """Nothing can be kept by workers, and nothing is told between results."""
+        """Nothing can be kept by workers, and nothing is reported between results."""
         return Dispatcher(
             self._addresses, tls=self._tls, token=self._token, wait_s=self._wait_s, lookup=self._lookup
         )
@@ -117,7 +117,7 @@ class GrpcTransport:
             await asyncio.sleep(backoff.next_s())
 
     async def describe(self) -> Described:
-        """What each worker says, by address; of one that says nothing to us but serves, that alone."""
+        """What each worker reports, by address; of one that will not describe itself, only that it serves."""
         return (await self._describe_all())[0]
 
     async def wait_ready(self) -> Described:
@@ -143,7 +143,7 @@ class GrpcTransport:
             await asyncio.sleep(backoff.next_s())
 
     async def _describe_all(self) -> tuple[Described, dict[Endpoint, aio.AioRpcError]]:
-        """What each worker says of itself, and how the calls of the others have failed."""
+        """What each worker reports about itself, and how the calls of the others have failed."""
         found: Described = {}
         silent: dict[Endpoint, aio.AioRpcError] = {}
         for endpoint, channel in (await self._reach()).items():
@@ -154,7 +154,7 @@ class GrpcTransport:
         return found, silent
 
     async def _describe(self, channel: aio.Channel) -> WorkerStatus:
-        """What a worker says of itself. One that may be asked and not be looked at only says whether it serves.
+        """What a worker reports about itself. One that we may ask but not observe only says whether it serves.
 
         Raises:
             AioRpcError: it says nothing.

@@ -21,7 +21,7 @@ class Generator:
     """Puts questions to workers and notes how long each took.
 
     The time of a question of an open loop counts from the moment it was due by its Poisson process, whatever kept it
-    from going out: a worker that stands still is late for all that come meanwhile, not for one.
+    from going out: a worker that stalls is late for all that come meanwhile, not for one.
 
     Args:
         answer: has one question answered; raises a Refusal or a ClientError.

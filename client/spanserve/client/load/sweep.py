@@ -1,4 +1,4 @@
-"""From light load to more than the workers can bear, to find the knee."""
+"""From light load to more than the workers can take, to find the knee."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ class GrpcDoor(Observer):
             self._telling = asyncio.ensure_future(self._health.set_serving(state is State.READY))
 
     async def drain(self) -> None:
-        """Say NOT_SERVING, so that balancers look elsewhere while calls are still served; then take no more."""
+        """Report NOT_SERVING, so that balancers look elsewhere while calls are still served; then take no more."""
         self._calls.leave()
         try:
             await self._health.servicer.enter_graceful_shutdown()

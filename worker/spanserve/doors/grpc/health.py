@@ -20,7 +20,7 @@ class Health:
         self._names = ("", *names)
 
     async def set_serving(self, serving: bool) -> None:
-        """Say so under every name; under `live` it is so from the first call on."""
+        """Report it under every name; `live` is serving from the first call on."""
         status = health_pb2.HealthCheckResponse
         await self.servicer.set(LIVE, status.SERVING)
         for name in self._names:

@@ -69,7 +69,7 @@ class Server:
         health: says how the worker is; one for all its servers.
         reads: bounds those that are pending; one for all servers.
         observers: told of calls that were ended.
-        reflected: names of services that reflection tells of; none: no reflection.
+        reflected: names of services that reflection lists; none: no reflection.
     """
 
     def __init__(

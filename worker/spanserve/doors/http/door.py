@@ -71,7 +71,7 @@ class HttpDoor:
         """Nothing to do: a result goes the way its task came, so tasks wait until the device is back."""
 
     async def drain(self) -> None:
-        """Say not ready, so that balancers look elsewhere while calls are still served; then take no more."""
+        """Report not ready, so that balancers look elsewhere while calls are still served; then take no more."""
         self._calls.leave()
         try:
             await asyncio.sleep(self._settings.drain_delay_s)

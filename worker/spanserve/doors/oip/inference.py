@@ -27,7 +27,7 @@ PLATFORM = "spanserve_bundle"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelMetadata:
-    """What is told of a model."""
+    """What is reported about a model."""
 
     name: str
     versions: tuple[str, ...]

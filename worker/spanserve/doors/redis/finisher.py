@@ -125,7 +125,7 @@ class Finisher:
             raise failed
 
     async def _send_marks(self) -> QueueError | None:
-        """Tell of what is begun and what is survived; what changes meanwhile is told in the next round."""
+        """Report what has begun and what was survived; what changes meanwhile goes into the next round."""
         failed: QueueError | None = None
         marks = list(self._marks)[:MAX_PIPELINE]
         for job, reply in zip(marks, await self._consumer.mark(marks), strict=True):

@@ -9,7 +9,7 @@ from spanserve.queue import JobId
 
 
 class Mark:
-    """The witness of one task; the engine tells it of what the task has for itself, see `Witness`.
+    """The witness of one task; the engine notifies it when the task runs alone, see `Witness`.
 
     Only a suspect costs a call to Redis before it begins, and another when it has ended.
     """

@@ -55,7 +55,7 @@ class QueueAccess:
         object.__setattr__(self, "keys", Keys(self.queue))
 
     def visit(self, work: Callable[[RedisClient, Keys], Awaitable[_T]]) -> _T:
-        """Do something with the queue; again from the start where Redis refuses for a while.
+        """Do something with the queue; from the start again while Redis refuses for a time.
 
         Raises:
             QueueError: Redis is away, or refuses.

@@ -420,7 +420,7 @@ class ModelInferRequest(_message.Message):
 
     @_builtins.property
     def raw_input_contents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """One for each input, in their order: row-major, little-endian; BYTES elements behind their length of 4 bytes."""
+        """One for each input, in their order: row-major, little-endian; BYTES elements after their length of 4 bytes."""
 
     def __init__(
         self,

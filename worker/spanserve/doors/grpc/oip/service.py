@@ -92,7 +92,7 @@ class InferenceService:
 
 
 def _finding(method: Method[bytes]) -> Method[bytes]:
-    """The method; of what it does not find the caller is told by a status."""
+    """The method; what it does not find is reported by a status."""
 
     async def call(data: bytes, context: Context) -> bytes:
         try:
