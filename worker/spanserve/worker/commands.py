@@ -56,7 +56,7 @@ def worker(
         Path | None,
         typer.Option(
             envvar="SPANSERVE_DOUBT_DIR",
-            help="Folder for lists of answers that a device may have got wrong. Default: that of temporary files.",
+            help="Folder for lists of answers that a device may have got wrong. Default: the temporary folder.",
         ),
     ] = None,
     access: AccessOptions,
