@@ -67,7 +67,7 @@ def read_config(folder: Path, tensors: Callable[[], Iterable[str]]) -> tuple[Fam
     """The family of a checkpoint, and its configuration as transformers has it.
 
     Args:
-        tensors: gives the names of those in its weights; they tell the family where config.json does not.
+        tensors: gives the names of those in its weights; they show the family where config.json does not.
 
     Raises:
         BuildError: there is none, or a setting in it cannot be built; names the setting, its value and what is taken.

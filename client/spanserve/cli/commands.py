@@ -125,7 +125,7 @@ def _missing(name: str, error: ModuleNotFoundError) -> SpanserveError:
     """A package that an extra would have brought.
 
     Raises:
-        ModuleNotFoundError: it is one of ours.
+        ModuleNotFoundError: it is one of this project's.
     """
     if (error.name or "").startswith("spanserve"):
         raise error
@@ -137,7 +137,7 @@ def _missing(name: str, error: ModuleNotFoundError) -> SpanserveError:
 
 def _run(app: typer.Typer, name: str, arguments: list[str]) -> None:
     """Run a subcommand to its end, which is that of the process."""
-    for_programs = "--json" in arguments  # Typer's own words for a wrong option are a box for people
+    for_programs = "--json" in arguments  # Typer reports a wrong option in a box, for people
     try:
         status = app(args=arguments, prog_name=f"spanserve {name}", standalone_mode=not for_programs)
     except typer.TyperException as error:

@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     def end(number: int, frame: FrameType | None) -> None:
         nonlocal told
         told = number
-        # Of a terminal that is closed both the kernel and the shell tell.
+        # For a closed terminal both the kernel and the shell may send it.
         signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else leave)
         interrupt = signal.getsignal(signal.SIGINT)
         if callable(interrupt):  # an event loop puts its own there: it withdraws its work in order
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
             signal.signal(signal.SIGHUP, handler)
 
     hear(leave)
-    # gRPC tells each failed handshake on standard error, between our own words about it.
+    # gRPC writes each failed handshake to standard error, between our own messages.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal of another encoding cannot show is escaped

@@ -155,7 +155,7 @@ class AsyncClient:
         """Stream tasks to all workers; yields one result per task, in any order.
 
         Leaving the loop early withdraws what has no result yet. In a queue, tasks with a `run_id` are known by
-        it: whoever streams them again within the time that results are kept gets the results there are.
+        it: a client that streams them again while results are kept gets those results.
 
         Raises:
             NoWorker: no worker could be reached for `wait_s`.

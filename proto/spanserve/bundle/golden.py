@@ -18,7 +18,7 @@ class Golden:
     processor's last bits do not change the answer. `start` and `end` are code points of the context.
 
     Raises:
-        TypeError: a field has another type, or the span is none of the context.
+        TypeError: a field has another type, or the span is not one of the context.
     """
 
     context: str

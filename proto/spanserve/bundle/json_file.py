@@ -17,7 +17,7 @@ def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
 
     Raises:
         OSError: it cannot be opened.
-        ValueError: it is not a regular file, larger than `limit` bytes, no JSON, or nested too deeply.
+        ValueError: it is not a regular file, larger than `limit` bytes, not JSON, or nested too deeply.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb") as file:

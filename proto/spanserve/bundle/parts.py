@@ -112,7 +112,7 @@ def bert_template(cls_id: int, sep_id: int) -> tuple[SpecialToken | Text, ...]:
 
 
 class Pieces(Part):
-    """How the vocabulary tells pieces that continue a word from those that begin one."""
+    """How the vocabulary marks pieces that continue a word, or those that begin one."""
 
     mark: str = Field(default="##", min_length=1, max_length=8)
     #: What a piece with the mark in front does.

@@ -88,7 +88,7 @@ class Bundle:
             raise BundleError(f"{self.path}: {error}") from None
 
     def cost_table(self) -> CostTable:
-        """The cost table as measured by the builder: a prior, to be rescaled on the device at hand.
+        """The cost table as measured by the builder: a prior, to be rescaled on the worker's device.
 
         Raises:
             BundleError: the file is not a cost table.

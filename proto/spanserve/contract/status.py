@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from spanserve.contract.state import State
 from spanserve.v1 import worker_pb2 as pb
 
-#: v1 does not tell why a worker is not ready yet.
+#: v1 does not say why a worker is not ready yet.
 _TO_PROTO = {
     State.STARTING: pb.WORKER_STATE_STARTING,
     State.RECOVERING: pb.WORKER_STATE_STARTING,

@@ -41,7 +41,7 @@ class TraceContext:
 
     @classmethod
     def of(cls, parent: str, state: str = "") -> Self | None:
-        """Read the two headers, as W3C wants: without a good `traceparent` there is none; a bad state is left out."""
+        """Read the two headers as W3C defines: None without a valid `traceparent`; an invalid state is left out."""
         found = _PARENT.fullmatch(parent) if len(parent) <= MAX_TEXT else None
         if found is None:
             return None

@@ -99,7 +99,7 @@ async def read_config(redis: Redis, keys: Keys) -> QueueConfig:
     """The settings of a queue.
 
     Raises:
-        NoQueue: there is none of this name.
+        NoQueue: no queue has this name.
     """
     values = await guarded(lambda: redis.hmget(keys.config, list(QueueConfig.names())))
     if all(value is None for value in values):
@@ -111,7 +111,7 @@ async def configure(redis: Redis, keys: Keys, **changes: int) -> QueueConfig:
     """Change settings of a queue; workers take them up within seconds.
 
     Raises:
-        NoQueue: there is none of this name.
+        NoQueue: no queue has this name.
         QueueError: a shorter lease while workers are seen: they would take each other's tasks before all of
             them know.
         Refusal: a value out of its range.

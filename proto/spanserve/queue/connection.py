@@ -45,7 +45,7 @@ _REFUSING = (
 _REFUSING_WORDS = re.compile(
     r"(?:^|[ '-])(NOREPLICAS|BUSY|MISCONF|LOADING|READONLY|TRYAGAIN|CLUSTERDOWN|MASTERDOWN|NOGROUP|NOSCRIPT) "
 )
-#: No password, or a wrong one: kinds of ConnectionError that no waiting mends.
+#: No password, or a wrong one: kinds of ConnectionError that waiting does not cure.
 _DENIED = (exceptions.AuthenticationError, exceptions.AuthorizationError, exceptions.NoPermissionError)
 
 

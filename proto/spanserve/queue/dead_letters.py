@@ -37,7 +37,7 @@ async def read_dead_letters(redis: Redis, keys: Keys, count: int, after: str = "
     """Up to `count` of them after the entry `after`, oldest first.
 
     Raises:
-        NoQueue: there is none of this name.
+        NoQueue: no queue has this name.
         QueueError: see `guarded`.
     """
     await read_config(redis, keys)

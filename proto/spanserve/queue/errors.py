@@ -22,7 +22,7 @@ class QueueRefusing(QueueUnavailable):
 
 
 class NoQueue(QueueUnavailable):
-    """Redis answers, but there is no such queue: a worker makes it when it starts. Worth another try."""
+    """Redis answers, but there is no such queue: a worker creates it when it starts. Worth another try."""
 
 
 class NoScript(QueueRefusing):

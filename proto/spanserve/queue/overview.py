@@ -37,7 +37,7 @@ class Depth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """A queue at one moment, as nearly as several calls can tell."""
+    """A queue at one moment, as nearly as several calls can show."""
 
     config: QueueConfig
     depths: tuple[Depth, ...]
@@ -83,7 +83,7 @@ async def overview(redis: Redis, keys: Keys) -> Overview:
     """How the queue stands.
 
     Raises:
-        NoQueue: there is none of this name.
+        NoQueue: no queue has this name.
         QueueError: see `guarded`.
     """
     client: Any = redis
@@ -142,7 +142,7 @@ async def pending(redis: Redis, keys: Keys, count: int) -> list[PendingEntry]:
     """Up to `count` leased entries of each class, oldest first.
 
     Raises:
-        NoQueue: there is none of this name.
+        NoQueue: no queue has this name.
         QueueError: see `guarded`.
     """
     await read_config(redis, keys)
@@ -175,7 +175,7 @@ async def live_jobs(redis: Redis, keys: Keys, tenant: str, run_id: str) -> list[
     """The jobs of a run that have not ended.
 
     Raises:
-        NoQueue: there is none of this name.
+        NoQueue: no queue has this name.
         QueueError: see `guarded`.
     """
     await read_config(redis, keys)
@@ -185,7 +185,7 @@ async def live_jobs(redis: Redis, keys: Keys, tenant: str, run_id: str) -> list[
         members = client.zscan_iter(keys.tenant(tenant), match=f"{tenant}/{run_id}/*", count=1000)
         return [member async for member, _ in members]
 
-    # A scan may tell a member twice.
+    # A scan may return a member twice.
     jobs = (text_of(member).split("/") for member in dict.fromkeys(await guarded(scan)))
     return [JobId(*parts) for parts in jobs if len(parts) == 3]
 

@@ -50,7 +50,7 @@ ROLES: Final = {
             *("zcard", "zrevrange", "zremrangebyscore"),
         ),
     ),
-    # Makes the queue, leases tasks and ends them. INFO tells it whether Redis would evict jobs.
+    # Makes the queue, leases tasks and ends them. INFO shows whether Redis would evict jobs.
     "worker": Role(
         (
             *("provision", "claim", "reclaim", "renew", "finish", "dead", "release"),

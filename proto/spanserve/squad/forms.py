@@ -164,7 +164,7 @@ class Reader:
         the official scripts.
 
         Raises:
-            Misfit: there are none, and nothing says that there is none.
+            Misfit: there are none, and the question is not marked impossible.
         """
         flag = entry.get("is_impossible")
         impossible = flag is not None and shown(flag.value).lower() in ("true", "1", "1.0")

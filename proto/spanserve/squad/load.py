@@ -28,7 +28,7 @@ _PARQUET: Final = b"PAR1"
 def load_dataset(path: Path, *, answers: bool = True) -> Dataset:
     """Read a file of questions about passages.
 
-    What no score depends on may be absent or of any type. What is wrong with a question costs that question; it is
+    What no score depends on may be absent or of any type. An error in a question affects only that question; it is
     a fault of the question if its gold answers are there, a flaw of the data set if not.
 
     Args:

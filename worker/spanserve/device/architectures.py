@@ -32,8 +32,8 @@ def misfit(variant: Manifest, root: Path = Path("/")) -> str:
     """Why no card of this machine runs a variant; empty if one may.
 
     Args:
-        root: of the file system that holds `proc`. What the driver does not tell, or a card that is not known, speaks
-            against nothing.
+        root: of the file system that holds `proc`. What the driver does not say, and cards that are not known,
+            rule out nothing.
     """
     here = {card_architecture(name) for name in card_names(root)}
     built = {arch.name for arch in variant.arch}

@@ -87,7 +87,7 @@ def bench_device(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Write what the runtime tells of a batch of each shape into a new folder below this one: times of "
+            help="Write what the runtime reports about a batch of each shape to a new folder below this one: times of "
             "layers on a CPU, the SDK's profile and the tensors of all layers on mlu:N. Rates are measured without it.",
         ),
     ] = None,

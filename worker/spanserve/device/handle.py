@@ -81,7 +81,7 @@ class Slot:
             timeout_s: longest time the batch may run, counted from its start on the device; then the
                 host is killed.
             lane: which of the device's lanes runs it, from 0; None: the first that is free.
-            profile: a folder; the batch is run several times, and what the runtime tells of it is written there.
+            profile: a folder; the batch is run several times, and what the runtime reports about it is written there.
 
         Returns:
             The seconds it ran, once the logits are in the arrays; or BatchFailed or HostDied.

@@ -26,7 +26,7 @@ class DeviceKind:
 
     Attributes:
         name: of the kind.
-        pattern: of a device's name without options, a regular expression; the group `unit` is what tells it from
+        pattern: of a device's name without options, a regular expression; the group `unit` distinguishes it from
             others of its kind: the number of a card, or which card is simulated.
         usage: how such devices are written, for people.
         backend: what runs batches in the device host: MODULE:CLASS of the host program, or FILE.py:CLASS. Such a file

@@ -15,7 +15,7 @@ _NEEDS_BFLOAT16 = ("bfloat16", "int8_mixed_bfloat16")
 
 
 def instructions(root: Path = Path("/")) -> dict[str, list[str]] | None:
-    """Those that matter, by what they are for; None if the system does not tell.
+    """Those that matter, by what they are for; None if the system does not show them.
 
     Args:
         root: of the file system that holds `proc`.

@@ -27,7 +27,7 @@ def cards_here(root: Path) -> int:
 
 
 def card_models(root: Path, card: int | None) -> set[str]:
-    """Names of the card with this number, as in `MLU370-X4`; of all where the driver does not tell which it is."""
+    """Names of the card with this number, as in `MLU370-X4`; of all where the driver does not say which it is."""
     known = [card_facts(folder) for folder in card_folders(root)]
     own = [facts for facts in known if facts.get("Device inode path") == f"/dev/cambricon_dev{card}"]
     return {facts.get("Device name", "an unknown card") for facts in own or known}

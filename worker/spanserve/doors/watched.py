@@ -17,7 +17,7 @@ class Watched(Generic[T]):
     Args:
         kind: what they are, in a word or two; for logs and metrics.
         paths: of the files.
-        make: gets a content for each; raises ValueError or an error of ours for what cannot be used.
+        make: gets a content for each; raises ValueError or a `SpanserveError` for what cannot be used.
 
     Raises:
         SettingsError: a file cannot be read or used. Names it.

@@ -82,7 +82,7 @@ class Admission(Generic[TaskT, ResultT]):
         self.capacity.forgo(account)
 
     def estimate(self, task: TaskT) -> int:
-        """Windows that a task will be cut into, as far as a look at its sizes tells."""
+        """Windows that a task will be cut into, as far as its sizes show."""
         return self._engine.estimate(task)
 
     def submit(

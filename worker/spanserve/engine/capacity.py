@@ -44,7 +44,7 @@ class Capacity:
         self._clock = clock
         self._next_lapse = clock()
         self._line: dict[Account, None] = {}  # who waits, the first to come first
-        #: Who has work here, and perhaps less than its part for want of room.
+        #: Callers that have work here, and perhaps less than their part for want of room.
         self._short: dict[Account, None] = {}
         self._accounts: set[Account] = set()
         self._contenders: dict[str, dict[str, set[Account]]] = {}

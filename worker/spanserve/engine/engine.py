@@ -130,7 +130,7 @@ class Engine(Generic[TaskT, ResultT]):
         self._runner.use_cost(table, max_batch)
 
     def estimate(self, task: TaskT) -> int:
-        """Windows that a task will be cut into, as far as a look at its sizes tells."""
+        """Windows that a task will be cut into, as far as its sizes show."""
         return self._pipeline.estimate(task)
 
     def submit(

@@ -40,7 +40,7 @@ class Pipeline(Protocol[TaskT_contra, ResultT_co]):
     """
 
     def estimate(self, task: TaskT_contra) -> int:
-        """Windows that a task will be cut into, at least 1, as far as a look at its sizes tells."""
+        """Windows that a task will be cut into, at least 1, as far as its sizes show."""
 
     def encode(self, task: TaskT_contra) -> Encoded:
         """Cut a task into windows; called in a thread of its own.

@@ -59,7 +59,7 @@ class GivenWindow:
 
     @property
     def tokens(self) -> int:
-        """Tokens of the row without padding of ours."""
+        """Tokens of the row without our padding."""
         return len(self.inputs[INPUT_IDS])
 
     def write(self, row: int, inputs: Mapping[str, Ints]) -> None:
@@ -143,7 +143,7 @@ class LogitsPipeline:
         return GivenRow((GivenWindow(task.inputs),))
 
     def decode(self, outputs: Mapping[str, Floats], rows: Sequence[_Row]) -> list[Logits]:
-        """The logits of every row, without those of padding of ours."""
+        """The logits of every row, without those of our padding."""
         start, end = outputs[START_LOGITS], outputs[END_LOGITS]
         lengths = [row.window.tokens for row in rows]
         return [Logits(start[row, :length], end[row, :length]) for row, length in enumerate(lengths)]

@@ -72,7 +72,7 @@ class QaPipeline:
         self._model_digest = model_digest
 
     def estimate(self, task: Task) -> int:
-        """Windows that a task will be cut into, as far as its sizes tell: 1 to MAX_WINDOWS_PER_TASK."""
+        """Windows that a task will be cut into, as far as its sizes show: 1 to MAX_WINDOWS_PER_TASK."""
         options = task.options
         question = max(len(question.text) for question in task.questions) // CHARS_PER_TOKEN + 1
         around = self._encoder.template.special_tokens

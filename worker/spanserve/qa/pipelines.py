@@ -44,7 +44,7 @@ class Pipelines:
         }
 
     def estimate(self, task: Any) -> int:
-        """Windows that a task will be cut into, as far as its sizes tell."""
+        """Windows that a task will be cut into, as far as its sizes show."""
         return self._of[type(task)].estimate(task)
 
     def encode(self, task: Any) -> Any:

@@ -29,8 +29,8 @@ def _known_cost(device: Device) -> CostTable | None:
 def measured_cost(device: Device, prior: CostTable, max_batch: int | None = None) -> CostTable:
     """The cost of batches on a device that nothing else uses.
 
-    A processor's table was timed when the bundle was built, and the one at hand differs by a factor: the largest
-    batch tells it. A card's may have only the proportions of published figures, so the whole grid is timed. What is
+    A processor's table was timed when the bundle was built, and this one differs by a factor: the largest
+    batch shows it. A card's may have only the proportions of published figures, so the whole grid is timed. What is
     known of a device is not measured.
 
     Args:

@@ -108,7 +108,7 @@ def _temporary_folder() -> Path:
 
 
 def _count_in(file: Path) -> int:
-    """Answers in doubt by a file's first line; 0 if it is none of ours."""
+    """Answers in doubt by a file's first line; 0 if it is not such a file."""
     try:
         with file.open(encoding="utf-8") as lines:
             return int(json.loads(lines.readline(65_536))["in_doubt"])

@@ -263,7 +263,7 @@ class Worker(Observer):
         again = self.stopping.is_set()
         if not again:
             self.stopping.set()
-        elif number != signal.SIGHUP:  # of a terminal that is closed both the kernel and the shell tell
+        elif number != signal.SIGHUP:  # for a closed terminal both the kernel and the shell may send it
             self.hurry.set()
         log.info("told to stop", signal=signal.Signals(number).name, again=again)
 

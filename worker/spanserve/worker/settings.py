@@ -28,7 +28,7 @@ class Settings:
     magicmind_python: str | None = None
     #: File of KEY=VALUE lines for the environment of the device host alone.
     device_env: Path | None = None
-    #: The program that tells how a card does; empty: none is asked.
+    #: The program that reports a card's state; empty: none is asked.
     cnmon: str = "cnmon"
     grpc: GrpcSettings = field(default_factory=GrpcSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
@@ -49,7 +49,7 @@ class Settings:
     name: str = ""
     #: Processors to run on; none: those that this process is allowed.
     cpus: frozenset[int] = frozenset()
-    #: Who is told what the worker does, and the silence that worries it: see `Notifier`.
+    #: Where the worker reports its state, and the longest silence allowed: see `Notifier`.
     notify_socket: str = ""
     watchdog_usec: int = 0
     #: End when this process, which started the worker, ends. None: do not.

@@ -100,7 +100,7 @@ def compile_graphs(
         try:
             process = subprocess.Popen(
                 [python, str(PROGRAM), str(file)],
-                stdin=subprocess.PIPE,  # its end tells the child that we are gone
+                stdin=subprocess.PIPE,  # its end shows the child that its parent is gone
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=child_environment(environment),

@@ -2,7 +2,7 @@
 
 bfloat16 is the float32 graph; the runtime rounds while it loads, the float parts of int8 too. int8 is static: every
 activation has one scale for all rows and tokens, measured on text beforehand, so that a row's logits do not depend on
-its neighbours, as scales taken from the batch at hand would make them.
+its neighbours, as scales taken from the current batch would.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Target(Protocol):
 
     @property
     def without_device(self) -> str:
-        """How to build where its device cannot be had, for people; empty: not at all."""
+        """Advice on building without its device; empty: not possible."""
 
     def length_multiple(self, max_seq_length: int) -> int:
         """Windows are padded to multiples of this: alone or in a batch, a row's logits are then the same."""

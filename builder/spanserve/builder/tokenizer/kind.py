@@ -40,7 +40,7 @@ class Kind(Protocol):
         """Whether a tokenizer of this kind lowers case."""
 
     def guess(self, content: Json) -> tuple[bool, str] | None:
-        """Whether it should lower case as far as the vocabulary tells, and why."""
+        """Whether it should lower case as far as the vocabulary shows, and why."""
 
     def finish(self, content: Json, settings: Settings, *, lower_case: bool) -> Json:
         """The content of its tokenizer.json with settings and casing honoured."""

@@ -24,7 +24,7 @@ from spanserve.v1 import worker_pb2 as pb
 
 
 class StreamBroken(Exception):
-    """The stream ended without a Bye, or never began. Says why, in a few words for people.
+    """The stream ended without a Bye, or never began. Says why, in a few words.
 
     Attributes:
         other_model: whether the worker serves another model than the Hello asked for.

@@ -258,7 +258,7 @@ class Connection:
     def _take_error(self, item: pb.ItemError) -> None:
         """A task, or a whole frame, was refused."""
         error = Refusal.from_proto(item.error)
-        # The worker could not read the id of a task that it could not parse; its place tells.
+        # The worker could not read the id of a task that it could not parse; its place identifies it.
         ids = self._sent.get(item.frame, [])
         placed = ids[item.index] if item.HasField("index") and item.index < len(ids) else ""
         name = item.id or placed
@@ -301,7 +301,7 @@ def _parsed(data: bytes) -> TaskResult:
     """A result.
 
     Raises:
-        WorkerFault: it is none, and whose it was cannot be told.
+        WorkerFault: it is not a result, and its task is not known.
     """
     try:
         return TaskResult.from_bytes(data)

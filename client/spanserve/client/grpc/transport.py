@@ -196,7 +196,7 @@ class GrpcTransport:
         """The result of a task.
 
         Raises:
-            Refusal: it is none.
+            Refusal: it is not a result.
         """
         right = checked(task, result)
         if right is not result and right.shared_error is not None:

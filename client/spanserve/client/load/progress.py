@@ -1,4 +1,4 @@
-"""Progress of a measurement: the level at hand on a terminal, a line for each that is done anywhere."""
+"""Progress of a measurement: the current level on a terminal, a line for each that is done anywhere."""
 
 from __future__ import annotations
 

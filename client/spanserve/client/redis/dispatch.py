@@ -29,7 +29,7 @@ from spanserve.queue.connection import CALL_TIMEOUT_S
 RESUBMIT_S = 30.0
 #: Seconds between two looks at whether any worker is there.
 WATCH_INTERVAL_S = 1.0
-#: Seconds between two reads of events: under load one read then tells of many ends.
+#: Seconds between two reads of events: under load one read then returns many ends.
 GATHER_S = 0.02
 #: Seconds without a worker or a result after which progress says so.
 LONELY_S = 2.0
@@ -201,7 +201,7 @@ class QueueDispatcher:
         return pause_ms / 1000 * self._chance.uniform(0.5, 1.5)
 
     async def _follow(self, tenant: str, run_id: str) -> None:
-        """Read the events of the run, and fetch what they tell of."""
+        """Read the events of the run, and fetch the results that they announce."""
         backoff = self._backoff()
         cursor = "0"
         while self._outbox.waiting:

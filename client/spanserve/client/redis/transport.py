@@ -121,7 +121,7 @@ class RedisTransport:
         await self._connection.close()
 
     def _say(self, problem: str, since: float) -> None:
-        """Tell what has been waited for since then, each thing once; a moment is nothing to tell of."""
+        """Report what has been waited for since then, each thing once; a short wait is not reported."""
         if problem and problem != self._told and time.monotonic() - since >= LONELY_S:
             self._told = problem
             self._tell(f"waiting: {problem}")

@@ -60,7 +60,7 @@ def metric_of(name: str, dataset: Dataset) -> Metric:
     """The metric of that name; `squad` is that of the version of the data set.
 
     Raises:
-        MetricError: there is none of that name, or it needs a package that is missing.
+        MetricError: no metric has that name, or it needs a package that is missing.
     """
     if name not in METRICS:
         raise MetricError(f"no metric {name!r}, only {', '.join(METRICS)}")

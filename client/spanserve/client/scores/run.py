@@ -121,7 +121,7 @@ def _best(
     """find_best_thresh of evaluate-v2.0.py.
 
     It starts with "no answer" for every question and lets them answer in the order of rising odds: a
-    possible question then adds its score, an impossible one that gets a text costs the point it had.
+    possible question then adds its score, an impossible one that gets a text loses the point it had.
     """
     current = best = float(sum(name in impossible for name in predictions))
     threshold = 0.0

@@ -51,10 +51,10 @@ class Backend:
         raise NotImplementedError
 
     def profile(self, lane: int, arrays: Arrays, folder: str) -> None:
-        """Run a batch several times, and write into a folder what the runtime tells of it, layer by layer.
+        """Run a batch several times, and write into a folder what the runtime reports about it, layer by layer.
 
         Raises:
-            Refused: the runtime tells nothing.
+            Refused: the runtime reports nothing.
             DeviceLost, Exception: as of `run`.
         """
         raise Refused("this kind of device has no profiler")

@@ -16,7 +16,7 @@ class Layer(NamedTuple):
     Attributes:
         name: in the graph.
         kind: its operator.
-        kernel: what the runtime chose for it, which tells its precision.
+        kernel: what the runtime chose for it, which shows its precision.
         seconds: it took.
     """
 

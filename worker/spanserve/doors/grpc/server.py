@@ -208,7 +208,7 @@ class Server:
         left = asyncio.ensure_future(old.stop(WITHDRAWAL_GRACE_S))
         left.add_done_callback(lambda _: self._leaving.discard(old))
         while True:
-            await asyncio.sleep(0)  # the old server lets go of the address
+            await asyncio.sleep(0)  # the old server releases the address
             self._guard, self._server = self._make()
             try:
                 self._bind()

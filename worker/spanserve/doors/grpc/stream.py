@@ -57,7 +57,7 @@ class WorkStream:
     """Serves one client until it has said Bye and has all its results, or is gone.
 
     Args:
-        frames: raw frames; each is parsed on its own, so that a malformed one costs only itself.
+        frames: raw frames; each is parsed on its own, so that a malformed one fails alone.
         writer: takes ServerFrame messages.
         caller: whose stream it is.
         reads: bounds those that are pending, that of Hello among them.

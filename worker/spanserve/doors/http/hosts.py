@@ -1,7 +1,7 @@
 """By which names a listener may be called: a web page whose own name was made to lead here must not read anything.
 
 Without credentials a browser is let in by where it runs, and any page in it can have its own name resolve to our
-address (DNS rebinding). The Host header tells: the browser puts the page's name there. Addresses need no list, because
+address (DNS rebinding). The Host header shows it: browsers put the page's name there. Addresses need no list, because
 they cannot be rebound; nor do listeners that ask for tokens, which other people's pages do not have.
 """
 

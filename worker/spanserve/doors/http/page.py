@@ -56,7 +56,7 @@ async def _file(name: str) -> Response:
 
 
 def _read(name: str) -> bytes | None:
-    """What is in a file of the page; None where there is none of that name."""
+    """What is in a file of the page; None where no file has that name."""
     parts = PurePosixPath(name).parts
     plain = all(part not in ("..", ".", "/") and "\0" not in part for part in parts)
     if not parts or not plain or PurePosixPath(name).suffix not in _SUFFIXES:

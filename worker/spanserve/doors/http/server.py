@@ -87,7 +87,7 @@ class Server:
         """Listen.
 
         Raises:
-            SettingsError: the address is none, or is in use.
+            SettingsError: the address is not valid, or is in use.
         """
         loop = asyncio.get_running_loop()
         try:

@@ -12,7 +12,7 @@ class HttpSettings:
     """Settings of the HTTP door.
 
     Attributes:
-        listen: none: there is no such door.
+        listen: empty: there is no such door.
         hosts: names by which browsers may call, besides those that are certain.
         drain_delay_s: from not ready to taking nothing more, for load balancers to notice.
     """

@@ -67,7 +67,7 @@ class Inference:
         """The same for one model.
 
         Raises:
-            NotFound: there is none of that name and version.
+            NotFound: no model has that name and version.
         """
         self._find(name, version)
         return self.is_ready()
@@ -76,7 +76,7 @@ class Inference:
         """What a model takes and gives.
 
         Raises:
-            NotFound: there is none of that name and version.
+            NotFound: no model has that name and version.
         """
         model = self._find(name, version)
         return ModelMetadata(

@@ -20,7 +20,7 @@ class InputTensor:
 
     Attributes:
         decode: gives the values, flat; raises a Refusal that names the input where they do not fit its shape. Only
-            called for data types that a model of ours takes.
+            called for data types that one of our models takes.
     """
 
     name: str

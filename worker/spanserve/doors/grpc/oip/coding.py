@@ -29,7 +29,7 @@ def parse_request(data: bytes) -> tuple[InferRequest, bool]:
     """A serialised ModelInferRequest, and whether its contents are raw.
 
     Raises:
-        Refusal: it is none, or mixes raw and typed contents, or asks for what we do not have.
+        Refusal: it is not one, or mixes raw and typed contents, or asks for what we do not have.
     """
     try:
         message = ModelInferRequest.FromString(data)

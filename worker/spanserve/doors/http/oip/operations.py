@@ -116,7 +116,7 @@ class InferenceOperations:
         of = _of(call)
         with self._calls.enter(call.caller, call.connection) as account:
             try:
-                self._inference.metadata(**of)  # whoever asks for what there is not need not send it
+                self._inference.metadata(**of)  # a request for what does not exist need not be read
                 request, binary = await read_request(
                     call.request, model=of["name"], version=of["version"], trace=call.origin.trace
                 )
