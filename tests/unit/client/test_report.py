@@ -211,7 +211,7 @@ def test_unknown_figures() -> None:
 def test_v2_report() -> None:
     """A v2.0 run shows both kinds of questions, the best thresholds, and "no answer" as a length."""
     text = outline(render_report(summary("2.0"))).text
-    for words in ("Without an answer", "Best threshold", "No answer where its odds exceed 0.0", "no answer"):
+    for words in ("Without an answer", "Best threshold", "Odds above 0.0 count as no answer", "no answer"):
         assert words in text
 
 
