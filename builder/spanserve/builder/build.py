@@ -174,7 +174,7 @@ def _read_right(
 
 
 def _check_pair(recipe: Recipe, model: LoadedModel, tokenizer: LoadedTokenizer) -> None:
-    """See that tokenizer and model, and what was asked of both, fit together."""
+    """Check that tokenizer and model, and what was asked of both, fit together."""
     largest = max(part.type for part in tokenizer.info.template)
     if model.family.types and largest >= model.info.type_vocab_size:
         raise BuildError(

@@ -1,4 +1,4 @@
-"""`python -m spanserve.cli`: so `up` of the release before starts workers, also once this one is installed."""
+"""`python -m spanserve.cli`: so `up` of the previous release starts workers, also once this one is installed."""
 
 from spanserve.cli.main import main
 

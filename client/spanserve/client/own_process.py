@@ -23,7 +23,7 @@ class OwnProcess:
         return os.getpid() == self._pid
 
     def check(self) -> None:
-        """See that this is that process.
+        """Check that this is that process.
 
         Raises:
             Forked: it is a child of it.

@@ -64,12 +64,12 @@ class AccessList:
         return entry if right else None
 
     def by_san(self, names: Sequence[str]) -> Entry | None:
-        """Who the first of these names of a certificate that is known belongs to."""
+        """The caller of the first known name among those of a certificate."""
         return next((self._by_san[name] for name in names if name in self._by_san), None)
 
 
 def edit(path: Path, change: Callable[[list[str]], list[str]]) -> None:
-    """Change the lines of a list, comments included, at once for every reader; two editors wait for each other.
+    """Change the lines of a list, comments included, atomically for readers; editors wait for each other.
 
     Args:
         change: gets the lines with their ends; those of a new list where the file does not exist.

@@ -74,7 +74,7 @@ class Entry:
         return f"{self.id} {credential} {roles} {tenants} {self.weight:g} {expiry_text(self.expires)}"
 
     def expired(self, now: float) -> bool:
-        """Whether it is not let in any more, at a Unix time in seconds."""
+        """Whether it has expired at a Unix time in seconds."""
         return self.expires is not None and now >= self.expires
 
 

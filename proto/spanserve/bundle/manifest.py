@@ -96,10 +96,10 @@ class Manifest(Part):
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def check_names(self) -> None:
-        """See that every file that is named is one of the bundle's, and that none is listed twice.
+        """Check that every file named belongs to the bundle, and that none is listed twice.
 
         Raises:
-            ValueError: one is not, or is.
+            ValueError: one does not, or is.
         """
         listed: set[str] = set()
         for entry in self.files:

@@ -12,7 +12,7 @@ class State(enum.Enum):
     READY = "ready"
     #: The device host is being restarted; tasks wait.
     RECOVERING = "recovering"
-    #: Said by workers of the release before this one alone: too many tasks of their queue ended by a fault.
+    #: Said by workers of the previous release alone: too many tasks of their queue ended by a fault.
     SUSPECT = "suspect"
     DRAINING = "draining"
     FAILED = "failed"

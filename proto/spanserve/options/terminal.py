@@ -29,7 +29,7 @@ class Terminal(Console):
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Every piece of text passes here, before it is laid out; rich's own control sequences pass as they are."""
+        """Every piece of text passes through here before layout; rich's own control sequences pass as they are."""
         for segment in super().render(renderable, options):
             if segment.control:
                 yield segment

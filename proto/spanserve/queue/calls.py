@@ -47,7 +47,7 @@ def script(name: str) -> Script:
 
 @cache
 def previous_script(name: str) -> Script:
-    """The script of producers of the release before this one."""
+    """The script of producers of the previous release."""
     return _script(name, "previous/")
 
 
@@ -144,7 +144,7 @@ async def load_scripts(redis: Redis) -> None:
 
 
 def _bodies(names: Sequence[str]) -> list[str]:
-    """What is loaded: scripts of producers of the release before this one, then these."""
+    """What is loaded: scripts of producers of the previous release, then these."""
     before = [previous_script(name).body for name in OF_PRODUCERS if name in previous.SHAS]
     return before + [script(name).body for name in names]
 

@@ -1,4 +1,4 @@
-"""What the release before this one calls: workers and clients of both share a queue while a fleet is updated.
+"""What the previous release calls: workers and clients of both share a queue while a fleet is updated.
 
 Its workers load their own scripts. Its producers may not load any, so workers of this release do it for them: the
 bodies are in scripts/previous. For each release this module is written again, from the scripts as they were.

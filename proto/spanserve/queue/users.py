@@ -37,7 +37,7 @@ _RECORDS: Final = (
     *("xadd", "xack", "xdel", "xlen", "xrange", "xpending", "zadd", "zrem"),
 )
 
-#: What scripts of the release before run, and those of this one do not.
+#: What scripts of the previous release run, and those of this one do not.
 _BEFORE: Final = {"worker": ("xinfo|stream",)}
 
 ROLES: Final = {

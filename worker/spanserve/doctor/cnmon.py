@@ -27,7 +27,7 @@ def check_cnmon(program: str, card: int | None) -> list[Finding]:
         return findings
     if card not in table.cards:
         listed = ", ".join(map(str, sorted(table.cards)))
-        # In a container cnmon may number what it sees anew.
+        # In a container cnmon may renumber the cards it sees.
         return [
             *findings,
             warning("card", f"card {card} is not in its table: {listed}", "compare with cnmon"),

@@ -38,7 +38,7 @@ def room_for(connections: int) -> int:
 
 
 async def watch() -> None:
-    """Say once a minute, for as long as it is so, that descriptors run out. Runs until it is cancelled."""
+    """Say once a minute, for as long as it lasts, that descriptors run out. Runs until it is cancelled."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     while limit != resource.RLIM_INFINITY:
         found = len(os.listdir("/proc/self/fd"))

@@ -48,7 +48,7 @@ class Door(Protocol):
     """One way in. Tasks become work by `Inside.admission`, their results leave the way they came."""
 
     async def check(self) -> None:
-        """See that the door can be used, and answer from now on callers that ask how the worker is.
+        """Check that the door can be used, and answer from now on callers that ask how the worker is.
 
         Called before the model is loaded: a mistake in the settings should not wait for that.
 

@@ -160,7 +160,7 @@ def _mode(name: str, text: str, words: list[str]) -> int | None:
 
 
 def check_address(name: str, address: str) -> None:
-    """See that an address is one: gRPC would take a port modulo 65536.
+    """Check that an address is one: gRPC would take a port modulo 65536.
 
     Raises:
         SettingsError: neither HOST:PORT nor unix:PATH.

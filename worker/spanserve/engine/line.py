@@ -62,7 +62,7 @@ class Line:
         return min(self._sizes), max(self._sizes)
 
     def check(self, account: Account) -> None:
-        """See whether there is a place for a call.
+        """Check whether there is a place for a call.
 
         Raises:
             Refusal: RESOURCE_EXHAUSTED: there is none.

@@ -138,7 +138,7 @@ class SpotChecks:
         return True
 
     def close(self) -> None:
-        """Check no more."""
+        """Stop checking."""
         self._examiner = None
         self._overdue = math.inf
         if self._timer is not None:

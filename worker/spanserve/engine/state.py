@@ -27,7 +27,7 @@ class Event(enum.Enum):
     GAVE_UP = "gave up"
 
 
-#: Those that a worker can be in. SUSPECT is a word of workers of the release before, whose readiness a queue could end.
+#: Those that a worker can be in. SUSPECT is a state of workers before this release, which a queue could make unready.
 STATES = tuple(state for state in State if state is not State.SUSPECT)
 
 #: Every change of state there is. What has no entry changes nothing: a device that dies while the worker drains is

@@ -35,5 +35,5 @@ class FleetHealth:
         await self._health.set_serving(serving)
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         await self._server.stop(0)

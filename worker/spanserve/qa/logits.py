@@ -119,7 +119,7 @@ class LogitsPipeline:
         return 1
 
     def encode(self, task: LogitsTask) -> GivenRow:
-        """Look whether the model can take a row.
+        """Check whether the model can take a row.
 
         Raises:
             Refusal: it is too long, or holds values that the model does not know.

@@ -44,6 +44,6 @@ class Notifier:
                 self._socket.sendto(message.encode(), self._address)
 
     def close(self) -> None:
-        """Say nothing more."""
+        """Stop reporting."""
         self._address = ""
         self._socket.close()

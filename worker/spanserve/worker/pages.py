@@ -45,6 +45,6 @@ class Pages:
         await self._server.start()
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._server is not None:
             await self._server.close()

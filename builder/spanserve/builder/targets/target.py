@@ -92,14 +92,14 @@ class Target(Protocol):
         """Windows are padded to multiples of this: alone or in a batch, a row's logits are then the same."""
 
     def check(self, precision: str, max_seq_length: int) -> None:
-        """See whether this machine can build and verify such a bundle, before minutes of work.
+        """Check whether this machine can build and verify such a bundle, before minutes of work.
 
         Raises:
             BuildError: it cannot.
         """
 
     def check_algorithm(self, algorithm: str) -> None:
-        """See whether one of `algorithms` goes with the other options.
+        """Check whether one of `algorithms` goes with the other options.
 
         Raises:
             BuildError: it does not.

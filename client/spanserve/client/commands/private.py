@@ -88,7 +88,7 @@ def private_worker(arguments: Sequence[str] = ()) -> Iterator[PrivateWorker]:
 
 
 def _see_installed() -> None:
-    """See that an installation has what a worker on this machine's processor needs.
+    """Check that an installation has what a worker on this machine's processor needs.
 
     Raises:
         ClientError: it has not; both extras are named, so that one `pip install` does.

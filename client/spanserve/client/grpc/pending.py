@@ -100,7 +100,7 @@ class Pending:
         """Queue tasks again, ahead of all others, unless another worker holds them or has ended them.
 
         Args:
-            suspect: whether they were with a worker that broke down, and one of them may be why. The next
+            suspect: whether they were with a worker that broke down, and one of them may be the cause. The next
                 worker then runs them in smaller batches. The count stops where a task runs alone: only
                 a worker that saw it fail alone may give it up.
         """

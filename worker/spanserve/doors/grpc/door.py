@@ -102,7 +102,7 @@ class GrpcDoor(Observer):
             self._service.drain()
 
     async def close(self, reason: str) -> None:
-        """End every stream, give open calls a moment, and listen no more."""
+        """End every stream, give open calls a moment, and stop listening."""
         self._service.end(reason)
         grace_s = STOP_GRACE_S if self._listening else 0
         await asyncio.gather(*(server.stop(grace_s) for server in self._servers))

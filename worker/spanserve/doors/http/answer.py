@@ -59,7 +59,7 @@ class Answers:
         ]
 
     def drain(self) -> None:
-        """Read no more lines; results of what is held still go out."""
+        """Stop reading lines; results of what is held still go out."""
         for stream in tuple(self._streams):
             stream.drain()
 

@@ -33,7 +33,7 @@ from spanserve.doors.observer import (
 )
 from spanserve.doors.rate import RateLimit
 
-#: Who may see this may see the whole of what is open to all.
+#: Whoever may see this may see all of what is open to anyone.
 _OBSERVED = "/metrics"
 #: Headers of every answer that has none of these names: nothing runs, is framed, or is taken for another type.
 _SAFE = {
@@ -181,7 +181,7 @@ class App:
         )
 
     def _count(self, identity: Identity) -> None:
-        """See that an identity leaves connections to others.
+        """Check that an identity leaves connections to others.
 
         Raises:
             Problem: it has too many.

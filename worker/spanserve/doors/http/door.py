@@ -80,7 +80,7 @@ class HttpDoor:
             self._answers.drain()
 
     async def close(self, reason: str) -> None:
-        """Give open requests a moment, and listen no more."""
+        """Give open requests a moment, and stop listening."""
         self._calls.drain()
         self._answers.drain()
         await asyncio.gather(*(server.close() for server in self._servers))

@@ -106,7 +106,7 @@ class Server:
         self._unsubscribe = self._access.subscribe(self._look_again)
 
     async def close(self) -> None:
-        """Listen no more, and give requests that are being served a moment."""
+        """Stop listening, and give requests that are being served a moment."""
         self._unsubscribe()
         self._closed = True
         if self._server is None:

@@ -66,7 +66,7 @@ class LineStream(Response):
         self._account: Account
 
     def drain(self) -> None:
-        """Read no more; say so at the end."""
+        """Stop reading; say so at the end."""
         self._draining.set()
         self._woken.set()
 

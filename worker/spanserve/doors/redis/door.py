@@ -121,7 +121,7 @@ class RedisDoor(Observer):
         self._tell(QueueObserver.queue_opened)
 
     async def check(self) -> None:
-        """Look whether the queue can be used, before anything is loaded.
+        """Check whether the queue can be used, before anything is loaded.
 
         Raises:
             SpanserveError: it cannot, and waiting will not help. A Redis that cannot be reached is waited for.
@@ -145,7 +145,7 @@ class RedisDoor(Observer):
         self._intake.give_back_unstarted()
 
     async def drain(self) -> None:
-        """Claim no more, and release all that has not been on the device; the rest is finished."""
+        """Stop claiming, and release all that has not been on the device; the rest is finished."""
         self._stop_claiming()
 
     async def close(self, reason: str) -> None:

@@ -143,7 +143,7 @@ class Intake:
                 self._admission.settle(self._account, held.request)
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Stop taking tasks."""
         self._admission.close(self._account)
 
     def _checked(self, held: LeasedTask, entry: Entry) -> Task | None:
