@@ -211,7 +211,12 @@ def test_sdk_under_its_own_python(python37: str) -> None:
         pytest.param("/bin/true", {}, 0, "magicmind python", "does not run a Python", id="no-python-at-all"),
         pytest.param(sys.executable, {}, 0, "magicmind SDK", "No module named 'magicmind'", id="no-sdk"),
         pytest.param(
-            sys.executable, emulator_environment(), 1, "cards of the SDK", "mlu:1 is not there", id="no-card"
+            sys.executable,
+            emulator_environment(),
+            1,
+            "cards of the SDK",
+            "mlu:1 does not exist",
+            id="no-card",
         ),
         pytest.param(
             sys.executable,

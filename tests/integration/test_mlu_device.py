@@ -67,7 +67,7 @@ def test_cards_by_uuid(open_card: OpenDevice) -> None:
     device.start()
     assert (2, f"CN_VISIBLE_DEVICES={uuids}") == (device.info["cards"], device.info["visible"])
     compute(device, batch())
-    assert "mlu:2 is not there: the SDK sees 2 cards" in why_not(
+    assert "mlu:2 does not exist: the SDK sees 2 cards" in why_not(
         open_card("mlu:2", cards=4, extra={"CN_VISIBLE_DEVICES": uuids})
     )
 
@@ -91,8 +91,8 @@ def test_lock_of_the_interpreter(open_card: OpenDevice, fail: str, releases: boo
 @pytest.mark.parametrize(
     ("spec", "environment", "message"),
     [
-        pytest.param("mlu:4", {}, "mlu:4 is not there: the SDK sees 4 cards", id="beyond"),
-        pytest.param("mlu:1", {"CN_VISIBLE_DEVICES": "3"}, "1 cards, counted from 0 (CN_VIS", id="hidden"),
+        pytest.param("mlu:4", {}, "mlu:4 does not exist: the SDK sees 4 cards", id="beyond"),
+        pytest.param("mlu:1", {"CN_VISIBLE_DEVICES": "3"}, "1 card, counted from 0 (CN_VIS", id="hidden"),
         pytest.param("mlu:0", {"CN_VISIBLE_DEVICES": "1,1"}, "sees 0 cards", id="twice"),
         pytest.param("mlu:0", {"MM_EMULATOR_FAIL": "wrong_device"}, "100005", id="wrong-device"),
         pytest.param(
@@ -199,7 +199,7 @@ def test_every_shape_is_warmed_up(open_card: OpenDevice, tmp_path: Path) -> None
 
 def test_said_once(open_card: OpenDevice) -> None:
     """What is expected to be missing is said in a sentence; where it was found stands behind what is not expected."""
-    missing = "mlu:3 is not there: the SDK sees 2 cards, counted from 0 (no variable hides any)"
+    missing = "mlu:3 does not exist: the SDK sees 2 cards, counted from 0 (no variable hides any)"
     assert f"device host of mlu:3 ended ({missing})" == why_not(open_card("mlu:3", cards=2))
     assert "Traceback" in why_not(open_card(fail="raise:initialize@1"))
 

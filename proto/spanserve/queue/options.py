@@ -63,7 +63,7 @@ class RedisLogin:
         )
         if settings.password_in_url and any(url in argument for argument in sys.argv):
             complain(
-                "warning: a password on the command line is seen by everyone on this machine: put the address into "
+                "warning: everyone on this machine can see a password on the command line: put the address into "
                 "SPANSERVE_REDIS, or give --redis-username and --redis-password-file"
             )
         return settings

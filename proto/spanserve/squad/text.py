@@ -23,12 +23,12 @@ PACKED_SUFFIXES: Final = (".gz", ".bz2", ".xz")
 #: First bytes of what people have in place of a data set -> what it is, and what to do.
 _OTHERS: Final = {
     b"PK\x03\x04": "a ZIP archive: unpack it first",
-    b"\x28\xb5\x2f\xfd": "packed by zstd: unpack it first",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: decompress it first",
     b"7z\xbc\xaf": "a 7z archive: unpack it first",
     b"ARROW1": "an Arrow file: write it with `to_parquet` or `to_json`",
     b"\xff\xff\xff\xff": "an Arrow stream: write it with `to_parquet` or `to_json`",
-    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with `git lfs pull`",
-    b"<": "a page of HTML or XML, not the file itself: download that",
+    b"version https://git-lfs": "a Git LFS pointer: fetch the file itself with `git lfs pull`",
+    b"<": "a page of HTML or XML: download the file itself",
 }
 
 

@@ -209,9 +209,7 @@ OTHER_RUN = "/ledger.jsonl belongs to another run: "
     [
         pytest.param({}, None, "missing: shard 2/2", id="missing"),
         pytest.param({}, {"shard": "1/2"}, "s1 and {}/s2 both hold shard 1/2", id="twice"),
-        pytest.param(
-            {}, {"shard": "2/3"}, "different divisions: {0}/s1 is 1/2, {0}/s2 is 2/3", id="divisions"
-        ),
+        pytest.param({}, {"shard": "2/3"}, "different splits: {0}/s1 is 1/2, {0}/s2 is 2/3", id="divisions"),
         pytest.param(
             {}, {"dataset_sha256": "ff" * 32}, f"s2{OTHER_RUN}dataset_sha256 is {'ff' * 32} there", id="data"
         ),

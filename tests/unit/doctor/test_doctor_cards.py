@@ -20,8 +20,10 @@ UUID = "33033011-2157-0000-0000-000000000000"
         pytest.param({}, 1, "ok", "no variable hides any: mlu:1 is card 1", id="none"),
         pytest.param({"CN_VISIBLE_DEVICES": "4,2"}, 1, "ok", "CN_VISIBLE_DEVICES=4,2: mlu:1 is 2", id="list"),
         pytest.param({"MLU_VISIBLE_DEVICES": UUID}, 0, "ok", f"mlu:0 is {UUID}", id="uuid"),
-        pytest.param({"MLU_VISIBLE_DEVICES": "0"}, 1, "failed", "leaves 1 cards: mlu:1 is not", id="short"),
-        pytest.param({"CN_VISIBLE_DEVICES": "1,1"}, 0, "failed", "leaves no card: mlu:0 is not", id="twice"),
+        pytest.param({"MLU_VISIBLE_DEVICES": "0"}, 1, "failed", "leaves 1 card: mlu:1 does not", id="short"),
+        pytest.param(
+            {"CN_VISIBLE_DEVICES": "1,1"}, 0, "failed", "leaves no card: mlu:0 does not", id="twice"
+        ),
         pytest.param(
             {"CN_VISIBLE_DEVICES": "1", "MLU_VISIBLE_DEVICES": "0"}, 0, "warning", "is set too", id="both"
         ),
@@ -56,11 +58,11 @@ def test_chosen(environment: dict[str, str], card: int | None) -> None:
 @pytest.mark.parametrize(
     ("files", "verdict", "found"),
     [
-        pytest.param({}, "failed", "/proc/driver/cambricon/mlus is not there", id="no-driver"),
+        pytest.param({}, "failed", "/proc/driver/cambricon/mlus does not exist", id="no-driver"),
         pytest.param(
             {f"{MLUS}/0000:13:00.0/information": information()},
             "ok",
-            "version 4.20.18, 1 cards: MLU370-X8",
+            "version 4.20.18, 1 card: MLU370-X8",
             id="one",
         ),
         pytest.param(

@@ -366,7 +366,7 @@ def test_nothing_to_score(tmp_path: Path, answers: Any, version: Any) -> None:
     [
         ("a.json", b"PK\x03\x04", "is a ZIP archive: unpack it first"),
         ("a.arrow", b"ARROW1\0\0", "is an Arrow file: write it with `to_parquet` or `to_json`"),
-        ("a.json", b"version https://git-lfs.github.com/spec/v1\n", "is a pointer of Git LFS"),
+        ("a.json", b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
         ("a.json", b"<!DOCTYPE html>", "is a page of HTML"),
         ("a.gz", b"\x1f\x8b\x08\x00", "cannot be unpacked"),
         ("a.json", b'{"data": "\xc4\xe3"}', "is not text in UTF-8: byte 0xc4 at 10; convert it to UTF-8"),

@@ -26,6 +26,11 @@ def cards_here(root: Path) -> int:
     return max(len(card_folders(root)), len(_nodes(root)))
 
 
+def number_of_cards(count: int) -> str:
+    """`no card`, `1 card`, `2 cards`."""
+    return "no card" if count == 0 else f"{count} card{'s' if count > 1 else ''}"
+
+
 def card_models(root: Path, card: int | None) -> set[str]:
     """Names of the card with this number, as in `MLU370-X4`; of all where the driver does not say which it is."""
     known = [card_facts(folder) for folder in card_folders(root)]
@@ -42,9 +47,10 @@ def check_visible(environment: Mapping[str, str], index: int) -> Finding:
     """
     name, seen = "visible cards", visible_devices(environment)
     if seen.ids is not None and index >= len(seen.ids):
-        left = f"{len(seen.ids)} cards" if seen.ids else "no card"
         advice = "mlu:N counts the cards in the list; an id that occurs twice hides all cards, a bad one ends the list"
-        return failed(name, f"{seen.why} leaves {left}: mlu:{index} is not there", advice)
+        return failed(
+            name, f"{seen.why} leaves {number_of_cards(len(seen.ids))}: mlu:{index} does not exist", advice
+        )
     given = [variable for variable in VARIABLES if variable in environment]
     if len({environment[variable] for variable in given}) > 1:
         advice = f"{given[0]} counts; {given[1]}={environment[given[1]]} does not"
@@ -63,7 +69,7 @@ def check_driver(root: Path) -> Finding:
     name, cards = "driver", card_folders(root)
     if not (root / MLUS).is_dir():
         advice = "install the driver, 4.20.6 or newer, and load it; cnmon then lists the cards"
-        return failed(name, f"/{MLUS} is not there", advice)
+        return failed(name, f"/{MLUS} does not exist", advice)
     if not cards:
         return failed(
             name, "it is loaded, but has no card", "lspci -d cabc: shows cards; dmesg shows what is wrong"
@@ -71,7 +77,7 @@ def check_driver(root: Path) -> Finding:
     facts = [card_facts(card) for card in cards]
     models = ", ".join(fact.get("Device name", "unknown") for fact in facts)
     version = next((fact["Driver Version"] for fact in facts if "Driver Version" in fact), "")
-    found = f"version {version.lstrip('v') or 'unknown'}, {len(cards)} cards: {models}"
+    found = f"version {version.lstrip('v') or 'unknown'}, {number_of_cards(len(cards))}: {models}"
     return judge_driver(name, found, version)
 
 

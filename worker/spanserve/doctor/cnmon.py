@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spanserve.device.cnmon import Card, CnmonFailed, ask_cnmon
-from spanserve.doctor.cards import judge_driver
+from spanserve.doctor.cards import judge_driver, number_of_cards
 from spanserve.doctor.finding import Finding, failed, ok, warning
 
 
@@ -21,7 +21,7 @@ def check_cnmon(program: str, card: int | None) -> list[Finding]:
         return [warning(name, str(error), advice)]
     if not table.cards:
         return [warning(name, "it lists no card, or in an unknown format", f"look at its output: {program}")]
-    found = f"driver {table.driver or 'unknown'}, {len(table.cards)} cards"
+    found = f"driver {table.driver or 'unknown'}, {number_of_cards(len(table.cards))}"
     findings = [judge_driver(name, found, table.driver)]
     if card is None:
         return findings

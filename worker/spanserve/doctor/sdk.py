@@ -129,5 +129,5 @@ def _seen(found: Mapping[str, Any], index: int) -> list[Finding]:
         return []
     text = f"{found['cards']}, counted from 0"
     if index >= found["cards"]:
-        return [failed(name, f"{text}: mlu:{index} is not there", "see visible cards and nodes above")]
+        return [failed(name, f"{text}: mlu:{index} does not exist", "see visible cards and nodes above")]
     return [ok(name, text)]

@@ -60,7 +60,7 @@ class Gate:
             return caller
         if caller is self._anonymous and role is not None:
             raise Unidentified(f"this listener requires a credential to {role.value}")
-        raise NotAllowed(f"{caller.name} may not {role.value}" if role else "nobody may call this method")
+        raise NotAllowed(f"{caller.name} may not {role.value}" if role else "no role allows this method")
 
     def _identify(self, shown: Shown) -> Identity:
         if self.listener.tokens:

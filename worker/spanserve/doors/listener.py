@@ -155,7 +155,7 @@ def _mode(name: str, text: str, words: list[str]) -> int | None:
     if not text.startswith("unix:"):
         raise SettingsError(f"{name} is {text}: mode= is for unix:PATH")
     if len(found) > 1 or not re.fullmatch(r"0?6[0-7][0-7]", found[0]):
-        raise SettingsError(f"{name} is {text}: mode= is 0600, 0660, 0666 or another that lets its owner in")
+        raise SettingsError(f"{name} is {text}: mode= must give its owner access, as 0600, 0660 and 0666 do")
     return int(found[0], 8)
 
 

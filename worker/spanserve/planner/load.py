@@ -91,7 +91,9 @@ def read_arrivals(path: Path, rate: float | None) -> list[float]:
     if not all(math.isfinite(when) for when in times) or any(a > b for a, b in pairwise(times)):
         raise PlanError(f"{path} is not a record of arrivals: one time in seconds per line, ascending")
     if len(times) < MIN_QUESTIONS or times[0] == times[-1]:
-        raise PlanError(f"{path} holds {len(times)} arrivals: a plan needs {MIN_QUESTIONS}, not all at once")
+        raise PlanError(
+            f"{path} holds {len(times)} arrivals: a plan needs at least {MIN_QUESTIONS}, not all at once"
+        )
     stretch = 1.0 if rate is None else recorded_rate(times) / rate
     return [(when - times[0]) * stretch for when in times]
 

@@ -51,7 +51,7 @@ def _merges(proto: Any, scores: dict[str, float]) -> list[tuple[str, str]]:
     marked_down = next((piece for piece, score in made if scores[piece] != score), None)
     if marked_down is not None:
         raise BuildError(
-            f"a BPE model with pieces such as {marked_down!r}, which ALBERT's tokenizer parts again"
+            f"a BPE model with pieces such as {marked_down!r}, which ALBERT's tokenizer splits again"
         )
     return [
         (piece[:cut], piece[cut:])

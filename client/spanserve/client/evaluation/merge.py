@@ -110,7 +110,7 @@ def _check_parts(parts: Iterable[tuple[Path, Shard]]) -> None:
     counts = {part.count for part in holders}
     if len(counts) > 1:
         found = ", ".join(f"{folder} is {part}" for part, folder in holders.items())
-        raise MergeError(f"the shards are of different divisions: {found}")
+        raise MergeError(f"the shards are from different splits: {found}")
     count = counts.pop()
     missing = [str(Shard(i, count)) for i in range(1, count + 1) if Shard(i, count) not in holders]
     if missing:
@@ -124,5 +124,5 @@ def _check_finished(folder: Path, part: Dataset, missing: Container[str]) -> Non
         some = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise MergeError(
             f"{folder}: shard {part.part} is not finished, {len(lacking)} of {len(part.question_ids)} "
-            f"questions have no result ({some}): finish it by `spanserve eval --resume`"
+            f"questions have no result ({some}): finish it with `spanserve eval --resume`"
         )

@@ -45,9 +45,8 @@ class MagicMindBackend(Backend):
         seen, index = visible_devices(os.environ), int(self.config["unit"])
         count = system.device_count()
         if not 0 <= index < count:
-            raise Refused(
-                f"mlu:{index} is not there: the SDK sees {count} cards, counted from 0 ({seen.why})"
-            )
+            cards = "1 card" if count == 1 else f"{count} cards"
+            raise Refused(f"mlu:{index} does not exist: the SDK sees {cards}, counted from 0 ({seen.why})")
         self._device = mm.Device()
         self._device.id = index
         done(f"activating mlu:{index}", self._device.active)

@@ -98,7 +98,7 @@ class Reads:
         except TimeoutError:
             raise ProtocolViolation(
                 grpc.StatusCode.DEADLINE_EXCEEDED,
-                "the first message did not come in time",
+                "the first message did not arrive in time",
                 cause="no_message",
             ) from None
 

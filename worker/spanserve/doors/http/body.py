@@ -145,7 +145,7 @@ def _too_large(what: str) -> Problem:
 def _too_slow(what: str, timeout_s: float) -> Problem:
     return Problem.at(
         HTTPStatus.REQUEST_TIMEOUT,
-        f"the {what} did not come in time",
+        f"the {what} did not arrive in time",
         field=what,
         limit=f"{timeout_s:g} s",
     )
