@@ -20,18 +20,22 @@ TYPED = sorted(
 )
 #: A file is one noun; from here on it is two.
 MAX_LINES = 400
-#: What devices and targets are called, and classes that stand for one.
-CALLED = {"cpu", "mlu", "sim", "fixed", "sim:fixed", "sim:card", "magicmind", "openvino", "simulated"}
+#: What devices, targets and families of models are called, and classes that stand for one.
+CALLED = {
+    *("cpu", "mlu", "sim", "fixed", "sim:fixed", "sim:card", "magicmind", "openvino", "simulated"),
+    *("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "albert", "mpnet"),
+}
 CLASSES = {"CPU", "MLU", "SIMULATED", "SIMULATED_CARD"} | {
     name + end for name in ("Cpu", "MagicMind", "Simulated") for end in ("Backend", "Target")
 }
-#: Those who may ask: the table, the hosts, the builder's targets; format 1, whose rule it is; and two that mean others,
-#: a controller of cgroups and a label of mlu-exporter.
+#: Those who may ask: the table, the hosts, the builder's targets and families; format 1, whose rule it is; and two
+#: that mean others, a controller of cgroups and a label of mlu-exporter.
 MAY_ASK = (
     "worker/spanserve/device/kinds.py",
     "worker/spanserve/device/host/",
     "worker/spanserve/device/compile/",
     "builder/spanserve/builder/targets/",
+    "builder/spanserve/builder/families/",
     "proto/spanserve/bundle/format1.py",
     "worker/spanserve/device/cpus.py",
     "worker/spanserve/doctor/exporter.py",
@@ -131,8 +135,8 @@ def identities(path: Path) -> Iterator[str]:
                 yield f"{relative(path)}:{part.lineno} {ast.unparse(part)}"
 
 
-def test_no_branch_on_a_device() -> None:
-    """Nobody asks what a device is called: its kind has a trait for what was to be known."""
+def test_no_branch_on_a_name() -> None:
+    """No code asks what a device or a family is called: each has a trait for what was to be known."""
     found = {
         place
         for path in sources(*ROOTS)
@@ -153,6 +157,7 @@ def test_no_branch_on_a_device() -> None:
         "x = isinstance(backend, SimulatedBackend)",
         "x = spec.kind is MLU",
         'match kind:\n    case "mlu": pass',
+        'if config["model_type"] == "roberta": pass',
     ],
 )
 def test_branches_are_found(tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
