@@ -127,6 +127,20 @@ def test_counted() -> None:
     assert found == stated
 
 
+def test_dependencies() -> None:
+    """Every package that we depend on has its reason."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        project = tomllib.load(file)["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[\[<>=;]", each)[0] for each in wanted} - {"spanserve"}
+    reasons = rows(section((ROOT / "docs/why.md").read_text(encoding="utf-8"), "Dependencies"))
+    given = {name.strip() for packages, _ in reasons for name in packages.split(",")}
+    assert set() == names - given
+
+
 def anchors(path: Path) -> set[str]:
     """What headings of a page are called in links."""
     headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
