@@ -144,9 +144,7 @@ class Admission(Generic[TaskT, ResultT]):
             await done
         finally:
             for request in requests:
-                self._engine.cancel(
-                    request
-                )  # for a caller that has gone; without effect on one that has ended
+                self._engine.cancel(request)  # if the caller has gone; does nothing to one that has ended
             self.settle(account, *requests)
         return [results[place] for place in range(len(tasks))]
 

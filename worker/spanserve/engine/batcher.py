@@ -68,9 +68,8 @@ class Batcher:
         self.backlog = Backlog()
         self._shares = Shares()
         self._suspects: deque[Row] = deque()
-        self._turns: dict[
-            tuple[str, ...], int
-        ] = {}  # of suspects: the last of each identity, connection, stream
+        #: Of suspects: the last turn of each identity, connection and stream.
+        self._turns: dict[tuple[str, ...], int] = {}
         self._turn_began: float | None = None
         self._next_turn = -math.inf
 

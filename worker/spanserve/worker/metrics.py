@@ -22,25 +22,8 @@ from spanserve.queue import Claimed, End, Ended, JobState
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 #: Of whole tasks, closer than those of a stage: half of them lie where limits are set.
 _TASK_SECONDS = (
-    *(
-        0.001,
-        0.002,
-        0.003,
-        0.005,
-        0.0075,
-        0.01,
-        0.015,
-        0.02,
-        0.03,
-        0.05,
-        0.075,
-        0.1,
-        0.15,
-        0.2,
-        0.3,
-        0.5,
-        0.75,
-    ),
+    *(0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075),
+    *(0.1, 0.15, 0.2, 0.3, 0.5, 0.75),
     *(1, 1.5, 2, 3, 5, 7.5, 10, 20, 30, 60, 120, 300, 600),
 )
 _SHARES = tuple(step / 10 for step in range(1, 11))

@@ -92,9 +92,7 @@ class Service:
         if self._calls.state not in (State.READY, State.RECOVERING):
             with contextlib.suppress(ProtocolViolation):
                 async with self._reads.one(context.peer()):
-                    await anext(
-                        frames, None
-                    )  # its Hello: a client that still writes would not learn the reason
+                    await anext(frames, None)  # its Hello: a client that still writes would not learn why
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the worker is {self._calls.state.value}")
         call = current_call()
         connection = context.peer()

@@ -179,9 +179,8 @@ class Intake:
     def _hold(self, entry: Entry) -> LeasedTask:
         lease = Lease(entry.number, entry.id, entry.job)
         earlier = self._held.of(lease)
-        if (
-            earlier is not None
-        ):  # lost and come back: the old request may still win, but speaks for nothing else
+        if earlier is not None:
+            # Lost and come back: the old request may still win, but speaks for nothing else.
             earlier.lost = True
             self.drop(earlier)
             if earlier.request is not None:
