@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from spanserve.contract.errors import SettingsError
 from spanserve.doors.access import Access
-from spanserve.doors.grpc.health import Health
+from spanserve.doors.grpc.health import HealthService
 from spanserve.doors.grpc.reads import Reads
 from spanserve.doors.grpc.server import Server
 from spanserve.doors.grpc.service import SERVICE_NAME
@@ -16,7 +16,7 @@ class FleetHealth:
     """Answers `grpc.health.v1` for the fleet."""
 
     def __init__(self, listener: Listener, access: Access) -> None:
-        self._health = Health(SERVICE_NAME)
+        self._health = HealthService(SERVICE_NAME)
         self._server = Server(listener, access, (), self._health.servicer, Reads(), Observers())
 
     async def start(self) -> None:

@@ -8,7 +8,7 @@ import structlog
 
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
-from spanserve.doors.grpc.health import Health
+from spanserve.doors.grpc.health import HealthService
 from spanserve.doors.grpc.oip import messages as oip
 from spanserve.doors.grpc.oip.service import InferenceService
 from spanserve.doors.grpc.reads import Reads
@@ -39,7 +39,7 @@ class GrpcDoor(Observer):
         self._service = Service(inside, self._calls, reads)
         inference = InferenceService(inside, self._calls)
         services = (SERVICE_NAME, oip.SERVICE_NAME)
-        self._health = Health(*services, f"model/{status.model}@{status.model_digest}")
+        self._health = HealthService(*services, f"model/{status.model}@{status.model_digest}")
         reflected = services if settings.reflection else ()
         self._servers = [
             Server(

@@ -8,7 +8,7 @@ from grpc_health.v1 import health, health_pb2
 LIVE = "live"
 
 
-class Health:
+class HealthService:
     """The state that all servers report.
 
     Args:
