@@ -9,7 +9,7 @@ from spanserve.bundle import CostTable, grid_of
 from spanserve.device import Device
 from spanserve.device.bench import time_shape
 
-#: A shape is run so often, or until it has taken so many seconds.
+#: A shape is run this many times, or until it has taken this many seconds.
 RUNS = 5
 ENOUGH_S = 0.3
 

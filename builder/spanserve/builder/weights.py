@@ -19,7 +19,7 @@ from spanserve.builder.json_file import read_object
 from spanserve.bundle.store import sha256_of
 
 SAFETENSORS, PICKLED = "model.safetensors", "pytorch_model.bin"
-#: In the order in which they are looked for.
+#: In the order in which they are searched for.
 _WHOLE = (SAFETENSORS, PICKLED)
 _INDEX = ".index.json"
 _SHARD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")

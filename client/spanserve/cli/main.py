@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
-#: Commands that normally end by being told to stop: that is their good end, also before they began.
+#: Commands that normally run until told to stop: stopping is success, even before they began.
 SERVING = ("worker", "up")
 #: The command to which SIGHUP means a new bundle, and not that its terminal is gone.
 RENEWING = "up"
@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
         # For a closed terminal both the kernel and the shell may send it.
         signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else leave)
         interrupt = signal.getsignal(signal.SIGINT)
-        if callable(interrupt):  # an event loop puts its own there: it withdraws its work in order
+        if callable(interrupt):  # an event loop puts its own there: it withdraws its work cleanly
             interrupt(signal.SIGINT, frame)
         else:
             raise KeyboardInterrupt

@@ -22,7 +22,7 @@ class ClientError(SpanserveError):
     """The client cannot go on. What concerns one question is a `Refusal` instead."""
 
 
-#: What a client says that was closed.
+#: The error of a client that was closed.
 CLOSED = "this client is closed: make another one"
 
 

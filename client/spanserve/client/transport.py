@@ -12,7 +12,7 @@ from typing import Protocol
 from spanserve.client.errors import ClientError
 from spanserve.contract import Task, TaskResult, WorkerStatus
 
-#: What workers say of themselves, by address or name.
+#: What workers report about themselves, by address or name.
 Described = dict[str, WorkerStatus]
 
 

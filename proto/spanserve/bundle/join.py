@@ -80,7 +80,7 @@ def join_bundles(bundles: list[Bundle], output: Path, *, replace: bool = False) 
             variants.append(_renamed(manifest, renamed))
     if len(variants) > MOST_VARIANTS or len(files) > MOST_FILES:
         raise BundleError(
-            f"{len(variants)} variants with {len(files)} files: a bundle holds {MOST_VARIANTS} and {MOST_FILES}"
+            f"{len(variants)} variants with {len(files)} files: a bundle holds at most {MOST_VARIANTS} and {MOST_FILES}"
         )
     return write_bundle(output, files, *variants, replace=replace)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 
-#: Seconds: the mean of the first wait is half of FIRST_S, no wait is longer than LONGEST_S unless told.
+#: Seconds: the mean of the first wait is half of FIRST_S, no wait is longer than LONGEST_S unless set otherwise.
 FIRST_S = 0.05
 LONGEST_S = 10.0
 

@@ -101,7 +101,7 @@ class Timing:
     wait_us: int = 0
     device_us: int = 0
     decode_us: int = 0
-    #: From arrival to the result; 0 from workers that do not say it.
+    #: From arrival to the result; 0 from workers that do not report it.
     total_us: int = 0
 
     @property

@@ -46,7 +46,7 @@ class WorkerStatus:
     host: str = ""
     #: Version of spanserve.
     version: str = ""
-    #: None: not told, or in a word of a newer version.
+    #: None: not reported, or in a word of a newer version.
     state: State | None = None
     #: As given to the worker: cpu, mlu:3.
     device: str = ""
@@ -74,7 +74,7 @@ class WorkerStatus:
     batches: int = 0
     #: Times the device host was restarted.
     host_restarts: int = 0
-    #: What computes, with its version; what the tokenizer does with text. Empty: not told, as by earlier versions.
+    #: What computes, with its version; what the tokenizer does with text. Empty: not reported, as by earlier versions.
     runtime: str = ""
     tokenizer: str = ""
     #: Whether the device is simulated: its answers are made up.

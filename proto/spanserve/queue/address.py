@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 from spanserve.queue.errors import QueueError
 
-#: Scheme -> the port where none is said.
+#: Scheme -> the port where none is given.
 _PORTS: Final = {
     **dict.fromkeys(("redis", "rediss", "redis+cluster", "rediss+cluster"), 6379),
     **dict.fromkeys(("redis+sentinel", "rediss+sentinel"), 26379),
@@ -61,7 +61,7 @@ _OPTIONS: Final[Mapping[str, Callable[[str], Any]]] = {
     "ssl_cert_reqs": _certificates,
     "ssl_check_hostname": _flag,
 }
-#: Options of others, and where they are said here.
+#: Options that other programs take in a URL, and where they are set here.
 _ELSEWHERE: Final = {
     **dict.fromkeys(("username", "user"), "--redis-username"),
     **dict.fromkeys(("password", "ssl_password"), "--redis-password-file"),

@@ -31,7 +31,7 @@ CALL_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 5.0
 #: Longest pause between two tries while Redis is away.
 LONGEST_PAUSE_S = 5.0
-#: What a server says that passes by itself: it is starting, failing over, busy, or has lost its scripts.
+#: Errors of a server that pass by themselves: it is starting, failing over, busy, or has lost its scripts.
 _REFUSING = (
     exceptions.BusyLoadingError,
     exceptions.ReadOnlyError,

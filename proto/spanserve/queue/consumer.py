@@ -85,7 +85,7 @@ class Consumer:
         self._redis: Any = redis  # its types are unions over all its modes
         self.keys = keys
         self.name = name
-        #: Where the next look for leases that have run out goes on in each stream.
+        #: Where in each stream the next search for expired leases continues.
         self._starts = ["-", "-"]
 
     async def claim(self, count: int, share: int, suspects: int = MANY) -> Claimed:

@@ -19,7 +19,7 @@ from spanserve.squad.passage import DatasetQuestion, Flaw, Passage
 _CONTEXT: Final = ("context", "context_text")
 _QUESTION: Final = ("question", "query_text")
 _ID: Final = ("id", "qid", "query_id", "question_id")
-#: Every member that is looked at.
+#: Every member that is read.
 MEMBERS: Final = frozenset(("version", "header", "data", "paragraphs", "qas", "title", "is_impossible")) | {
     *_CONTEXT,
     *_QUESTION,

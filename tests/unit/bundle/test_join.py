@@ -78,7 +78,7 @@ def test_not_together(tmp_path: Path) -> None:
 def test_too_many(tmp_path: Path) -> None:
     """More variants than a bundle holds are refused."""
     one = for_card(tmp_path / "one", MLU370)
-    with pytest.raises(BundleError, match="17 variants with 4 files: a bundle holds 16 and 64"):
+    with pytest.raises(BundleError, match="17 variants with 4 files: a bundle holds at most 16 and 64"):
         join_bundles([one] * 17, tmp_path / "joined")
 
 

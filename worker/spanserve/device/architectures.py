@@ -19,7 +19,7 @@ from spanserve.device.driver import card_names
 CLUSTERS: dict[str, tuple[int, ...]] = {"mtp_372": (2, 6, 8), "mtp_592": (1,)}
 #: Series of a card, the part of its name before the dash -> architecture.
 _SERIES = {"MLU365": "mtp_372", "MLU370": "mtp_372", "MLU580": "mtp_592", "MLU590": "mtp_592"}
-#: Clusters of cards, as mm_run told of them.
+#: Clusters of cards, as mm_run reported them.
 CARD_CLUSTERS = {"MLU370-S4": 6, "MLU370-X4": 8}
 
 

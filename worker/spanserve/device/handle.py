@@ -26,7 +26,7 @@ from spanserve.device.spec import DeviceSpec
 
 #: Seconds the first host may take to load the model, and on a card to run every shape of the grid in each lane.
 START_TIMEOUT_S = 240.0
-#: A later one may take so many times what the first took, and so many seconds in any case: tasks wait for it.
+#: A later one may take this many times as long as the first, and this many seconds in any case: tasks wait for it.
 RESTART_FACTOR = 3.0
 RESTART_TIMEOUT_S = 20.0
 #: Seconds a batch of `timed` may run.

@@ -22,7 +22,7 @@ from spanserve.queue import RedisSettings
 class Examination:
     """What is to be checked, and where."""
 
-    #: None: no bundle is looked at.
+    #: None: no bundle is checked.
     bundle: Path | None
     #: None: the device that the bundle is for.
     device: DeviceSpec | None = None

@@ -10,7 +10,7 @@ class Verdict(enum.Enum):
     """How bad it is."""
 
     OK = "ok"
-    #: It serves, but look at this.
+    #: It serves, but this should be checked.
     WARNING = "warning"
     #: It does not serve like this.
     FAILED = "failed"

@@ -16,7 +16,7 @@ from spanserve.engine.state import State
 
 #: Milliseconds after which a worker that is not ready is asked again.
 NOT_READY_RETRY_MS = 1000
-#: Seconds after which a call is told that there is no room for it, at least and at most.
+#: Seconds after which a call is refused for want of room, at least and at most.
 REFUSED_AFTER_S = 0.5, 1.5
 #: All single calls of a connection are one stream among those that share it.
 STREAM = "calls"

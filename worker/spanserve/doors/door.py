@@ -29,7 +29,7 @@ class Inside:
     engine: Engine[Task, TaskResult]
     #: The one way to the backlog: all doors draw on one capacity, and every caller gets its share of it.
     admission: Admission[Task, TaskResult]
-    #: What the worker says of itself now.
+    #: What the worker reports about itself now.
     status: Callable[[], WorkerStatus]
     #: What it serves: one variant of its bundle.
     manifest: Manifest

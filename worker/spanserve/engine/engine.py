@@ -30,7 +30,7 @@ from spanserve.engine.state import Event, Lifecycle
 from spanserve.engine.witness import Witness
 from spanserve.engine.work import Encoded
 
-#: The backlog holds windows for this many full batches, or for so many per slot of the device, whichever is more.
+#: The backlog holds windows for this many full batches, or this many per slot of the device, whichever is more.
 HELD_BATCHES = 8
 HELD_PER_SLOT = 2
 #: Batches of windows that are encoded at a time, as estimated.

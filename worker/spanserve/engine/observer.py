@@ -85,5 +85,5 @@ class Observers:
                 continue
             try:
                 method(*args, **kwargs)
-            except Exception as error:  # who looks on must not stop what goes on
+            except Exception as error:  # an observer must not stop the work
                 log.error("observer failed", told=event.__qualname__, exc_info=error)

@@ -74,7 +74,7 @@ class Member:
         self.placement = placement
         self.pinned: PinnedBundle | None = None
         self.state = STOPPED
-        #: What happened last that should not have, in words.
+        #: The last thing that went wrong.
         self.reason = ""
         self.starts = 0
         self.deaths = 0
@@ -93,7 +93,7 @@ class Member:
         self._trial = False
         self._proven = asyncio.Event()
         self._ready_at: float | None = None
-        #: Why the worker is in its state, if it said so.
+        #: Why the worker is in its state, if it gave a reason.
         self._why = ""
         self._new_budgets()
 
@@ -194,7 +194,7 @@ class Member:
             if not child.ended.done():
                 self._set(DRAINING)
                 await drain(child, self.placement.name, limit_s=self._launch.drain_s, hurry=self._hurry)
-                # One that had not said a word yet had nothing to finish, and no handler for our signal.
+                # One that had sent no message yet had nothing to finish, and no handler for our signal.
                 self.cut_short = child.heard and child.ended.result() != 0
         finally:
             await child.close()
@@ -253,7 +253,7 @@ class Member:
     def _heard(self, said: str) -> None:
         """The worker reports its state, with every sign of life: STATE, or STATE and why, as `failed: WHY`."""
         if self._stop.is_set():
-            return  # what it says while it drains we know
+            return  # what it reports while it drains is known
         state, _, self._why = said.partition(": ")
         if state == READY:
             self._trial = False

@@ -13,7 +13,7 @@ from spanserve.fleet.child import LOOK_S, Child
 
 #: Signs of life that are missed before a worker no longer counts as serving.
 MISSED = 2
-#: Seconds until a worker must have said its first word, which it does once it listens.
+#: Seconds until a worker must have sent its first message, which it does once it listens.
 FIRST_WORD_S = 120.0
 #: Seconds a worker that was told twice to stop gets to do so.
 HURRY_S = 10.0

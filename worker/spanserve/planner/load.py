@@ -18,7 +18,7 @@ from spanserve.planner.fleet import Arrival
 from spanserve.qa import Encoder
 from spanserve.squad import SquadError, load_dataset
 
-#: Questions without which the slowest in a hundred say little.
+#: With fewer questions, the slowest in a hundred say little.
 MIN_QUESTIONS = 1000
 #: Windows of one question.
 Windows = tuple[Window, ...]

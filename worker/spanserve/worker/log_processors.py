@@ -21,7 +21,7 @@ PER_MINUTE = 60
 MAX_TRACEBACK = 32 * 1024
 #: Values that have several lines.
 _TRACEBACKS = ("exception", "stack")
-#: Depth to which values within values are looked at; deeper ones are shown as text.
+#: Depth to which values within values are escaped; deeper ones are shown as text.
 _MAX_DEPTH = 4
 
 

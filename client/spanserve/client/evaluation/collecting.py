@@ -40,7 +40,7 @@ class Collecting:
         task = self._open.pop(result.id, None)
         if self._splitter is None:
             return self.results.add(result)
-        if task is None:  # a second result: of a piece it says nothing of the whole
+        if task is None:  # a second result: that of a piece says nothing about the whole
             return 0 if self._splitter.is_piece(result.id) else self.results.add(result)
         whole, more = self._splitter.take(task, result)
         self._open |= {task.id: task for task in more}

@@ -64,7 +64,7 @@ class LedgerHeader:
     def to_line(self) -> bytes:
         content = asdict(self)
         if self.long_contexts is LongContexts.REFUSE:
-            # So that a release that does not know the field goes on with the run.
+            # So that a release that does not know the field can continue the run.
             del content["long_contexts"]
         return json_line({"spanserve_ledger": FORMAT, **content})
 

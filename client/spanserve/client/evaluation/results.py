@@ -26,7 +26,7 @@ class Results:
         self.by_model: Counter[str] = Counter()
         #: Results of questions that had one already.
         self.duplicates = 0
-        #: Duplicates with another answer than the one that stands.
+        #: Duplicates with a different answer from the one that counts.
         self.conflicts = 0
         #: Ids that were not asked for.
         self.unexpected: set[str] = set()

@@ -113,7 +113,7 @@ class Connection:
         self._resume_at = 0.0  # time of the loop; until then the worker wants no tasks
         self._frames = 0
         self._sent: dict[int, list[str]] = {}  # frame -> ids, on this stream
-        self._withdrawn: dict[str, Task] = {}  # answered elsewhere; the worker has not said its word yet
+        self._withdrawn: dict[str, Task] = {}  # answered elsewhere; the worker has not replied yet
         self._to_cancel: list[str] = []
         self._faults = 0  # in a row
         pending.watch(self)

@@ -25,7 +25,7 @@ from spanserve.contract.limits import MAX_ATTEMPTS, MAX_FRAME_BYTES, MAX_TASKS_P
 
 #: Bytes a task adds to a frame besides its own: tag and length.
 _TASK_OVERHEAD = 8
-#: A task is late after so many times the median answer time, but not before so many seconds.
+#: A task is late after this many times the median answer time, but not before this many seconds.
 LATE_FACTOR = 3.0
 LATE_S = 1.0
 #: Seconds before a task is late that two workers hold, or whose answer time is not known.

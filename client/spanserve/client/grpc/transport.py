@@ -25,7 +25,7 @@ from spanserve.contract.backoff import Backoff
 from spanserve.contract.trace import TraceContext
 from spanserve.v1 import task_pb2, worker_pb2
 
-#: Seconds of waiting after which it is told what is waited for, and how often after that.
+#: Seconds of waiting after which it is reported what is waited for, and the interval after that.
 TELL_AFTER_S, TELL_EVERY_S = 2.0, 10.0
 #: Seconds a worker gets to describe itself.
 DESCRIBE_TIMEOUT_S = 5.0
@@ -107,7 +107,7 @@ class GrpcTransport:
                 return self._checked(task, TaskResult.from_proto(response.result))
             except aio.AioRpcError as error:
                 refusal = _refusal(error)
-                # A server that stops cancels calls that it has received and not looked at: no answer of a worker.
+                # A server that stops cancels calls that it has received but not read: that is not a worker's answer.
                 unseen = error.code() is grpc.StatusCode.CANCELLED and refusal is None
                 if not (unseen or error.code() in _RETRYABLE) or self._clock() > give_up:
                     if refusal is not None:

@@ -10,7 +10,7 @@ from spanserve.client.grpc.channel import Tls
 from spanserve.client.grpc.proxy import proxy_of
 from spanserve.contract.escape import escape
 
-#: What gRPC says -> what is the matter. The first that fits; seen with grpcio 1.85.
+#: What gRPC says -> what is wrong. The first that fits; seen with grpcio 1.85.
 _CAUSES = (
     ("http1.x server", "this is the port of an HTTP server, not the gRPC port of a worker"),
     ("Domain name not found", "no host has this name"),

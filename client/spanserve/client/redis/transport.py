@@ -17,7 +17,7 @@ from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
 from spanserve.queue import LONGEST_PAUSE_S, JobId, QueueUnavailable, RedisSettings, WorkerSeen, patiently
 
-#: Seconds that workers get to say how they are after a run; they do so about every second.
+#: Seconds that workers get to report their status after a run; they do so about every second.
 BEATS_TIMEOUT_S = 3.0
 #: Seconds between two looks for that.
 LOOK_INTERVAL_S = 0.2

@@ -73,5 +73,5 @@ CARDS = {
         "fp32": Card(1, (1, 4, 8), (80.7, 177.1, 189.0)),
     },
 }
-#: The precision of a card when none is said.
+#: The precision of a card when none is given.
 DEFAULT_PRECISION = "fp16"

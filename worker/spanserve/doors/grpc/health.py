@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grpc_health.v1 import health, health_pb2
 
-#: Health of this name says that the process moves, whatever the device, the model and Redis do: for liveness probes.
+#: Health of this name says that the process is alive, whatever the device, the model and Redis do: for liveness probes.
 LIVE = "live"
 
 

@@ -39,7 +39,7 @@ OVERRUNS_ALLOWED = 3
 FRAME_BYTES = MAX_FRAME_BYTES
 #: Seconds without a frame from a client that has nothing in flight.
 IDLE_TIMEOUT_S = 300.0
-#: Seconds that a client may leave what is said to it unread.
+#: Seconds for which a client may leave messages unread.
 READER_S = 10.0
 #: Refusals waiting to be written at which no more frames are read: who does not listen is not heard.
 ERRORS_HELD = 1024

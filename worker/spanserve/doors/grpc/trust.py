@@ -22,7 +22,7 @@ class _Connection:
     def __init__(self, left: float, at: float) -> None:
         self.left = left
         self.at = at
-        #: When the next of what it sends is looked at.
+        #: When its next message is handled.
         self.next = at
 
 

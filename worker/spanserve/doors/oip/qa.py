@@ -23,7 +23,7 @@ from spanserve.engine.admission import Account
 
 QUESTION, CONTEXT = "question", "context"
 ANSWER, START, END, SCORE, NO_ANSWER_SCORE = "answer", "start", "end", "score", "no_answer_score"
-#: What stands in the place of an answer that there is not.
+#: What stands in the place of a missing answer.
 NOTHING = (b"", -1, -1, nan)
 #: Of the only question of a row; never seen outside.
 _QUESTION_ID = "row"

@@ -43,7 +43,7 @@ from spanserve.queue import (
     provision,
 )
 
-#: Ends that say something of the worker.
+#: Ends that say something about the worker.
 ENDED = (JobState.DONE, JobState.FAILED, JobState.DEAD)
 #: Milliseconds a read waits for something new.
 BLOCK_MS = 500
@@ -53,7 +53,7 @@ RECLAIM_S = 0.5
 WATCH_S = 0.1
 #: Seconds between two signs of life.
 BEAT_S = 1.0
-#: Characters of a trouble that others are told.
+#: Characters of a problem that are reported.
 TROUBLE = 200
 #: Seconds that ends on their way to Redis get when the worker goes; those that are late are computed again elsewhere.
 CLOSE_GRACE_S = 5.0
