@@ -1,4 +1,4 @@
-"""What to build from what. It imports nothing heavy: what is wrong with options is told before torch is loaded."""
+"""What to build from what. It imports nothing heavy: what is wrong with options is reported before torch is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the client cannot go on, in words for people.
+"""Why the client cannot continue, explained to people.
 
 ClientError
 ├── NoWorker       no worker could be reached in time

@@ -24,7 +24,7 @@ class Stream(Protocol):
     """Tasks in, results out; for one run."""
 
     def run(self, tasks: Iterable[Task]) -> AsyncGenerator[list[TaskResult]]:
-        """Yield results in any order, those at hand together, until every task has exactly one.
+        """Yield results in any order, available ones together, until every task has exactly one.
 
         Closing the generator early withdraws what has no result yet, unless it is kept; see `Transport.stream`.
 

@@ -163,7 +163,7 @@ class Consumer:
         """Give entries back at once.
 
         Args:
-            entries: with the deliveries to record; the next worker is told one more.
+            entries: with the deliveries to record; the next worker gets one more.
 
         Returns:
             For each whether it was still ours to give back.

@@ -14,7 +14,7 @@ def read_json(file: str, data: bytes) -> Iterator[Node]:
     """The document, or those of every line; a line that is not JSON is a flaw of its own.
 
     Raises:
-        SquadError: neither of both.
+        SquadError: it is neither.
     """
     text = decoded(file, data)
     try:

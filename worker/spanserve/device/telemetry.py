@@ -100,7 +100,7 @@ class CardWatch:
         self._thread.start()
 
     def stop(self, *, wait: bool = True) -> None:
-        """Stop reading. With `wait` one that is under way is told of first; there is then at least one."""
+        """Stop reading. With `wait` one that is under way is reported first; there is then at least one."""
         self._stopping.set()
         if wait:
             self._thread.join()

@@ -75,10 +75,10 @@ class Access:
     """The files in force.
 
     Args:
-        observers: told what expires when, and what cannot be used.
-        others: files that are read elsewhere, and only looked at here.
+        observers: notified of what expires when, and of what cannot be used.
+        others: files that are read elsewhere, and only checked here.
         clock: Unix time in seconds.
-        sleep: waits between two looks.
+        sleep: waits between two checks.
 
     Raises:
         SettingsError: a file cannot be read or used.

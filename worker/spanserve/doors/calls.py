@@ -53,7 +53,7 @@ class Calls:
 
     @contextlib.contextmanager
     def enter(self, identity: Identity, connection: str) -> Iterator[Account]:
-        """Let a call in, before anything is done for it; what it is refused for inside is told to observers.
+        """Let a call in, before anything is done for it; refusals inside are reported to observers.
 
         Raises:
             Refusal: UNAVAILABLE: the worker is not ready. RESOURCE_EXHAUSTED: too many calls wait already.

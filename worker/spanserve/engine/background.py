@@ -11,7 +11,7 @@ class Background:
     """Tasks of one owner.
 
     Args:
-        failed: told of a task, or a guarded step, that ended by an error.
+        failed: called with a task, or a guarded step, that ended by an error.
     """
 
     def __init__(self, failed: Callable[[BaseException], None]) -> None:

@@ -1,4 +1,4 @@
-"""Who asks, as far as sharing a worker goes."""
+"""The caller, as far as sharing a worker is concerned."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class Line:
     """Those who wait, the first to come first.
 
     Args:
-        full: what a call is told for which there is no place.
+        full: the refusal of a call for which there is no place.
     """
 
     def __init__(self, full: Callable[[], Refusal]) -> None:

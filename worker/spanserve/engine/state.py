@@ -56,7 +56,7 @@ class Lifecycle:
         """Something has happened.
 
         Args:
-            reason: of GAVE_UP; observers are told it.
+            reason: of GAVE_UP; observers get it.
 
         Returns:
             Whether the state is another one now.

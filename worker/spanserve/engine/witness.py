@@ -13,7 +13,7 @@ class Witness(Protocol):
     """
 
     def begins(self, known: Callable[[bool], None]) -> None:
-        """The request is about to begin; it waits for `known`, which is told whether it is wanted still.
+        """The request is about to begin; it waits for `known`, which is called with whether it is still wanted.
 
         May be called again before that.
         """

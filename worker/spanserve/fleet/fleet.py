@@ -27,7 +27,7 @@ class Fleet:
     """One member for each placement.
 
     Args:
-        changed: called whenever a member does something else.
+        changed: called whenever the state of a member changes.
     """
 
     def __init__(

@@ -34,7 +34,7 @@ class Placement:
 
     @property
     def listen(self) -> str:
-        """What the worker is told."""
+        """The --listen of its worker."""
         return self.address + self.scheme
 
     @property

@@ -59,7 +59,7 @@ async def roll_out(
     """Renew every worker, one at a time: never fewer than all but one serve on account of this.
 
     Args:
-        changes: told whenever a member does something else.
+        changes: set whenever the state of a member changes.
         newer: set when another rollout is wanted: this one waits for no card any more.
 
     Returns:

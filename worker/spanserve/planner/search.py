@@ -44,7 +44,7 @@ def make_plan(
 
     Args:
         cards: sizes that may be chosen, without gaps.
-        played: told of every fleet.
+        played: called with every fleet.
     """
     fleets: dict[int, Figures] = {}
 

@@ -69,7 +69,7 @@ class TransportOptions:
 
 
 def _teller(context: typer.Context) -> Callable[[str], None]:
-    """What says what is waited for: to people; programs are told once, at the end."""
+    """A function that reports what is waited for: to people; programs learn it once, at the end."""
     return (
         (lambda what: None)
         if context.params.get("json_output")

@@ -213,7 +213,7 @@ def _weight(task: Task) -> float:
 
 
 def _padding(earlier: Described, later: Described, *, unique_names: bool) -> Padding | None:
-    """Tokens computed between two looks at the workers; None where one of them is not comparable.
+    """Tokens computed between two reports of the workers; None where one of them is not comparable.
 
     Args:
         unique_names: whether a worker that was not there earlier has started since.

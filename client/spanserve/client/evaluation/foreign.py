@@ -54,7 +54,7 @@ def read_odds(path: Path) -> dict[str, float]:
     """Question id -> how likely "no answer" is: the file that evaluate-v2.0.py takes as --na-prob-file.
 
     Raises:
-        PredictionsError: unreadable, or something else than numbers.
+        PredictionsError: unreadable, or not numbers.
     """
     odds = {}
     try:

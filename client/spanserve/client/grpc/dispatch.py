@@ -83,7 +83,7 @@ class Dispatcher:
         return list(self._connections.values())
 
     async def run(self, tasks: Iterable[Task]) -> AsyncGenerator[list[TaskResult]]:
-        """Send tasks, and yield results in any order, those at hand together, until every task has one.
+        """Send tasks, and yield results in any order, available ones together, until every task has one.
 
         Raises:
             ClientError: two tasks have the same id.
@@ -132,7 +132,7 @@ class Dispatcher:
         return sum(connection.repeated for connection in self.connections)
 
     async def _next(self, following: asyncio.Task[None]) -> list[TaskResult]:
-        """The results at hand, or none after a moment.
+        """The results available now, or none after a moment.
 
         Raises:
             NoWorker: waiting longer is of no use.

@@ -1,4 +1,4 @@
-"""Why a worker cannot be reached, in words that help; gRPC's own texts name layers of its code."""
+"""Why a worker cannot be reached, explained helpfully; gRPC's own texts name layers of its code."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class QueueDispatcher:
         self._answered: Counter[str] = Counter()
 
     async def run(self, tasks: Iterable[Task]) -> AsyncGenerator[list[TaskResult]]:
-        """Submit tasks, and yield results in any order, those at hand together, until every task has one.
+        """Submit tasks, and yield results in any order, available ones together, until every task has one.
 
         A task that the queue knows from an earlier try is not run again.
 
@@ -131,7 +131,7 @@ class QueueDispatcher:
         return [JobId.of(task) for task in found if task is not None]
 
     async def _next(self, running: Sequence[asyncio.Task[None]]) -> list[TaskResult]:
-        """The results at hand, or none after a moment.
+        """The results available now, or none after a moment.
 
         Raises:
             NoWorker: waiting longer is of no use.

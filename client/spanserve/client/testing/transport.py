@@ -32,7 +32,7 @@ class InMemoryTransport:
         self.streams: list[InMemoryStream] = []
 
     def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> InMemoryStream:
-        """A new stream of tasks; nothing is kept, and nothing is told between results."""
+        """A new stream of tasks; nothing is kept, and nothing is reported between results."""
         return InMemoryStream(self)
 
     async def answer(self, task: Task) -> TaskResult:

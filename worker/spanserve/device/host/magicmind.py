@@ -138,7 +138,7 @@ def _limits(manifest: dict[str, Any]) -> dict[str, int]:
 
 
 def _fit(archs: list[dict[str, Any]]) -> str:
-    """What a card has to be for a bundle. The SDK has no call that tells what the card at hand is."""
+    """What a card has to be for a bundle. The SDK has no call that says what the card is."""
     kinds = " or ".join(
         f"{arch['name']} with {min(arch['clusters'] or [1])} clusters or more" for arch in archs
     )

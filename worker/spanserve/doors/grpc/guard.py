@@ -130,7 +130,7 @@ class Guard(aio.ServerInterceptor):
         return self._guarded(handler, method, headers)
 
     def look_again(self) -> None:
-        """End the calls of those who are not let in any more."""
+        """End the calls of callers that are no longer let in."""
         for call in tuple(self._calls):
             try:
                 call.identity = self.gate.admit(call.method, call.shown)

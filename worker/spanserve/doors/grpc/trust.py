@@ -31,7 +31,7 @@ class Trust:
 
     Args:
         most: what a connection has at first.
-        regained_per_s: how fast it comes back, and how much of a connection that has none is looked at.
+        regained_per_s: how fast it comes back, and how much of a connection that has none is handled.
         clock: seconds, monotonic.
         connections: that are remembered; the one that has lost none for longest is forgotten first.
     """

@@ -106,7 +106,7 @@ class App:
             await _said(error, scope["path"]).response()(scope, receive_watched, send_safely)
 
     def look_again(self) -> None:
-        """End what is being served to those who are not let in any more."""
+        """End what is being served to callers that are no longer let in."""
         for call, connection in tuple(self._calls.items()):
             if call.identity is not None:
                 try:
@@ -218,7 +218,7 @@ class _Endpoint:
 
 
 def _said(error: Exception, path: str) -> Problem:
-    """What a client is told of an error."""
+    """What a client learns of an error."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Refusal):

@@ -141,7 +141,7 @@ class Server:
         return self._shown[1]
 
     def _look_again(self) -> None:
-        """End connections that are not let in any more."""
+        """End connections that are no longer let in."""
         self._app.look_again()
         if self.listener.certificates and self._withdrawals != self._access.withdrawals:
             for connection in self.connections:

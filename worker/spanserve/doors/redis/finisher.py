@@ -70,7 +70,7 @@ class Finisher:
         self._wake()
 
     def unmark(self, job: JobId) -> None:
-        """Note that the worker has survived it. One that still waits for the mark is told that it is not wanted."""
+        """Note that the worker has survived it. One that still waits for the mark learns that it is not wanted."""
         for known in self._marks.pop(job, ()):
             known(False)
         self._unmarks[job] = None

@@ -20,7 +20,7 @@ class Mark:
         self._begun = False
 
     def begins(self, known: Callable[[bool], None]) -> None:
-        """Set the mark; `known` is told when Redis has it, and whether the job has not ended meanwhile."""
+        """Set the mark; `known` is called when Redis has it, with whether the job has not ended meanwhile."""
         self._begun = True
         self._finisher.mark(self._job, known)
 
