@@ -154,6 +154,8 @@ async def test_logits(door: HttpDoor) -> None:
         ({"inputs": [{**texts(ROWS)[0], "data": None}]}, {}, 422, "needs contents"),
         ({"inputs": [{**texts(ROWS)[0], "data": [1, 2, 3]}, texts(ROWS)[1]]}, {}, 422, "limit str for BYTES"),
         ({"inputs": texts(ROWS), "model_name": "bert"}, {}, 422, "model_name: is not the name in the path"),
+        ({"inputs": [{**texts(ROWS)[0], "data": [{}] * 120_000}]}, {}, 422, "body: too many names, texts"),
+        ({"inputs": [{**texts(ROWS)[0], "data": [1.5] * 90_000}]}, {}, 422, "inputs.0.data."),
         (b"{", {}, 400, "BAD_REQUEST"),
         (b"{}", {"kind": "text/plain"}, 415, "Content-Type"),
         (b"{}", {"kind": OCTETS}, 415, JSON_LENGTH),

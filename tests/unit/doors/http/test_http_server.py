@@ -86,6 +86,11 @@ ANSWERS = {
     "elsewhere": (request("GET /"), 404, b'"code":"NOT_FOUND"'),
     "not-in-the-table": (request("GET /other"), 403, b'"code":"PERMISSION_DENIED"'),
     "post": (request("POST /metrics"), 405, b'"code":"METHOD_NOT_ALLOWED"'),
+    "two-lengths": (
+        b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+        b'"field":"Transfer-Encoding","value":"Content-Length as well","limit":"one of them"',
+    ),
     "no-host": (b"GET /metrics HTTP/1.1\r\n\r\n", 400, b"Invalid HTTP request"),
 }
 

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 from spanserve.contract import Refusal
 from spanserve.doors.access import Access
 from spanserve.doors.gate import Gate, Shown
+from spanserve.doors.http.body import check_coding
 from spanserve.doors.http.connection import Connection
 from spanserve.doors.http.crowd import MAX_BUSY_OF_IDENTITY
 from spanserve.doors.http.hosts import Hosts
@@ -115,6 +116,14 @@ class App:
                     connection.abort()
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if _has_two_lengths(scope):
+            raise Problem.at(
+                HTTPStatus.BAD_REQUEST,
+                "the length of the body is stated twice",
+                field="Transfer-Encoding",
+                value="Content-Length as well",
+                limit="one of them",
+            )
         host = next((value for name, value in scope["headers"] if name == b"host"), b"")
         if self._hosts is not None and not self._hosts.allow(host.decode("latin-1")):
             raise Problem.at(
@@ -137,6 +146,8 @@ class App:
     async def _serve(self, operation: Operation, scope: Scope, receive: Receive, send: Send) -> None:
         connection: Connection = scope["connection"]
         call = self._admit(operation, Request(scope, receive), connection)
+        if operation.body:
+            check_coding(call.request)
         name = call.identity.name if call.identity is not None else ""
         self._calls[call] = connection
         self._busy[name] += 1
@@ -234,3 +245,8 @@ def _has_body(scope: Scope) -> bool:
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
         for name, value in scope["headers"]
     )
+
+
+def _has_two_lengths(scope: Scope) -> bool:
+    """Whether a proxy may have seen the request end elsewhere, so that another one is smuggled in (RFC 9112, 6.3)."""
+    return {b"content-length", b"transfer-encoding"} <= {name for name, _ in scope["headers"]}

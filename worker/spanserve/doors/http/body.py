@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import TypeVar
@@ -10,13 +11,19 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from spanserve.contract import Refusal
+from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.limits import MAX_JSON_BYTES
 from spanserve.doors.http.problem import Problem
 
 #: Seconds that a client gets to send a body, or a line of one from its first byte on; and to begin the next line.
 BODY_S = 10.0
 IDLE_S = 300.0
+#: Texts, names among them, lists and objects of a JSON text. What our largest requests need is a quarter of it. Each
+#: costs as much as a hundred bytes, and one that is wrong costs an error: a body of nothing else took seconds.
+MAX_PARTS = 4096
+#: A text in JSON, or what there is of one; and what parts begin with.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_MARKS = (b'"', b"[", b"{")
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -39,6 +46,25 @@ def media_type(request: Request, *known: str) -> str:
             limit=" or ".join(known),
         )
     return found
+
+
+def check_coding(request: Request) -> None:
+    """See that a body is not compressed: nothing here unpacks it, and few bytes could become many.
+
+    Raises:
+        Problem: 415, it is.
+    """
+    codings = ",".join(request.headers.getlist("content-encoding")).lower().split(",")
+    unknown = [coding for coding in map(str.strip, codings) if coding not in ("", "identity")]
+    if unknown:
+        raise Problem.at(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "a body with this coding is not accepted here",
+            {"Accept-Encoding": "identity"},
+            field="Content-Encoding",
+            value=f"{len(unknown[0])} characters",
+            limit="identity",
+        )
 
 
 async def read_whole(request: Request, timeout_s: float = BODY_S) -> bytes:
@@ -110,8 +136,17 @@ def parse(model: type[ModelT], data: bytes) -> ModelT:
 
     Raises:
         Problem: 400, it is not JSON in UTF-8.
-        Refusal: INVALID_ARGUMENT, it is not what the model says; names the first field.
+        Refusal: INVALID_ARGUMENT, it is not what the model says; names the first field. OUT_OF_RANGE: it has more
+            than MAX_PARTS parts.
     """
+    if _has_too_many_parts(data):
+        raise Refusal(
+            ErrorCode.OUT_OF_RANGE,
+            "too many names, texts, lists and objects",
+            field="body",
+            value=f"more than {MAX_PARTS}",
+            limit=str(MAX_PARTS),
+        )
     try:
         return model.model_validate_json(data)
     except ValidationError as error:
@@ -126,6 +161,18 @@ def parse(model: type[ModelT], data: bytes) -> ModelT:
         first["msg"],
         limit=str(next(iter(limits.values()), "")),
     )
+
+
+def _has_too_many_parts(data: bytes) -> bool:
+    """Whether a JSON text has more than MAX_PARTS. Nearly always its length, or its bytes, say that it has not."""
+    if len(data) <= MAX_PARTS or _marks(data) <= MAX_PARTS:
+        return False
+    rest, texts = _TEXT.subn(b'"', data, MAX_PARTS + 1)
+    return texts > MAX_PARTS or _marks(rest) > MAX_PARTS
+
+
+def _marks(data: bytes) -> int:
+    return sum(map(data.count, _MARKS))
 
 
 def _field(location: tuple[int | str, ...]) -> str:
@@ -151,4 +198,13 @@ def _too_slow(what: str, timeout_s: float) -> Problem:
     )
 
 
-__all__ = ["BODY_S", "ClientDisconnect", "disconnected", "lines", "media_type", "parse", "read_whole"]
+__all__ = [
+    "BODY_S",
+    "ClientDisconnect",
+    "check_coding",
+    "disconnected",
+    "lines",
+    "media_type",
+    "parse",
+    "read_whole",
+]

@@ -12,7 +12,9 @@ from spanserve.doors.http.operation import AS_WHOLE, Model
 _INT32_MAX = 2**31 - 1
 _Size = Annotated[int, Field(ge=0, le=_INT32_MAX), AS_WHOLE]
 _Number = Annotated[int, Field(ge=-_INT32_MAX - 1, le=_INT32_MAX), AS_WHOLE]
-_Element = str | _Number
+#: There may be as many as bytes: an error for each that is wrong would take a thousand times the memory.
+_Elements = Annotated[list[str | _Number], Field(fail_fast=True)]
+_Rows = Annotated[list[_Elements], Field(fail_fast=True)]
 _Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -46,7 +48,7 @@ class RequestInput(Model):
     shape: list[_Size] = Field(min_length=1, max_length=2)
     """The first size is the number of rows."""
     parameters: InputParameters | None = None
-    data: list[_Element] | list[list[_Element]] | None = None
+    data: _Elements | _Rows | None = None
     """Elements in row-major order, flat or a list for each row: texts of BYTES, numbers of INT32."""
 
 
