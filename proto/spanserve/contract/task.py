@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
+from collections.abc import Sized
 from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
@@ -171,6 +172,7 @@ class Task:
         options = _DEFAULTS
         if message.HasField("options"):
             options = Options(**{field.name: value for field, value in message.options.ListFields()})
+        _check_count(message.questions)  # before any is made: a message may hold a hundred thousand
         return cls(
             id=message.id,
             run_id=message.run_id,
@@ -202,10 +204,14 @@ def _check_context(context: str) -> None:
 def _check_questions(questions: tuple[Question, ...]) -> None:
     if not questions:
         raise Refusal.invalid("questions", "is empty", value="0 questions")
-    if len(questions) > limits.MAX_QUESTIONS:
-        raise Refusal.too_large("questions", len(questions), limits.MAX_QUESTIONS, "questions")
+    _check_count(questions)
     if len({question.id for question in questions}) != len(questions):
         raise Refusal.invalid("questions", "ids are not unique within the task")
+
+
+def _check_count(questions: Sized) -> None:
+    if len(questions) > limits.MAX_QUESTIONS:
+        raise Refusal.too_large("questions", len(questions), limits.MAX_QUESTIONS, "questions")
 
 
 def _text(name: str, value: object) -> str:

@@ -166,3 +166,12 @@ def test_priorities_match_the_protocol() -> None:
     """The numbers of Priority are those of the protocol."""
     expected = {name.removeprefix("PRIORITY_"): number for name, number in pb.Priority.items() if number}
     assert expected == {priority.name: priority.value for priority in Priority}
+
+
+def test_too_many_questions_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of questions in a message suffices to refuse it: none of them is checked."""
+    made: list[tuple[str, ...]] = []
+    monkeypatch.setattr("spanserve.contract.task.Question", lambda *given: made.append(given))
+    with pytest.raises(Refusal, match=r"questions: too many questions \(found 65 questions") as caught:
+        Task.from_proto(pb.Task(id="t1", context="x", questions=[pb.Question()] * 65))
+    assert (ErrorCode.OUT_OF_RANGE, []) == (caught.value.code, made)

@@ -10,7 +10,7 @@ from google.protobuf.descriptor_pool import Default
 
 from spanserve.contract import ErrorCode, Refusal
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
-from spanserve.doors.grpc.oip import messages
+from spanserve.doors.grpc.oip import coding, messages
 from spanserve.doors.grpc.oip.coding import parse_request, write_response
 from spanserve.doors.oip import BYTES, FP32, INT32, InferRequest, InferResponse, Tensor
 from spanserve.doors.oip.model import common_shape, inputs_of
@@ -105,6 +105,45 @@ def test_malformed(spoil: Callable[[Any], None], field: str) -> None:
     assert (ErrorCode.INVALID_ARGUMENT, field) == (caught.value.code, caught.value.field)
 
 
+def _inputs(message: Any) -> None:
+    message.inputs.extend([messages.ModelInferRequest.InferInputTensor()] * 7)
+
+
+def _outputs(message: Any) -> None:
+    message.outputs.extend([messages.ModelInferRequest.InferRequestedOutputTensor()] * 9)
+
+
+def _parameters(message: Any) -> None:
+    for number in range(9):
+        message.parameters[f"{number}"].int64_param = number
+
+
+def _dimensions(message: Any) -> None:
+    message.inputs[0].shape[:] = [1] * 9
+
+
+@pytest.mark.parametrize(
+    ("swell", "field", "unit"),
+    [
+        (_inputs, "inputs", "inputs"),
+        (_outputs, "outputs", "outputs"),
+        (_parameters, "parameters", "parameters"),
+        (_dimensions, "inputs.question.shape", "dimensions"),
+    ],
+)
+def test_too_many(
+    swell: Callable[[Any], None], field: str, unit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a message has too many of is counted, and nothing is made of any of them."""
+    message = infer_request("qa", qa_tensors(("Who?", "Anna.")))
+    swell(message)
+    made: list[Any] = []
+    monkeypatch.setattr(coding, "InputTensor", lambda **given: made.append(given))
+    with pytest.raises(Refusal, match=f": too many {unit} .found 9 {unit}, limit 8 {unit}.$") as caught:
+        parsed(message)
+    assert (ErrorCode.OUT_OF_RANGE, field, []) == (caught.value.code, caught.value.field, made)
+
+
 def test_no_message() -> None:
     """Bytes that are no message are refused like any input."""
     with pytest.raises(Refusal, match="not a ModelInferRequest"):
@@ -150,7 +189,7 @@ QUESTION, CONTEXT = qa_tensors(("Who?", "Anna."))
         (_given(*qa_tensors(*[("Who?", "Anna.")] * 257)), "(found 257 rows, limit 256 rows)"),
         (_given(bytes_tensor("question", [], [0]), bytes_tensor("context", [], [0])), "(found [0], limit 1 to 256"),
         (
-            _given(bytes_tensor("question", ["x"], [1] * 9), bytes_tensor("context", ["x"], [1] * 8)),
+            _given(bytes_tensor("question", ["x"], [1] * 8), bytes_tensor("context", ["x"], [1] * 7)),
             "(found [1, 1, 1, 1, …], limit [1, 1, 1, 1, …])",
         ),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -69,3 +70,14 @@ def test_lists() -> None:
     assert np.array_equal([1, 2], from_list("t", INT32, (2,), [1, 2]))
     with pytest.raises(Refusal, match="found 1 elements, limit 2 elements"):
         from_list("t", INT32, (2,), [1])
+
+
+def test_surplus_contents_are_not_copied() -> None:
+    """The number of typed contents suffices to refuse them, however many a message has."""
+
+    class Many(list[bytes]):
+        def __iter__(self) -> Iterator[bytes]:
+            raise AssertionError("taken one by one")
+
+    with pytest.raises(Refusal, match="found 1000 elements, limit 1 elements"):
+        from_list("t", BYTES, (1,), Many([b""] * 1000))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -72,21 +72,21 @@ def from_raw(field: str, datatype: str, shape: Sequence[int], data: bytes) -> Va
     return np.frombuffer(data, _NUMBERS[datatype])
 
 
-def from_list(field: str, datatype: str, shape: Sequence[int], data: Iterable[Any]) -> Values:
+def from_list(field: str, datatype: str, shape: Sequence[int], data: Collection[Any]) -> Values:
     """The values of an input from a list: bytes or numbers.
 
     Raises:
         Refusal: there are more or fewer than its shape asks for; names `field`.
     """
-    values = list(data)
     count = math.prod(shape)
-    if len(values) != count:
+    if len(data) != count:  # before they are copied: there may be as many as bytes
         raise Refusal.invalid(
             field,
             "the number of contents is not what the shape requires",
-            value=f"{len(values)} elements",
+            value=f"{len(data)} elements",
             limit=f"{count} elements",
         )
+    values = list(data)
     return values if datatype == BYTES else np.array(values, _NUMBERS[datatype])
 
 

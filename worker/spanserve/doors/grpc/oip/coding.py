@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sized
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from spanserve.contract.escape import MAX_SHOWN_NAME, escape
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.doors.grpc.oip.messages import ModelInferRequest, ModelInferResponse
 from spanserve.doors.oip import BYTES, FP32, INT32, InferRequest, InferResponse, InputTensor, Parameter
+from spanserve.doors.oip.limits import MAX_DIMENSIONS, MAX_INPUTS, MAX_OUTPUTS, MAX_PARAMETERS
 from spanserve.doors.oip.request import unknown
 from spanserve.doors.oip.tensor import Values, from_list, from_raw
 
@@ -29,12 +30,15 @@ def parse_request(data: bytes) -> tuple[InferRequest, bool]:
     """A serialised ModelInferRequest, and whether its contents are raw.
 
     Raises:
-        Refusal: it is not one, or mixes raw and typed contents, or asks for what we do not have.
+        Refusal: it is not one, or mixes raw and typed contents, or asks for what we do not have, or for too much.
     """
     try:
         message = ModelInferRequest.FromString(data)
     except DecodeError:
         raise Refusal.invalid("request", "not a ModelInferRequest, or a text in it is not UTF-8") from None
+    _check_count("inputs", message.inputs, MAX_INPUTS)
+    _check_count("outputs", message.outputs, MAX_OUTPUTS)
+    _check_count("parameters", message.parameters, MAX_PARAMETERS)
     raw = message.raw_input_contents
     if raw and len(raw) != len(message.inputs):
         raise Refusal.invalid(
@@ -80,6 +84,7 @@ def write_response(response: InferResponse, *, raw: bool) -> bytes:
 def _input(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> InputTensor:
     field = f"inputs.{_shown(tensor.name)}"
     _no_parameters(field, tensor.parameters, *([] if raw is None else [_SIZE]))
+    _check_count(f"{field}.shape", tensor.shape, MAX_DIMENSIONS, "dimensions")
     if any(size < 0 for size in tensor.shape):
         raise Refusal.invalid(
             f"{field}.shape", "has a negative size", value=str(min(tensor.shape)), limit="0"
@@ -103,7 +108,7 @@ def _typed(field: str, tensor: pb.ModelInferRequest.InferInputTensor) -> Values:
                 value=descriptor.name,
                 limit=f"{member} for {tensor.datatype}",
             )
-    contents: Iterable[Any] = getattr(tensor.contents, member)
+    contents: Collection[Any] = getattr(tensor.contents, member)
     return from_list(field, tensor.datatype, tensor.shape, contents)
 
 
@@ -119,6 +124,16 @@ def _no_parameters(field: str, given: Mapping[str, Any], *allowed: str) -> None:
     for name in given:
         if name not in allowed:
             raise unknown(f"{field}.parameters", name, allowed)
+
+
+def _check_count(field: str, given: Sized, limit: int, unit: str = "") -> None:
+    """See that there are few enough of something, before anything is done for each.
+
+    Raises:
+        Refusal: there are more; names `field`, which is also what is counted unless `unit` says it.
+    """
+    if len(given) > limit:
+        raise Refusal.too_large(field, len(given), limit, unit or field)
 
 
 def _shown(name: str) -> str:
