@@ -1,23 +1,32 @@
-"""One connection of an HTTP server: uvicorn's protocol, with a limit to how long a client may take for anything."""
+"""One connection of an HTTP server: uvicorn's protocol, with limits to how long a client may take for anything, and to
+how much of the loop's time what it sends may take to parse."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 import ssl
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import h11
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from spanserve.doors.certificate import PeerCertificate, not_after
+from spanserve.doors.http.turns import DEAR_S, Turns
 
-#: Bytes of a request line and its headers.
+#: Bytes and lines of a request line and its headers.
 MAX_HEAD_BYTES = 16 * 1024
+MAX_HEAD_LINES = 128
+#: Bytes that are parsed at a time: at least and at most, and how they grow while that costs little.
+LEAST_BYTES, MOST_BYTES, GROWTH = 1024, 16 * 1024, 4
+_blank_line = re.compile(rb"\n\r?\n").search
 _numbers = itertools.count(1)
 
 
@@ -36,32 +45,69 @@ class Patience:
     idle_s: float = 60.0
 
 
+class _Flow(FlowControl):
+    """Reading stops while uvicorn, or the line of the dear, wants it to."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__(transport)
+        self.held = False
+
+    def hold(self) -> None:
+        self.held = True
+        self._transport.pause_reading()
+
+    def release(self) -> None:
+        self.held = False
+        if not self.read_paused:
+            self._transport.resume_reading()
+
+    def resume_reading(self) -> None:
+        if self.held:
+            self.read_paused = False
+        else:
+            super().resume_reading()
+
+
 class Connection(H11Protocol):
     """A connection, from the moment it is accepted. The application finds it in the scope, as `connection`.
 
     Args:
+        turns: where it waits when what it sends takes long to parse.
         tls: what a handshake is made with; None: none is made.
         ended: called when it has ended.
+        processor_s: seconds of processor time that this thread has used.
     """
+
+    flow: _Flow
 
     def __init__(
         self,
         config: Config,
         state: ServerState,
         patience: Patience,
+        turns: Turns,
         tls: ssl.SSLContext | None,
         ended: Callable[[Connection], None],
+        *,
+        processor_s: Callable[[], float] = time.thread_time,
     ) -> None:
         super().__init__(config, state, {})
         self.name = f"http:{next(_numbers)}"
         #: Set when it has ended.
         self.lost = asyncio.Event()
         self._patience = patience
+        self._turns = turns
+        self._processor_s = processor_s
         self._tls = tls
         self._ended = ended
         self._accepted: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
-        self._early = bytearray()
+        #: What has come and is not parsed yet; how much of it is next; and seconds that parsing has taken since.
+        self._unparsed = bytearray()
+        self._piece = LEAST_BYTES
+        self._spent_s = 0.0
+        #: Whether uvicorn wanted to go on while this waited.
+        self._owed = False
         self._begun = self._unwanted = False
         self._in_head = True
         self._cut_later: asyncio.TimerHandle | None = None
@@ -130,25 +176,75 @@ class Connection(H11Protocol):
             transport.abort()
             return
         self._begin(secured)
-        if self._early:
-            self.data_received(bytes(self._early))
+        self._parse()
 
     def _begin(self, transport: asyncio.Transport) -> None:
         self._begun = True
         super().connection_made(transport)
+        self.flow = _Flow(transport)
 
     def data_received(self, data: bytes) -> None:
-        if not self._begun:  # it came with the end of the handshake
-            self._early += data
+        self._unparsed += data
+        if (
+            self._begun and not self.flow.held
+        ):  # else it came with the end of the handshake, or waits for its turn
+            self._spent_s = 0.0
+            self._parse()
+
+    def go_on(self) -> float:
+        """Parse on after a wait."""
+        self._spent_s = 0.0
+        self.flow.held = False
+        if self._owed:  # a request that came with the one before
+            self._owed = False
+            self.handle_events()
+        self._parse()
+        if not self.flow.held and not self.transport.is_closing():
+            self.flow.release()
+        return self._spent_s
+
+    def _parse(self) -> None:
+        """Parse what has come, piece by piece, until that has taken too long."""
+        while self._unparsed and not self.flow.held and not self.transport.is_closing():
+            piece, before_s = bytes(self._unparsed[: self._piece]), self._spent_s
+            del self._unparsed[: self._piece]
+            was_busy = self.busy
+            super().data_received(piece)
+            if self.busy:
+                if not was_busy:
+                    self._calm()
+            elif not self._in_head and self.conn.their_state is h11.IDLE and not was_busy:
+                self._in_head = True
+                self._within(self._patience.head_s)
+            cheap = self._spent_s - before_s < DEAR_S / GROWTH
+            self._piece = min(self._piece * GROWTH, MOST_BYTES) if cheap else LEAST_BYTES
+
+    def handle_events(self) -> None:
+        """As uvicorn does, for as long as that may take."""
+        if self.flow.held:
+            self._owed = True
             return
-        was_busy = self.busy
-        super().data_received(data)
-        if self.busy:
-            if not was_busy:
-                self._calm()
-        elif not self._in_head and self.conn.their_state is h11.IDLE and not was_busy:
-            self._in_head = True
-            self._within(self._patience.head_s)
+        began_s = self._processor_s()
+        if self.conn.their_state is h11.IDLE and self._head_lines() > MAX_HEAD_LINES:
+            self.send_400_response(f"the head of a request has more than {MAX_HEAD_LINES} lines")
+        else:
+            super().handle_events()
+        self._spent_s += self._processor_s() - began_s
+        if self._spent_s > DEAR_S and not self.transport.is_closing():
+            self.flow.hold()
+            self._turns.wait(self, self._spent_s)
+
+    def _head_lines(self) -> int:
+        data, _ = self.conn.trailing_data
+        end = _blank_line(data)
+        return data.count(b"\n", 0, end.start() + 1 if end else len(data))
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no request; where an answer has begun, there is no place for that."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.abort()
 
     def on_response_complete(self) -> None:
         self._in_head = False
@@ -189,6 +285,7 @@ class Connection(H11Protocol):
 
     def _forget(self) -> None:
         self.lost.set()
+        self._turns.leave(self)
         self._calm()
         self._read_on()
         self._ended(self)

@@ -17,6 +17,7 @@ from spanserve.doors.http.connection import MAX_HEAD_BYTES, Connection, Patience
 from spanserve.doors.http.crowd import MAX_OPEN, OpenConnections
 from spanserve.doors.http.hosts import Hosts
 from spanserve.doors.http.operation import Operation
+from spanserve.doors.http.turns import Turns
 from spanserve.doors.listener import Listener, is_local
 from spanserve.doors.socket_file import is_private, permissions
 
@@ -78,6 +79,7 @@ class Server:
         )
         self._state = ServerState()
         self._server: asyncio.Server | None = None
+        self._turns: Turns
         self._closed = False
         self._shown: tuple[TlsMaterial, ssl.SSLContext] | None = None
         self._withdrawals = access.withdrawals
@@ -90,6 +92,7 @@ class Server:
             SettingsError: the address is not valid, or is in use.
         """
         loop = asyncio.get_running_loop()
+        self._turns = Turns(loop.call_later)
         try:
             if self.listener.is_socket_file:
                 path = self.address.removeprefix("unix:")
@@ -124,7 +127,7 @@ class Server:
 
     def _accept(self) -> Connection:
         connection = Connection(
-            self._config, self._state, self._patience, self._context(), self.connections.leave
+            self._config, self._state, self._patience, self._turns, self._context(), self.connections.leave
         )
         if self._closed:  # it was accepted a moment before
             connection.abort()
