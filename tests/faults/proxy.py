@@ -109,7 +109,11 @@ class Proxy:
             link.deaf = True
 
     def swallow(self, request: bytes = b"", *, count: int = 1, cut: bool = True) -> Swallow:
-        """Lose the replies to the next `count` requests that hold these bytes."""
+        """Lose the replies to the next `count` requests that hold these bytes, and all that comes after each.
+
+        Args:
+            cut: whether the connection is reset; else it stays open, and is deaf.
+        """
         swallow = Swallow(request, count, cut)
         self._swallows.append(swallow)
         return swallow
@@ -204,6 +208,8 @@ class Proxy:
         swallow.swallowed += 1
         if swallow.cut:
             link.abort()
+        else:  # nothing comes after what is lost: TCP has no gaps
+            link.deaf = True
         return True
 
 

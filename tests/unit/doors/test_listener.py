@@ -82,8 +82,8 @@ REFUSED = {
         "only over TLS or a socket file",
     ),
     "mode-of-a-port": ({}, f"{LOOPBACK}?mode=0600", "mode= is for unix:PATH"),
-    "mode-without-owner": ({}, f"{FILE}?mode=0060", "mode= is 0600"),
-    "mode-of-no-digits": ({}, f"{FILE}?mode=rw", "mode= is 0600"),
+    "mode-without-owner": ({}, f"{FILE}?mode=0060", "mode= must give its owner access, as 0600"),
+    "mode-of-no-digits": ({}, f"{FILE}?mode=rw", "mode= must give its owner access, as 0600"),
 }
 
 
