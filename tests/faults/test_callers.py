@@ -145,6 +145,18 @@ async def neighbour_moves(neighbour: Sender) -> None:
     await eventually(lambda: neighbour.answered > answered)
 
 
+async def test_headers_that_grpc_cannot_read(start_worker: StartWorker) -> None:
+    """What gRPC itself finds wrong with a call is told to the caller; the log stays one of records."""
+    worker = start_worker().wait_ready()
+    attack = await HalfMessages.connect(worker.address, 200)
+    attack.begin(ANSWER, 50, grpc_timeout="soon")
+    attack.begin(ANSWER, 50, grpc_encoding="none such")
+    running = asyncio.ensure_future(attack.run())
+    await eventually(lambda: 100 == attack.ended)
+    running.cancel()
+    assert [] == [line for line in worker.lines if not line.startswith("{")]
+
+
 async def test_half_messages(start_worker: StartWorker) -> None:
     """Hundreds of calls whose message never ends: memory is bounded, a neighbour is served, the worker ends them."""
     worker = start_worker().wait_ready()

@@ -41,8 +41,12 @@ class HalfMessages:
         writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
         return cls(reader, writer, size)
 
-    def begin(self, method: str, calls: int) -> None:
-        """Open calls of a method."""
+    def begin(self, method: str, calls: int, **more: str) -> None:
+        """Open calls of a method.
+
+        Args:
+            more: headers; `_` in their names stands for `-`.
+        """
         headers = {
             ":method": "POST",
             ":scheme": "http",
@@ -50,6 +54,7 @@ class HalfMessages:
             ":authority": "attacked",
             "content-type": "application/grpc",
             "te": "trailers",
+            **{name.replace("_", "-"): value for name, value in more.items()},
         }
         block = b"".join(_header(*pair) for pair in headers.items())
         for _ in range(calls):

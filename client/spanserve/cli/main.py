@@ -53,8 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
             signal.signal(signal.SIGHUP, handler)
 
     hear(leave)
-    # gRPC writes each failed handshake to standard error, between our own messages.
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    # gRPC writes what a stranger sent wrong to standard error, line by line, between our own messages.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what a terminal of another encoding cannot show is escaped
             stream.reconfigure(errors="backslashreplace")
