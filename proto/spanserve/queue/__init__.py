@@ -5,7 +5,7 @@ Producer ──submit──▶ stream ──claim──▶ Consumer
    └──events, results──◀──finish──────────┘
 """
 
-from spanserve.queue.config import QueueConfig, configure, provision, read_config
+from spanserve.queue.config import QueueConfig, configure, milliseconds, provision, read_config
 from spanserve.queue.connection import LONGEST_PAUSE_S, RedisSettings
 from spanserve.queue.consumer import Claimed, Consumer, End, Ended, Lease
 from spanserve.queue.dead_letters import DeadLetter, purge_dead_letters, read_dead_letters
@@ -58,6 +58,7 @@ __all__ = [
     "WorkerSeen",
     "configure",
     "live_jobs",
+    "milliseconds",
     "overview",
     "patiently",
     "pending",

@@ -69,6 +69,19 @@ class QueueConfig:
         return [name for name, value in found if value is not None and _setting(name, value) is None]
 
 
+def milliseconds(name: str, seconds: float) -> int:
+    """Seconds as a setting has them.
+
+    Raises:
+        Refusal: they are no number, or more than any setting may be; names `name`.
+    """
+    if not abs(seconds) * 1000 <= _HIGHEST:  # NaN is refused as well
+        raise Refusal.invalid(
+            name, "out of range", value=f"{seconds:g} s", limit=f"at most {_HIGHEST // 1000} s"
+        )
+    return round(seconds * 1000)
+
+
 def _setting(name: str, value: bytes | None) -> int | None:
     if not value or not value.isdigit() or len(value) > len(str(_HIGHEST)):
         return None

@@ -13,9 +13,64 @@ from spanserve.cli.main import main
 HEAVY = ("spanserve.builder.build", "spanserve.worker.run", "spanserve.fleet.run")
 
 
+#: Numbers that nobody means: arguments and what is said.
+SLIPS = [
+    pytest.param("worker --slots 257", "slots is 257: a device has at most 256", id="slots"),
+    pytest.param(
+        f"worker --max-batch-size {10**20}",
+        f"max_batch_size is {10**20}: a batch holds at most 1024",
+        id="batch",
+    ),
+    pytest.param("worker --redis redis://x --lease nan", "lease: out of range (found nan s", id="lease"),
+    pytest.param("up --slots 257", "slots is 257: a device has at most 256", id="up-slots"),
+    pytest.param("up --max-batch-size 1025", "max_batch_size is 1025", id="up-batch"),
+    pytest.param("up --devices cpu?threads=1e9", "threads is 1e+09, must be at most 1024", id="up-threads"),
+    pytest.param(
+        "plan --rate 1 --p99 1 --slots 257 --json",
+        "'--slots': Input should be less than or equal to 256",
+        id="plan-slots",
+    ),
+    pytest.param(
+        "plan --rate 1 --p99 1 --max-batch-size 1025 --json",
+        "'--max-batch-size': Input should be less than or equal to 1024",
+        id="plan-batch",
+    ),
+    pytest.param(
+        "bench device --slots 257 --json",
+        "'--slots': Input should be less than or equal to 256",
+        id="bench-slots",
+    ),
+    pytest.param(
+        "bench device --device cpu?streams=257", "streams is 257, must be at most 256", id="bench-streams"
+    ),
+    pytest.param(
+        "bench serve --in-flight 20001 --json",
+        "'--in-flight': Input should be less than or equal to 20000",
+        id="in-flight",
+    ),
+    pytest.param(
+        "queue configure --redis redis://x --lease inf", "lease: out of range (found inf s", id="renewed"
+    ),
+    pytest.param(
+        "queue configure --redis redis://x --lease 1e300", "limit at most 1000000000000 s", id="long-lease"
+    ),
+    pytest.param(
+        "queue configure --redis redis://x --result-ttl nan",
+        "result_ttl: out of range (found nan s",
+        id="results",
+    ),
+    pytest.param(
+        "queue status --redis redis://x --watch inf --json",
+        "'--watch' / '-w': Input should be less than or equal to 86400",
+        id="watch",
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        *SLIPS,
         pytest.param("build x -o out --precision bad", "'bad' does not exist for cpu, only float32", id="precision"),
         pytest.param("build x -o out --target bad", "target 'bad' is not known, only cpu", id="target"),
         pytest.param("build x -o out --max-seq-length 130", "multiple of 16", id="length"),

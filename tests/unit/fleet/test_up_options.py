@@ -18,6 +18,7 @@ REFUSED = {
     "unknown-option": (["--nonsense", "1"], "no such option"),
     "bad-value": (["--slots", "many"], "Invalid value for '--slots'"),
     "slots": (["--slots", "-1"], "slots is -1"),
+    "lease": (["--lease", "nan"], "lease: out of range (found nan s"),
     "ours": (["--device", "cpu"], "--device is not for `spanserve up`"),
     "plaintext": (["--listen", "0.0.0.0:50051"], "it would speak plaintext"),
     "plaintext-http": (["--http", "0.0.0.0:8080"], "http is 0.0.0.0:8080: other machines reach it"),

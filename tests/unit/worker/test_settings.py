@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from spanserve.contract.errors import SettingsError
+from spanserve.device.limits import MAX_BATCH, MAX_SLOTS
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.doors.listener import Listener
 from spanserve.worker.settings import Settings
@@ -15,6 +16,11 @@ from spanserve.worker.settings import Settings
 REFUSED = {
     "no-slot": ({"slots": -1}, "slots is -1"),
     "no-batch": ({"max_batch_size": 0}, "max_batch_size is 0"),
+    "slots": ({"slots": MAX_SLOTS + 1}, "slots is 257: a device has at most 256"),
+    "batch": (
+        {"max_batch_size": MAX_BATCH + 1},
+        "max_batch_size is 1025: a batch holds at most 1024 windows",
+    ),
 }
 
 
@@ -25,7 +31,11 @@ def test_refused(given: dict[str, Any], message: str) -> None:
         Settings(bundle=Path("b"), **given)
 
 
-@pytest.mark.parametrize("given", [{}, {"slots": 1, "max_batch_size": 1}], ids=["defaults", "smallest"])
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"slots": 1, "max_batch_size": 1}, {"slots": MAX_SLOTS, "max_batch_size": MAX_BATCH}],
+    ids=["defaults", "smallest", "largest"],
+)
 def test_accepted(given: dict[str, Any]) -> None:
     """What can work is taken as it is."""
     settings = Settings(bundle=Path("b"), **given)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spanserve.worker.slots import enough_slots
+from spanserve.device import DeviceSpec
+from spanserve.worker.slots import enough_slots, slots_to_begin
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,9 @@ from spanserve.worker.slots import enough_slots
 def test_enough(rates: dict[int, float], slots: int) -> None:
     """The fewest within 3 % of the best are kept, but two rather than one."""
     assert slots == enough_slots(rates)
+
+
+@pytest.mark.parametrize(("threads", "slots"), [(1, 2), (4, 5), (255, 256), (1024, 256)])
+def test_to_begin(threads: int, slots: int) -> None:
+    """A CPU begins with a slot more than threads, and never with more than a worker may be given."""
+    assert slots == slots_to_begin(DeviceSpec.parse(f"cpu?threads={threads}"))

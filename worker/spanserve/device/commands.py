@@ -19,6 +19,7 @@ from spanserve.device.bench_report import Report
 from spanserve.device.card_load import card_load
 from spanserve.device.environment import read_environment
 from spanserve.device.handle import Device
+from spanserve.device.limits import MAX_SLOTS
 from spanserve.device.options import SdkOptions
 from spanserve.device.spec import DeviceSpec
 from spanserve.device.telemetry import Reading
@@ -75,7 +76,9 @@ def bench_device(
         int | None,
         typer.Option(min=1, help=f"Tokens of every window. Default: {_LENGTH}, or what the bundle takes."),
     ] = None,
-    slots: Annotated[int, typer.Option(min=1, help="Batches in flight; mm_run: infer_depth.")] = 2,
+    slots: Annotated[
+        int, typer.Option(min=1, max=MAX_SLOTS, help="Batches in flight; mm_run: infer_depth.")
+    ] = 2,
     warmup: Annotated[float, typer.Option(min=0, help="Seconds before counting begins.")] = WARMUP_S,
     duration: Annotated[
         float, typer.Option(min=0, help="Minimum number of seconds to measure.")

@@ -21,6 +21,7 @@ from spanserve.device.errors import DeviceError
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION, Card
 from spanserve.device.host.simulated import answers
 from spanserve.device.kind import DeviceKind
+from spanserve.device.limits import MAX_LATENCY_MS, MAX_SLOTS, MAX_THREADS, MAX_TIME_SCALE
 from spanserve.device.pci import card_node
 from spanserve.device.telemetry import read_card
 
@@ -32,10 +33,26 @@ MEMORY = ("fast", "small")
 #: Entry points that name kinds from outside.
 GROUP = "spanserve.device_kinds"
 _NO_CARD = "spanserve.doctor.mlu:not_needed"
+#: The highest values of options, of all kinds.
+_MOST: Mapping[str, float] = {
+    "threads": MAX_THREADS,
+    "streams": MAX_SLOTS,
+    "latency_ms": MAX_LATENCY_MS,
+    "time_scale": MAX_TIME_SCALE,
+}
 _FAULTS = frozenset({"fail_id", "hang_id", "abort_id", "wrong_id", "wrong_lane", "wrong_length"})
 
 
+def _check_most(spec: DeviceSpec) -> None:
+    for name, most in _MOST.items():
+        if spec.options.get(name, 0) > most:
+            raise DeviceError(
+                f"device {spec.text!r}: {name} is {spec.options[name]:g}, must be at most {most:.0f}"
+            )
+
+
 def _check_cpu(spec: DeviceSpec) -> None:
+    _check_most(spec)
     for name in ("threads", "streams"):
         if spec.options.get(name, 1) < 1:
             raise DeviceError(f"device {spec.text!r}: {name} is {spec.options[name]:g}, must be at least 1")
@@ -45,6 +62,7 @@ def _check_cpu(spec: DeviceSpec) -> None:
 
 
 def _check_card(spec: DeviceSpec) -> None:
+    _check_most(spec)
     published = CARDS[spec.unit]
     precision = spec.words.get("precision", DEFAULT_PRECISION)
     if precision not in published:
@@ -101,6 +119,7 @@ SIMULATED = DeviceKind(
     usage=("sim:fixed",),
     backend="simulated:SimulatedBackend",
     numbers=_FAULTS | {"latency_ms", "holds_lock"},
+    check=_check_most,
     rule=answers,
     looks=(_NO_CARD,),
 )

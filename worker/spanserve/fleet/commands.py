@@ -15,6 +15,7 @@ from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.doors.http.settings import HttpSettings
 from spanserve.fleet.placements import parse_placements
 from spanserve.options.application import HABITS, application
+from spanserve.queue import QueueConfig, milliseconds
 from spanserve.worker.commands import app as worker_app
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.options import AccessOptions
@@ -121,6 +122,7 @@ def up(
     arguments = _without_redis(context.args, given["redis"])
     access = AccessOptions(**{name: given[name] for name in AccessOptions.__slots__}).settings()
     placements = parse_placements(devices, listen, http)
+    QueueConfig(lease_ms=milliseconds("lease", given["lease"]))  # as the settings below
     worker = Settings(  # what no worker could use is refused before one is started
         bundle=bundle or demo.BUNDLE,
         precision=given["precision"] or None,

@@ -17,6 +17,7 @@ from spanserve import demo
 from spanserve.bundle import Bundle
 from spanserve.device.host.cards import CARDS, DEFAULT_PRECISION
 from spanserve.device.kinds import published
+from spanserve.device.limits import MAX_BATCH, MAX_SLOTS
 from spanserve.options import application
 from spanserve.options.chart import Line, Panel, draw
 from spanserve.options.terminal import Rows, Terminal
@@ -87,11 +88,13 @@ def plan(
     max_batch_size: Annotated[
         int,
         typer.Option(
-            help="Largest batch; 0: the largest published for the card, or that of the bundle.", min=0
+            help="Largest batch; 0: the largest published for the card, or that of the bundle.",
+            min=0,
+            max=MAX_BATCH,
         ),
     ] = 0,
     slots: Annotated[
-        int, typer.Option(help="Batches that a card has at a time, as for a worker.", min=1)
+        int, typer.Option(help="Batches that a card has at a time, as for a worker.", min=1, max=MAX_SLOTS)
     ] = 2,
     bulk: Annotated[
         bool, typer.Option("--bulk", help="Tasks of low priority: they may wait for better batches.")

@@ -14,7 +14,7 @@ from spanserve.doors.grpc.settings import DEFAULT_ADDRESS, GrpcSettings
 from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.redis.settings import QueueSettings
 from spanserve.options import application, grouped
-from spanserve.queue import QueueConfig
+from spanserve.queue import QueueConfig, milliseconds
 from spanserve.worker.logs import configure_logs
 from spanserve.worker.options import (
     AccessOptions,
@@ -108,7 +108,7 @@ def worker(
         queues=()
         if redis is None
         else tuple(
-            QueueSettings.parse(text, redis, QueueConfig(lease_ms=round(queue.lease * 1000)))
+            QueueSettings.parse(text, redis, QueueConfig(lease_ms=milliseconds("lease", queue.lease)))
             for text in queue.queue or ["default"]
         ),
         metrics_listen=let_in.listener("metrics", listening.metrics, plain=True)

@@ -10,6 +10,7 @@ import typer
 
 from spanserve.access import Role, parse_roles
 from spanserve.contract.errors import SettingsError
+from spanserve.device.limits import MAX_BATCH, MAX_SLOTS
 from spanserve.device.options import SdkOptions
 from spanserve.doors.listener import AccessSettings
 from spanserve.queue.options import RedisLogin
@@ -103,13 +104,17 @@ class BatchOptions:
     """How the device is kept busy."""
 
     max_batch_size: Annotated[
-        int, typer.Option(envvar="SPANSERVE_MAX_BATCH_SIZE", help="Largest batch; 0: the bundle's.")
+        int,
+        typer.Option(
+            envvar="SPANSERVE_MAX_BATCH_SIZE", help=f"Largest batch, up to {MAX_BATCH}; 0: the bundle's."
+        ),
     ] = 0
     slots: Annotated[
         int,
         typer.Option(
             envvar="SPANSERVE_SLOTS",
-            help="Batches that the device has at a time; 0: measured on mlu:N at the start, 2 elsewhere.",
+            help=f"Batches that the device has at a time, up to {MAX_SLOTS}; 0: measured on mlu:N at the start, 2 "
+            "elsewhere.",
         ),
     ] = 0
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from spanserve.contract.errors import SettingsError
+from spanserve.device.limits import MAX_BATCH, MAX_SLOTS
 from spanserve.doors.grpc.settings import GrpcSettings
 from spanserve.doors.http.settings import HttpSettings
 from spanserve.doors.listener import AccessSettings, Listener
@@ -64,5 +65,11 @@ class Settings:
             raise SettingsError(f"doubt_dir is {self.doubt_dir}: there is no such folder")
         if self.slots < 0:
             raise SettingsError(f"slots is {self.slots}: a device needs at least 1; 0 lets the worker decide")
+        if self.slots > MAX_SLOTS:
+            raise SettingsError(f"slots is {self.slots}: a device has at most {MAX_SLOTS}")
         if self.max_batch_size is not None and self.max_batch_size < 1:
             raise SettingsError(f"max_batch_size is {self.max_batch_size}: a batch holds at least 1 window")
+        if self.max_batch_size is not None and self.max_batch_size > MAX_BATCH:
+            raise SettingsError(
+                f"max_batch_size is {self.max_batch_size}: a batch holds at most {MAX_BATCH} windows"
+            )

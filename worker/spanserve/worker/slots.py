@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from spanserve.device import Device, DeviceSpec
 from spanserve.device.bench import measure_device
 from spanserve.device.handle import thread_share
+from spanserve.device.limits import MAX_SLOTS
 from spanserve.worker.cost import LONG_S
 
 #: Slots that are kept rather than one: with one the card would wait while the worker reads logits and fills the
@@ -25,7 +26,7 @@ def slots_to_begin(spec: DeviceSpec) -> int:
     """How many slots a device is started with; what it turns out to need is not more."""
     kind = spec.kind
     if kind.own_lanes:
-        return max(kind.slots, thread_share(spec).threads + 1)
+        return min(max(kind.slots, thread_share(spec).threads + 1), MAX_SLOTS)
     return max(kind.slots, kind.most_slots)
 
 

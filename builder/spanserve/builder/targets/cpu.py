@@ -25,6 +25,7 @@ from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
 from spanserve.device.compile.kept import matching
 from spanserve.device.handle import thread_share
+from spanserve.device.limits import MAX_SLOTS
 
 if TYPE_CHECKING:
     from spanserve.builder.targets.magicmind import MagicMindOptions
@@ -110,7 +111,7 @@ class CpuTarget:
 
     def open(self, bundle: Bundle) -> Device:
         spec = DeviceSpec.parse("cpu")
-        return Device(bundle, spec, slots=thread_share(spec).threads)
+        return Device(bundle, spec, slots=min(thread_share(spec).threads, MAX_SLOTS))
 
 
 def _has_bfloat16() -> bool:

@@ -15,6 +15,7 @@ from spanserve import demo
 from spanserve.client.commands.options import Json, Workers
 from spanserve.client.commands.transports import TransportOptions
 from spanserve.client.errors import ClientError, OutputError
+from spanserve.client.load.generator import MAX_UNDER_WAY
 from spanserve.client.load.measurement import Measured, Measurement
 from spanserve.client.load.show import plot, remarks, table
 from spanserve.client.load.sweep import knee
@@ -54,7 +55,8 @@ def bench_serve(
     worker: Workers = None,
     transport: TransportOptions,
     in_flight: Annotated[
-        list[int] | None, typer.Option(min=1, help="Closed loop: questions in flight; repeat for several.")
+        list[int] | None,
+        typer.Option(min=1, max=MAX_UNDER_WAY, help="Closed loop: questions in flight; repeat for several."),
     ] = None,
     rate: Annotated[
         list[float] | None,

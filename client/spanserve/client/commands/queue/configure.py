@@ -10,6 +10,7 @@ import typer
 from spanserve.client.commands.queue.access import QueueAccess, command
 from spanserve.options.terminal import Rows
 from spanserve.queue import configure as change
+from spanserve.queue import milliseconds
 
 
 @command(
@@ -51,13 +52,13 @@ def configure(
     A shorter lease can only be set while no worker is seen.
     """
     asked = {
-        "lease_ms": None if lease is None else round(lease * 1000),
+        "lease_ms": None if lease is None else milliseconds("lease", lease),
         "max_tasks": max_tasks,
         "max_bytes": max_bytes,
         "max_tenant_tasks": max_tenant_tasks,
         "max_dead_tasks": max_dead_tasks,
         "max_dead_bytes": max_dead_bytes,
-        "result_ttl_ms": None if result_ttl is None else round(result_ttl * 1000),
+        "result_ttl_ms": None if result_ttl is None else milliseconds("result_ttl", result_ttl),
     }
     changes = {name: value for name, value in asked.items() if value is not None}
     config = access.visit(lambda redis, keys: change(redis, keys, **changes))

@@ -17,7 +17,9 @@ from spanserve.queue import Overview, QueueUnavailable, WorkerSeen, overview
 
 Watch = Annotated[
     float | None,
-    typer.Option("--watch", "-w", min=0.1, help="Show it again every so many seconds, until interrupted."),
+    typer.Option(
+        "--watch", "-w", min=0.1, max=86_400, help="Show it again every so many seconds, until interrupted."
+    ),
 ]
 
 
