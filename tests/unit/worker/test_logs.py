@@ -82,6 +82,22 @@ def test_libraries(screen: Screen) -> None:
     assert {"event": "asyncio", "level": "error"}.items() <= json.loads(line).items()
 
 
+def test_libraries_after_other_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever logged first, what libraries log goes where the last settings say, once."""
+    root = logging.getLogger()
+    handlers = root.handlers[:]
+    screens = Screen(False), Screen(False)
+    try:
+        for screen in screens:
+            monkeypatch.setattr("sys.stdout", screen)
+            configure_logs()
+            logging.getLogger("asyncio").error("socket.accept()")
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+    assert [1, 1] == [len(screen.getvalue().splitlines()) for screen in screens]
+
+
 def passed(limit: RateLimit, **event: Any) -> dict[str, Any] | None:
     try:
         return dict(limit(None, "info", event))

@@ -12,8 +12,6 @@ import structlog
 from spanserve.contract.errors import SettingsError
 from spanserve.worker.log_processors import RateLimit, escape_values
 
-log = structlog.get_logger(__name__)
-
 
 def configure_logs(level: str = "info", device: str = "") -> None:
     """Set up structlog for this process, once, in `main`.
@@ -54,15 +52,20 @@ def configure_logs(level: str = "info", device: str = "") -> None:
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
-    if not any(isinstance(handler, _Libraries) for handler in root.handlers):
-        root.addHandler(_Libraries(logging.WARNING))
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, _Libraries)]
+    root.addHandler(_Libraries(logging.WARNING))
 
 
 class _Libraries(logging.Handler):
     """Puts what libraries log among our lines; each gets one line a minute, for it may log whatever a peer does."""
 
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        # Its own: a logger keeps the settings of its first line, and these are those of `configure_logs` now.
+        self._log = structlog.get_logger(__name__)
+
     def emit(self, record: logging.LogRecord) -> None:
-        write = log.error if record.levelno >= logging.ERROR else log.warning
+        write = self._log.error if record.levelno >= logging.ERROR else self._log.warning
         write(record.name, message=record.getMessage(), exc_info=record.exc_info or None, per_minute=1)
 
 
