@@ -29,3 +29,17 @@ def test_ports(kind: str) -> None:
     text = (CONTAINER / f"Containerfile.{kind}").read_text(encoding="utf-8")
     assert "SPANSERVE_INSECURE=true" in text
     assert ["127.0.0.1:50051:50051"] == re.findall(r" -p (\S+)", text)
+
+
+def test_context() -> None:
+    """The engine is sent what the images copy, and nothing else of a checkout: there may be secrets in it."""
+    copied = set()
+    for kind in ("cpu", "mlu"):
+        lines = (CONTAINER / f"Containerfile.{kind}").read_text(encoding="utf-8").splitlines()
+        for sources in (line.split()[1:-1] for line in lines if re.match("COPY (?!--from)", line)):
+            copied |= set(sources)
+    text = (DEPLOY.parent / ".dockerignore").read_text(encoding="utf-8")
+    first, *rules = [line for line in text.splitlines() if not line.startswith("#")]
+    let_in = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert "*" == first
+    assert let_in == {"deploy/container" if "deploy/container/" in path else path for path in copied}
