@@ -152,7 +152,9 @@ def test_a_second_worker_on_the_port(start_worker: StartWorker) -> None:
     first = start_worker().wait_ready()
     second = start_worker("--listen", first.address)
     assert 2 == second.wait()
-    assert any(f"cannot listen on {first.address}" in line for line in second.lines)
+    (line,) = [line for line in second.lines if not line.startswith("{")]
+    assert line.startswith(f"spanserve: cannot listen on {first.address}: the address is in use, perhaps by ")
+    assert "--listen; port 0 picks a free one" in line
     assert first.process.poll() is None
 
 
@@ -165,7 +167,10 @@ STARTS = {
         ["--tls-cert", "/nowhere/w.crt", "--tls-key", "/nowhere/w.key"],
         "/nowhere/w.key",
     ),
-    "no-such-socket-folder": (["--listen", "unix:/nowhere/at/all.sock"], "cannot listen"),
+    "no-such-socket-folder": (
+        ["--listen", "unix:/nowhere/at/all.sock"],
+        "cannot listen on unix:/nowhere/at/all.sock: the folder /nowhere/at does not exist",
+    ),
 }
 
 

@@ -11,11 +11,11 @@ import structlog
 from grpc import aio
 from grpc_health.v1 import health_pb2_grpc
 
-from spanserve.contract.errors import SettingsError
 from spanserve.contract.limits import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES
 from spanserve.doors.access import Access
 from spanserve.doors.descriptors import room_for
 from spanserve.doors.gate import Gate
+from spanserve.doors.grpc import obstacle
 from spanserve.doors.grpc.connections import Connections
 from spanserve.doors.grpc.guard import Guard
 from spanserve.doors.grpc.oip.messages import PoolsTogether
@@ -113,10 +113,11 @@ class Server:
         Raises:
             SettingsError: the address is in use or cannot be bound.
         """
+        obstacle.check(self.listener.address)
         try:
             port = self._bind()
-        except RuntimeError as error:
-            raise SettingsError(f"cannot listen on {self.listener.address}: {error}") from None
+        except RuntimeError:
+            raise obstacle.explain(self.listener.address) from None
         if self._connections is not None:
             self._port = port
             self.address = f"{self.listener.address.rpartition(':')[0]}:{port}"
