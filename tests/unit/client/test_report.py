@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from spanserve.client.commands.show import show
 from spanserve.client.duration import duration, microseconds
 from spanserve.client.evaluation.results import Results
 from spanserve.client.evaluation.sessions import NO_SESSIONS, Padding, Session, Sessions
@@ -198,6 +199,15 @@ def test_resumed_rate() -> None:
     assert (8.0, 0.5) == (run.wall_seconds, run.questions_per_second)
     assert Padding(1000, 2000) == run.padding
     assert None is replace(run, one_clock=False).wall_seconds
+
+
+def test_useful_tokens_in_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The row of the tokens says which share it gives: "padding" is the other one where a worker reports it."""
+    show(summary(), tmp_path, json_output=False)
+    printed = capsys.readouterr().out
+    assert re.search(
+        r"^tokens +0\.900 of those computed were useful, the rest padding *$", printed, re.MULTILINE
+    )
 
 
 def test_unknown_figures() -> None:

@@ -33,7 +33,7 @@ _EXAMPLES = """\b
 Examples:
   spanserve worker --bundle ./bert.bundle
   spanserve worker --bundle ./bert.bundle --listen 0.0.0.0:50051 --tls-cert w.crt --tls-key w.key
-  spanserve worker --bundle ./bert.bundle --listen unix:/run/w.sock --listen '0.0.0.0:50051?tls&tokens' \\
+  spanserve worker --bundle ./bert.bundle --listen 'unix:/run/w.sock?plain' --listen '0.0.0.0:50051?tls&tokens' \\
       --tls-cert w.crt --tls-key w.key --tokens ./tokens
   spanserve worker --device 'sim:fixed?latency_ms=20' --metrics 127.0.0.1:9100
   spanserve worker --bundle ./bert.bundle --redis redis://queue.internal:6379 --queue squad --queue urgent=4

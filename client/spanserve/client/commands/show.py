@@ -64,7 +64,7 @@ def show(summary: RunSummary, output: Path, json_output: bool) -> None:
         table.add_row("rate", f"{rate:.1f} questions/s over {summary.wall_seconds:.1f} s")
     if summary.padding:
         useful = summary.padding.useful_tokens / summary.padding.padded_tokens
-        table.add_row("padding", f"{useful:.3f} of the tokens computed were useful")
+        table.add_row("tokens", f"{useful:.3f} of those computed were useful, the rest padding")
     table.add_row("report", str(output / "report.html"))
     for warning in summary.warnings:
         table.add_row("warning", warning)
