@@ -89,7 +89,7 @@ def new(
         Entry.parse(str(entry))
     except ValueError as error:
         raise AccessError(str(error)) from None
-    edit(options.tokens, lambda lines: [*lines, f"{entry}\n"])
+    edit(options.tokens, lambda lines: _with(entry, lines))
     if options.json_output:
         sys.stdout.write(json.dumps({**_to_json(entry), "token": token or None}) + "\n")
     elif token:
@@ -123,7 +123,7 @@ def revoke(
     *,
     options: ListOptions,
 ) -> None:
-    """Stop letting a caller in: workers end its open streams within a minute."""
+    """Stop letting a caller in: workers end its open streams within 10 s."""
 
     def without(lines: list[str]) -> list[str]:
         kept = [line for line in lines if line.split()[:1] != [name]]
@@ -136,6 +136,24 @@ def revoke(
     edit(options.tokens, without)
     if options.json_output:
         sys.stdout.write(json.dumps({"revoked": name}) + "\n")
+
+
+def _with(entry: Entry, lines: list[str]) -> list[str]:
+    """The lines of a list and one for a new caller.
+
+    Raises:
+        AccessError: its id or its certificate's name is in the list; says what to do.
+    """
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        known = Entry.parse(line)
+        same_name = bool(entry.san) and entry.san == known.san
+        if same_name or entry.id == known.id:
+            what, other = (f"san:{entry.san}", "name") if same_name else (entry.id, "id")
+            advice = f"revoke it first (`spanserve token revoke {known.id}`), or choose another {other}"
+            raise AccessError(f"line {number}: {what} exists already: {advice}")
+    return [*lines, f"{entry}\n"]
 
 
 def _read(path: Path) -> AccessList:

@@ -37,6 +37,28 @@ def test_life_of_a_token(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> 
     assert (2, True) == (status, "'nightly' is not in the list" in said)
 
 
+IN_THE_LIST = {
+    "id": (["a"], "a exists already: revoke it first (`spanserve token revoke a`), or choose another id"),
+    "name": (
+        ["b", "--san", "a.example"],
+        "san:a.example exists already: revoke it first (`spanserve token revoke a`), or choose another name",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "message"), IN_THE_LIST.values(), ids=IN_THE_LIST)
+def test_in_the_list_already(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    """Who is let in already is named with the line and with both ways out, and nothing is written."""
+    path = tmp_path / "tokens"
+    assert 0 == run(capsys, "new", "a", "--san", "a.example", "--tokens", str(path))[0]
+    before = path.read_text()
+    status, out, said = run(capsys, "new", *arguments, "--tokens", str(path))
+    assert (2, "", f"spanserve: {path}: line 2: {message}") == (status, out, said.strip())
+    assert before == path.read_text()
+
+
 def test_for_programs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """With --json all of it is JSON; a certificate has a name in place of a token."""
     where = ("--tokens", str(tmp_path / "tokens"), "--json")
