@@ -107,3 +107,24 @@ def test_bad_value(
     told = " ".join(capsys.readouterr().err.split())
     assert message in told
     assert [] == [path.name for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("name", ["predictions.json", "answers.jsonl"])
+def test_a_file_that_exists(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`predict` overwrites no answers, as it starts no run in a folder that holds one; an empty file is no answer."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "no-set.json", "-o", name])
+    assert 2 == ended.value.code
+    assert (
+        f"spanserve: {name} exists: choose another output file, or remove it"
+        == capsys.readouterr().err.strip()
+    )
+    assert "mine" == Path(name).read_text()
+    Path(name).write_text("")
+    with pytest.raises(SystemExit):
+        main(["predict", "no-set.json", "-o", name])
+    assert "no-set.json" in capsys.readouterr().err

@@ -35,6 +35,7 @@ Examples:
 \b
 OUT is a file NAME.json (question id to text) or NAME.jsonl (a line for each question, with place, scores or error), or
 else a folder with both, nbest.json, errors.json and a ledger, with which a run that was cut off can be continued.
+A file that holds something is not overwritten.
 \b
 Exit status: 0 every question has an answer, 1 some have none (with --allow-errors: no result at all), 2 bad input,
 no worker or no Redis.
@@ -69,6 +70,8 @@ def predict(
     alone = output.suffix in SUFFIXES
     if alone and resume:
         raise OutputError(f"{output} is a file, and --resume needs a folder as output, for its ledger")
+    if alone and output.exists() and output.stat().st_size:
+        raise OutputError(f"{output} exists: choose another output file, or remove it")
     with contextlib.ExitStack() as stack:
         options = answers.checked()
         dataset = load_dataset(file, answers=False)
