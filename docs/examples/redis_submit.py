@@ -52,4 +52,7 @@ def main(url: str, queue: str, context: str, question: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 5:
+        sys.stderr.write(__doc__ or "")
+        sys.exit(2)
     main(*sys.argv[1:])

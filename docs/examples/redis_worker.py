@@ -71,4 +71,7 @@ def keys_of(tag: str, job: str, streams: tuple[str, str]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.stderr.write(__doc__ or "")
+        sys.exit(2)
     main(*sys.argv[1:])

@@ -49,6 +49,17 @@ def redis(start_redis: Callable[..., RedisServer], redis_executable: Executable)
     return start_redis(redis_executable)
 
 
+@pytest.mark.parametrize("arguments", [(), ("--help",)], ids=["none", "help"])
+@pytest.mark.parametrize("name", ["redis_submit", "redis_worker"])
+def test_usage(name: str, arguments: tuple[str, ...], example: Start) -> None:
+    """An example that is not given what it needs says how it is called."""
+    process = example(name, *arguments)
+    out, error = process.communicate(timeout=PATIENCE_S)
+    assert (2, "") == (process.returncode, out)
+    assert f"    python docs/examples/{name}.py redis://" in error
+    assert "Traceback" not in error
+
+
 def test_example_against_example(redis: RedisServer, example: Start) -> None:
     """The example of a worker answers the example of a client, and the queue is empty after it."""
     worker = example("redis_worker", redis.url, "q", "1")
