@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from unittest.mock import MagicMock, Mock
 
 from spanserve.doors.http import openapi
@@ -18,7 +17,7 @@ def served() -> list[Operation]:
 
 def text() -> str:
     """The document, as it is committed."""
-    return json.dumps(openapi.document(served()), indent=1, ensure_ascii=False) + "\n"
+    return openapi.text(served())
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +218,14 @@ async def test_roles(sim_bundle: Bundle, tmp_path: Any) -> None:
         assert (403, "PERMISSION_DENIED", "tenant") == (status, said["code"], said["field"])
         status, found, _ = await request(door.address, "POST", ANSWER, TASK)
         assert (401, "Bearer") == (status, found["www-authenticate"])
+
+
+async def test_document(sim_bundle: Bundle) -> None:
+    """The document that a worker serves is the committed one byte by byte: `cmp` shows whether they differ."""
+    async with rig(sim_bundle) as made, http_door(made) as door:
+        status, headers, body = await request(door.address, "GET", "/openapi.json")
+    assert (200, "application/json") == (status, headers["content-type"])
+    assert (Path(__file__).parents[4] / "docs" / "openapi.json").read_bytes() == body
 
 
 async def test_page(sim_bundle: Bundle) -> None:

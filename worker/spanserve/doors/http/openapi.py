@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -10,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from spanserve.doors.http.models import Error
 from spanserve.doors.http.operation import JSON, Call, Operation
@@ -30,11 +31,16 @@ def served(operations: Sequence[Operation]) -> Operation:
     """The operation that serves the document of these and itself."""
 
     async def handle(call: Call) -> Response:
-        return JSONResponse(content)
+        return Response(content, media_type=JSON)
 
     own = Operation(path=PATH, handle=handle, summary="This document", answers={200: {JSON: None}})
-    content = document([*operations, own])
+    content = text([*operations, own])
     return own
+
+
+def text(operations: Sequence[Operation]) -> str:
+    """The document as it is served, and as it is committed: byte by byte."""
+    return json.dumps(document(operations), indent=1, ensure_ascii=False) + "\n"
 
 
 def document(operations: Sequence[Operation]) -> dict[str, Any]:
