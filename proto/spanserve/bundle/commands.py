@@ -44,7 +44,6 @@ def inspect(
         return
     table = Rows()
     table.add_column(style="bold")
-    table.add_column(overflow="fold", min_width=64)
     for name, value in _facts(opened.manifest):
         table.add_row(name, str(value))
     for number, (manifest, proofs) in enumerate(shown, 1):

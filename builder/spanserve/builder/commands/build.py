@@ -173,8 +173,6 @@ def build(
         sys.stdout.write(json.dumps(facts) + "\n")
         return
     table = Rows()
-    table.add_column()
-    table.add_column(overflow="fold", min_width=64)
     for key, value in facts.items():
         table.add_row(key.replace("_", " "), f"{value:.6g}" if isinstance(value, float) else str(value))
     Terminal().print(table)
