@@ -24,6 +24,7 @@ from spanserve.doors.http.server import Server
 from spanserve.doors.http.turns import DEAR_S, REST, Turns
 from spanserve.doors.listener import Listener
 from tests.kit.http import connected
+from tests.kit.waiting import eventually
 
 HEAD = (
     b"POST /v1/answer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\n"
@@ -65,7 +66,7 @@ class Piece:
 
 
 def test_turns() -> None:
-    """They go on one by one, in turn, and after each the others of the loop have a multiple of what it took."""
+    """They go on one by one, in turn, and after each the loop is for others, for a multiple of what it took."""
     later, done = Later(), list[str]()
     turns = Turns(later)
     a, b, gone = (
@@ -77,10 +78,41 @@ def test_turns() -> None:
     turns.wait(b, 0.5)
     turns.wait(gone, 0.5)
     turns.leave(gone)
-    rests = [later.next() for _ in range(3)]
+    rests = [later.next() for _ in range(4)]
     assert ["a", "b", "a"] == done
-    assert [REST * 0.5, REST * 1.0, REST * 4.0] == rests
+    assert [REST * 0.5, REST * 1.0, REST * 4.0, REST * 2.0] == rests
     assert (0, 0) == (len(turns), len(later.calls))
+
+
+async def test_work_in_turn() -> None:
+    """Work is done in its turn; what it raises its caller gets, and without its caller it is not done."""
+    later, done = Later(), list[str]()
+    turns = Turns(later)
+
+    async def after(count: int, work: Callable[[], str]) -> asyncio.Task[str]:
+        asked = asyncio.create_task(turns.do(work))
+        await eventually(lambda: count == len(turns))
+        return asked
+
+    def never() -> str:
+        done.append("gone")
+        return "gone"
+
+    def fail() -> str:
+        raise ValueError("no JSON")
+
+    first = await after(1, lambda: "first")
+    gone = await after(2, never)
+    last = await after(3, fail)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    assert not first.done()
+    while later.calls:
+        later.next()
+    assert "first" == await first
+    with pytest.raises(ValueError, match="no JSON"):
+        await last
+    assert [] == done
 
 
 async def counted(call: Call) -> Response:
@@ -119,9 +151,8 @@ async def test_dear_bytes_wait() -> None:
     found, transport, _ = connection_of(later, 2 * DEAR_S)
     found.data_received(HEAD + CHUNKS)
     turns = 0
-    while later.calls:
+    while not transport.resume_reading.called:
         assert transport.pause_reading.called
-        assert not transport.resume_reading.called
         assert REST * DEAR_S < later.next()
         turns += 1
     assert len(HEAD + CHUNKS) / MOST_BYTES < turns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable
+from functools import partial
 from typing import TypeVar
 
 from pydantic_core import to_json
@@ -68,7 +69,8 @@ class Answers:
         with self._calls.enter(call.caller, call.connection) as account:
             if kind == NDJSON:
                 return LineStream(self._inside, call, self._streams, lambda: f"line-{next(self._count)}")
-            model = parse(models.Task, await read_whole(call.request))
+            data = await read_whole(call.request)
+            model = await call.in_turn(len(data), partial(parse, models.Task, data))
             task = call.caller.own(model.to_task(f"call-{next(self._count)}", ANSWER_TIMEOUT_MS))
             answering = self._inside.admission.call(account, [task], call.origin)
             (result,) = await unless_gone(call.request, answering)

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import h11
 from uvicorn.config import Config
@@ -19,7 +19,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from spanserve.doors.certificate import PeerCertificate, not_after
-from spanserve.doors.http.turns import DEAR_S, Turns
+from spanserve.doors.http.turns import DEAR_BYTES, DEAR_S, Turns
 
 #: Bytes and lines of a request line and its headers.
 MAX_HEAD_BYTES = 16 * 1024
@@ -28,6 +28,8 @@ MAX_HEAD_LINES = 128
 LEAST_BYTES, MOST_BYTES, GROWTH = 1024, 16 * 1024, 4
 _blank_line = re.compile(rb"\n\r?\n").search
 _numbers = itertools.count(1)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,10 @@ class Connection(H11Protocol):
         names = tuple(str(value) for _, value in found.get("subjectAltName", ()))
         common = [value for part in found.get("subject", ()) for name, value in part if name == "commonName"]
         return PeerCertificate(names, (*common, "")[0], not_after(data))
+
+    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
+        """Do something with so many bytes of JSON: at once, or in turn with others if it may take long."""
+        return work() if size < DEAR_BYTES else await self._turns.do(work)
 
     def leave(self) -> None:
         """End it once what is being served is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.requests import Request
@@ -17,6 +17,8 @@ from spanserve.engine.origin import Origin
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+
+T = TypeVar("T")
 
 
 def _whole(value: object) -> object:
@@ -50,6 +52,11 @@ class Call:
     observes: bool
     connection: str
     readmit: Callable[[], Identity]
+
+    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
+        """Do something with so many bytes; see `Connection.in_turn`."""
+        found: T = await self.request.scope["connection"].in_turn(size, work)
+        return found
 
     @property
     def caller(self) -> Identity:

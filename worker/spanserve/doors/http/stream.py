@@ -127,7 +127,8 @@ class LineStream(Response):
         number = self._line
         task: Task | None = None
         try:
-            task = parse(models.Task, line).to_task(self._task_id(), None)
+            found = await self._call.in_turn(len(line), partial(parse, models.Task, line))
+            task = found.to_task(self._task_id(), None)
             identity = self._call.readmit()
             if task.id in self._ids:
                 raise Refusal(ErrorCode.ALREADY_EXISTS, "a task with this id is in flight", field="id")

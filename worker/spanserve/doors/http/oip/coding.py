@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +17,7 @@ from spanserve.contract import Refusal
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
 from spanserve.doors.http.body import parse, read_whole
 from spanserve.doors.http.oip.models import InferenceRequest, RequestInput
-from spanserve.doors.http.operation import JSON
+from spanserve.doors.http.operation import JSON, Call
 from spanserve.doors.http.problem import Problem
 from spanserve.doors.oip import BYTES, InferRequest, InferResponse, InputTensor, Tensor
 from spanserve.doors.oip.tensor import Values, from_list, from_raw
@@ -27,9 +27,11 @@ OCTETS = "application/octet-stream"
 JSON_LENGTH = "Inference-Header-Content-Length"
 #: Parameters of a request that concern its form alone.
 _FORM = {"binary_data_output"}
+#: Of a number in JSON, about.
+_BYTES_OF_VALUE = 16
 
 
-async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRequest, frozenset[str] | None]:
+async def read_request(call: Call, model: str, **of: Any) -> tuple[InferRequest, frozenset[str] | None]:
     """The request in a body, and the names of outputs that are wanted in binary form; None: all of them.
 
     Args:
@@ -40,8 +42,15 @@ async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRe
         Problem: there is no body of a known type, or not in time.
         Refusal: it is not such a request.
     """
-    length = _json_length(request)
-    data = await read_whole(request)
+    length = _json_length(call.request)
+    data = await read_whole(call.request)
+    return await call.in_turn(len(data), lambda: _made_of(data, length, model, of))
+
+
+def _made_of(
+    data: bytes, length: int | None, model: str, of: Mapping[str, Any]
+) -> tuple[InferRequest, frozenset[str] | None]:
+    """What a body says, of which so many bytes are JSON."""
     if length is not None and length > len(data):
         raise Refusal.invalid(
             JSON_LENGTH, "is more than the body", value=str(length), limit=f"{len(data)} bytes"
@@ -72,12 +81,17 @@ async def read_request(request: Request, model: str, **of: Any) -> tuple[InferRe
     return made, frozenset(binary)
 
 
-def write_response(response: InferResponse, binary: frozenset[str] | None) -> Response:
+async def write_response(call: Call, response: InferResponse, binary: frozenset[str] | None) -> Response:
     """The body of a response.
 
     Raises:
         Refusal: it is larger than a message may be on any door.
     """
+    values = sum(math.prod(tensor.shape) for tensor in response.outputs)
+    return await call.in_turn(_BYTES_OF_VALUE * values, lambda: _written(response, binary))
+
+
+def _written(response: InferResponse, binary: frozenset[str] | None) -> Response:
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for tensor in response.outputs:

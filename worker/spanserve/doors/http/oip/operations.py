@@ -118,10 +118,10 @@ class InferenceOperations:
             try:
                 self._inference.metadata(**of)  # a request for what does not exist need not be read
                 request, binary = await read_request(
-                    call.request, model=of["name"], version=of["version"], trace=call.origin.trace
+                    call, model=of["name"], version=of["version"], trace=call.origin.trace
                 )
                 inferring = self._inference.infer(account, call.caller, request)
-                return write_response(await unless_gone(call.request, inferring), binary)
+                return await write_response(call, await unless_gone(call.request, inferring), binary)
             except NotFound as error:
                 raise _not_found(error) from None
 
