@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,9 @@ from spanserve.client.redis import RedisTransport
 from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Priority, Question, QuestionResult, Refusal, Task, TaskResult
 from spanserve.queue import RedisSettings
+
+#: Says what a client waits for: a program that does not set up logging has it on standard error.
+log = logging.getLogger("spanserve.client")
 
 _DEFAULTS = Options()
 
@@ -87,7 +91,7 @@ class AsyncClient:
             tls_key=tls_key,
             sentinel_password_file=sentinel_password_file,
         )
-        return cls(transport=RedisTransport(settings, queue, wait_s))
+        return cls(transport=RedisTransport(settings, queue, wait_s, log.warning))
 
     async def __aenter__(self) -> Self:
         return self

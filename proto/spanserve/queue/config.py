@@ -116,7 +116,7 @@ async def read_config(redis: Redis, keys: Keys) -> QueueConfig:
     """
     values = await guarded(lambda: redis.hmget(keys.config, list(QueueConfig.names())))
     if all(value is None for value in values):
-        raise NoQueue(f"queue {keys.name} does not exist: a worker creates it when it starts")
+        raise NoQueue.named(keys.name)
     return QueueConfig.parse(values)
 
 

@@ -24,6 +24,14 @@ class QueueRefusing(QueueUnavailable):
 class NoQueue(QueueUnavailable):
     """Redis answers, but there is no such queue: a worker creates it when it starts. Worth another try."""
 
+    @classmethod
+    def named(cls, name: str) -> NoQueue:
+        """What to do about it, too: who has just begun may not know that a worker has to be told of Redis."""
+        return cls(
+            f"queue {name} does not exist: a worker creates it when it starts "
+            f"(spanserve worker --redis URL --queue {name})"
+        )
+
 
 class NoScript(QueueRefusing):
     """Redis answers, but has lost a script that this user may not load: a worker does. Worth another try."""

@@ -106,7 +106,7 @@ class Producer:
                 message = "another task of the run has this id"
                 return Refusal(ErrorCode.ALREADY_EXISTS, message, field="id")
             case [b"missing"]:
-                return NoQueue(f"queue {self.keys.name} does not exist: a worker creates it when it starts")
+                return NoQueue.named(self.keys.name)
             case [b"ended", _, kept]:
                 return Submitted.ENDED if kept else Submitted.FORGOTTEN
             case [name, *_]:

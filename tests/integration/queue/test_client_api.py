@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ import pytest
 
 from spanserve.client import AsyncClient, Client, ClientError, NoWorker
 from spanserve.client.redis import RedisTransport
+from spanserve.client.redis import dispatch as dispatch_module
 from spanserve.client.redis import transport as transport_module
 from spanserve.contract import ErrorCode, Priority, Refusal, State, Task, TaskResult, WorkerStatus
 from spanserve.queue import JobState, RedisSettings
@@ -102,6 +104,40 @@ async def test_answer_in_time_or_not_at_all(rig: QueueRig) -> None:
         with pytest.raises(Refusal, match="no worker took the task in time"):
             await client.answer(queued_task(timeout_ms=1, priority=Priority.INTERACTIVE))
     assert (0, 0) == rig.depth()
+
+
+async def test_no_such_queue(
+    bare: QueueRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks a queue that does not exist is told so while waiting, once, and by the error at the end."""
+    monkeypatch.setattr(transport_module, "LONELY_S", 0.0)
+    monkeypatch.setattr(dispatch_module, "LONELY_S", 0.0)
+    said = (
+        "queue q does not exist: a worker creates it when it starts (spanserve worker --redis URL --queue q)"
+    )
+    async with client_of(bare, wait_s=0.3) as client:
+        with pytest.raises(NoWorker, match=rf"no worker was ready within .*: {re.escape(said)}"):
+            await client.wait_ready()
+        with pytest.raises(NoWorker, match=rf"no worker could be reached within .*: {re.escape(said)}"):
+            await _all(client, [queued_task()])
+    async with client_of(bare) as client:
+        with pytest.raises(Refusal, match=rf"no worker took the task in time: {re.escape(said)}"):
+            await client.answer(queued_task(timeout_ms=1))
+    assert [f"waiting: {said}"] * 2 == [record.getMessage() for record in caplog.records]
+
+
+async def test_streams_say_what_they_wait_for(
+    rig: QueueRig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stream over which nobody watches logs that no worker is there; once one is, it ends as always."""
+    monkeypatch.setattr(transport_module, "LONELY_S", 0.0)
+    monkeypatch.setattr(dispatch_module, "LONELY_S", 0.0)
+    async with client_of(rig) as client:
+        asking = asyncio.create_task(_all(client, [queued_task()]))
+        await eventually(lambda: bool(caplog.records))
+        async with working(ScriptedWorker(rig.consumer())):
+            assert 1 == len(await asking)
+    assert ["waiting: no worker is alive"] == [record.getMessage() for record in caplog.records]
 
 
 async def test_leaving_withdraws(rig: QueueRig) -> None:

@@ -22,3 +22,13 @@ def test_one_rate() -> None:
         progress.advance(0, 0.0, "")  # a look at the workers finishes nothing
     assert 2.0 == progress.seconds
     assert "30/30 questions, 10.0/s" in shown.getvalue().splitlines()[0]
+
+
+def test_what_is_waited_for() -> None:
+    """Before the first answer no remaining time is known, and the reason for waiting follows at once."""
+    now, shown = [0.0], io.StringIO()
+    progress = RunProgress(30, 300.0, Terminal(file=shown), clock=lambda: now[0])
+    with progress:
+        now[0] += 6.0
+        progress.advance(0, 0.0, ", queue q does not exist")
+    assert "0/30 questions, 0.0/s, queue q does not exist\n" == shown.getvalue()

@@ -93,5 +93,5 @@ class RunProgress:
         rate = (self._done - self._start_done) / elapsed
         speed = (self._done_weight - self._start_weight) / elapsed
         left = (self._weight - self._done_weight) / speed if speed > 0 else float("inf")
-        eta = f"{left:.0f} s left" if left < 1e6 else ""
-        return f"{self._done}/{self._total} questions, {rate:.1f}/s, {eta}{escape(workers)}"
+        eta = f", {left:.0f} s left" if left < 1e6 else ""
+        return f"{self._done}/{self._total} questions, {rate:.1f}/s{eta}{escape(workers)}"

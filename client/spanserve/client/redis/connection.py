@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spanserve.queue import Keys, Producer, RedisSettings, WorkerSeen, workers_seen
+from spanserve.queue import Keys, Producer, RedisSettings, WorkerSeen, read_config, workers_seen
 from spanserve.queue.connection import CALL_TIMEOUT_S
 
 #: Milliseconds a read waits for the next event.
@@ -32,9 +32,13 @@ class QueueConnection:
         """Workers of the queue that are alive.
 
         Raises:
+            NoQueue: there is not even a queue.
             QueueError: Redis cannot be asked.
         """
-        return [worker for worker in await workers_seen(self._calls, self.keys) if worker.live]
+        found = [worker for worker in await workers_seen(self._calls, self.keys) if worker.live]
+        if not found:
+            await read_config(self._calls, self.keys)
+        return found
 
     async def close(self) -> None:
         """Cut the connections. Calling it again does nothing."""

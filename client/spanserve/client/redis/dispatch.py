@@ -21,7 +21,7 @@ from spanserve.client.spans import TaskSpans
 from spanserve.client.transport import distinct
 from spanserve.contract import Refusal, Task, TaskResult
 from spanserve.contract.backoff import Backoff
-from spanserve.queue import LONGEST_PAUSE_S, JobId, JobState, QueueError, QueueUnavailable, Submitted
+from spanserve.queue import LONGEST_PAUSE_S, JobId, JobState, NoQueue, QueueError, QueueUnavailable, Submitted
 from spanserve.queue.calls import MAX_PIPELINE
 from spanserve.queue.connection import CALL_TIMEOUT_S
 
@@ -79,7 +79,7 @@ class QueueDispatcher:
         self._closing = asyncio.Event()
         self._alive = clock()
         #: Why there is no worker, in a few words.
-        self._problem = "not tried yet"
+        self._problem = ""
         self._notes = {"submit": "", "follow": "", "watch": ""}
         self._answered: Counter[str] = Counter()
 
@@ -125,6 +125,11 @@ class QueueDispatcher:
         shares = "".join(f", {worker} {count}" for worker, count in sorted(self._answered.items()))
         return (shares if len(self._answered) > 1 else "") + "".join(dict.fromkeys(self._notes.values()))
 
+    @property
+    def problem(self) -> str:
+        """Why there is no worker, once none has been seen for a while; empty before."""
+        return self._problem if self._clock() - self._alive > LONELY_S else ""
+
     def jobs(self, task_ids: Iterable[str]) -> list[JobId]:
         """The jobs of those of the tasks that have no end yet."""
         found = (self._outbox.waiting.get(task_id) for task_id in task_ids)
@@ -148,8 +153,8 @@ class QueueDispatcher:
         if arrived:
             self._alive = self._clock()
         elif self._clock() - self._alive > self._wait_s:
-            name = self._connection.name
-            raise NoWorker(f"no worker could be reached within {self._wait_s:g} s ({name}: {self._problem})")
+            name, why = self._connection.name, self._problem or "not tried yet"
+            raise NoWorker(f"no worker could be reached within {self._wait_s:g} s ({name}: {why})")
         return arrived
 
     async def _submit(self) -> None:
@@ -248,6 +253,7 @@ class QueueDispatcher:
                 self._note("watch", f", {self._problem}" if lonely else "")
             except QueueUnavailable as error:
                 self._problem = str(error)
+                self._note("watch", f", {error}" if isinstance(error, NoQueue) else "")
             if any(self._notes.values()):
                 self._tell()
             await self._pause(WATCH_INTERVAL_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -45,10 +46,17 @@ class RedisTransport:
         self._problem = ""
         self._streams: list[QueueStream] = []
 
-    def stream(self, *, keep: bool = False, tell: Callable[[], None] = lambda: None) -> QueueStream:
-        """A stream of tasks; see `Transport`."""
-        dispatcher = QueueDispatcher(self._connection, wait_s=self._wait_s, withdraw=not keep, tell=tell)
-        return QueueStream(dispatcher, self._streams)
+    def stream(self, *, keep: bool = False, tell: Callable[[], None] | None = None) -> QueueStream:
+        """A stream of tasks; see `Transport`. Without `tell` it is said here that no worker is there."""
+
+        def say() -> None:
+            self._say(stream.problem, -math.inf)
+
+        dispatcher = QueueDispatcher(
+            self._connection, wait_s=self._wait_s, withdraw=not keep, tell=tell or say
+        )
+        stream = QueueStream(dispatcher, self._streams)
+        return stream
 
     async def answer(self, task: Task) -> TaskResult:
         """Have one task answered, by whichever worker takes it; see `Transport`."""
@@ -61,7 +69,7 @@ class RedisTransport:
         except TimeoutError:
             raise Refusal(
                 ErrorCode.DEADLINE_EXCEEDED,
-                "no worker took the task in time",
+                "no worker took the task in time" + (f": {stream.problem}" if stream.problem else ""),
                 field="timeout_ms",
                 limit=f"{task.timeout_ms} ms",
             ) from None
@@ -167,6 +175,11 @@ class QueueStream:
 
     def shares(self) -> str:
         return self._dispatcher.shares()
+
+    @property
+    def problem(self) -> str:
+        """Why there is no worker; see `QueueDispatcher.problem`."""
+        return self._dispatcher.problem
 
     @property
     def copies(self) -> int:
