@@ -38,6 +38,24 @@ async def test_ctrl_c(start_worker: StartWorker, tmp_path: Path, name: str) -> N
     )
 
 
+@pytest.mark.parametrize("name", ["eval", "predict", "predict-file"])
+async def test_nothing_kept(tmp_path: Path, name: str) -> None:
+    """A run that is ended while it waits for a worker says that nothing is left of it."""
+    command, _, file = name.partition("-")
+    data = [] if command == "eval" else [str(_questions(tmp_path))]
+    out = tmp_path / ("out.json" if file else "out")
+    arguments = [command, *data, "--worker", "127.0.0.1:1", "-o", str(out)]
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "spanserve", *arguments), stderr=subprocess.PIPE
+    )
+    assert running.stderr is not None
+    assert b"no worker is ready" in await running.stderr.readline()
+    running.send_signal(signal.SIGTERM)
+    _, said = await running.communicate()
+    assert 143 == running.returncode
+    assert ["interrupted; nothing is kept: the same command begins again"] == said.decode().splitlines()
+
+
 def _questions(folder: Path) -> Path:
     path = folder / "rows.jsonl"
     rows = [{"id": f"q{n}", "context": f"It froze in {n}.", "question": "When?"} for n in range(200)]

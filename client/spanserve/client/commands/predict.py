@@ -85,8 +85,7 @@ def predict(
             long_contexts=long_contexts,
             command=command_line(),
         )
-        if not alone:
-            stack.enter_context(resumable(output))
+        stack.enter_context(resumable(None if alone else output))
         collected = evaluation.collect(Terminal(stderr=True))
         results = collected.results
         write_predictions(output, dataset, results, no_answer_threshold)

@@ -1,4 +1,4 @@
-"""A run that is interrupted says how to go on."""
+"""A run that is interrupted says how to go on, or that nothing of it is left."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from spanserve.options.terminal import complain
 
 
 @contextlib.contextmanager
-def resumable(folder: Path) -> Iterator[None]:
+def resumable(folder: Path | None) -> Iterator[None]:
     """Run an evaluation inside; if it is interrupted once its ledger exists, --resume is named.
 
     Args:
-        folder: where its ledger is.
+        folder: where its ledger is; None where it is not kept.
     """
     try:
         yield
     except KeyboardInterrupt:
-        if (folder / LEDGER_NAME).is_file():
+        if folder is not None and (folder / LEDGER_NAME).is_file():
             complain(
                 f"interrupted; the answers so far are kept in {folder}: continue with the same command and --resume"
             )
+        else:
+            complain("interrupted; nothing is kept: the same command begins again")
         raise
