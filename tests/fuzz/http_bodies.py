@@ -17,6 +17,7 @@ import h11
 from spanserve.doors.http.connection import Connection
 from spanserve.doors.http.door import HttpDoor
 from spanserve.doors.http.settings import HttpSettings
+from spanserve.doors.http.turns import Turns
 from spanserve.doors.listener import Listener
 from tests.fuzz.target import Try, on_a_rig
 
@@ -120,6 +121,7 @@ def target() -> Iterator[Try]:
 
         async def serve(data: bytes) -> None:
             wire = Wire()
+            server._turns = Turns(asyncio.get_running_loop().call_later)  # as if it had been started
             connection: Connection = server._accept()
             connection.connection_made(wire)
             try:
