@@ -24,8 +24,8 @@ from spanserve.device import Device
 from spanserve.device import handle as handle_module
 from spanserve.device.process import HostProcess
 from spanserve.engine import batch_time
-from spanserve.engine.engine import Engine
 from spanserve.engine.request import Request
+from spanserve.engine.runner import Runner
 from spanserve.qa import Encoder, QaPipeline
 from spanserve.queue import Consumer, JobId
 
@@ -165,18 +165,18 @@ def wrap_engine(saboteur: Saboteur) -> None:
     """Crash points around the device, and a line for every start and every result of a task."""
     faults = saboteur.faults
 
-    def dispatch(real: Wrapper, engine: Engine[Any, Any], slot: Any, batch: Any) -> None:
+    def dispatch(real: Wrapper, runner: Runner, slot: Any, batch: Any) -> None:
         saboteur.reach("before_begin")
         for request in {row.question.request: None for row in batch.rows}:
             saboteur.write(
                 "start",
                 job=str(JobId.of(request.task)),
                 deliveries=request.task.attempt,
-                batch=engine.batches,
+                batch=runner.batches,
                 rows=len(batch.rows),
                 again=request.started,
             )
-        real(engine, slot, batch)
+        real(runner, slot, batch)
         saboteur.reach("on_device")
 
     def returned(real: Wrapper, *args: Any) -> None:
@@ -207,8 +207,8 @@ def wrap_engine(saboteur: Saboteur) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(encoder, task)
 
-    wrap(Engine, "_dispatch", dispatch)
-    wrap(Engine, "_returned", returned)
+    wrap(Runner, "_dispatch", dispatch)
+    wrap(Runner, "_returned", returned)
     wrap(QaPipeline, "finish", finish)
     wrap(Encoder, "encode", encode)
     if faults.batch_timeout_s:
