@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -126,3 +127,22 @@ async def test_told_while_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
             await transport.close()
     assert said.startswith("no worker is ready, trying for 3600 s more")
     assert "connection refused" in said
+
+
+async def test_not_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait ends when its time is up, however long the pause between two looks would be; and with a look."""
+    now, naps = [0.0], []
+
+    async def sleep(seconds: float) -> None:
+        naps.append(seconds)
+        now[0] += seconds
+
+    async with _nobody() as address:
+        transport = GrpcTransport([address], PLAINTEXT, 5.0)
+        monkeypatch.setattr(transport, "_clock", lambda: now[0])
+        monkeypatch.setattr(transport_module, "Backoff", lambda: SimpleNamespace(next_s=lambda: 2.0))
+        monkeypatch.setattr(transport_module, "asyncio", SimpleNamespace(sleep=sleep))
+        with pytest.raises(NoWorker, match=r"within 5 s .*connection refused"):
+            await transport.wait_ready()
+        await transport.close()
+    assert [2.0, 2.0, 1.0] == naps

@@ -29,6 +29,8 @@ from spanserve.v1 import task_pb2, worker_pb2
 TELL_AFTER_S, TELL_EVERY_S = 2.0, 10.0
 #: Seconds a worker gets to describe itself.
 DESCRIBE_TIMEOUT_S = 5.0
+#: The same where the time to wait for a worker is nearly up.
+LAST_TIMEOUT_S = 1.0
 #: The standard health check, and its reply SERVING as bytes: a client has no need of more of that protocol.
 _HEALTH, _SERVING = "/grpc.health.v1.Health/Check", b"\x08\x01"
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
@@ -125,9 +127,10 @@ class GrpcTransport:
         backoff = self._backoff()
         now = self._clock()
         give_up, tell_at = now + self._wait_s, now + TELL_AFTER_S
+        timeout_s = DESCRIBE_TIMEOUT_S
         while True:
             self._look()
-            found, silent = await self._describe_all()
+            found, silent = await self._describe_all(timeout_s)
             if any(worker.ready for worker in found.values()):
                 return found
             said = [f"{address}: {worker.state_name}" for address, worker in found.items()]
@@ -135,25 +138,29 @@ class GrpcTransport:
             problems = "; ".join(said)
             if silent and not found and all(error.code() in DENIED for error in silent.values()):
                 raise AccessDenied(f"no worker lets this client in ({problems})")
-            if (now := self._clock()) > give_up:
+            if (now := self._clock()) >= give_up:
                 raise NoWorker(f"no worker was ready within {self._wait_s:g} s ({problems})")
             if now >= tell_at:
                 tell_at = now + TELL_EVERY_S
                 self._tell(f"no worker is ready, trying for {give_up - now:.0f} s more ({problems})")
-            await asyncio.sleep(backoff.next_s())
+            # The last look is when the time is up, and it is not waited for long after.
+            await asyncio.sleep(min(backoff.next_s(), give_up - now))
+            timeout_s = min(DESCRIBE_TIMEOUT_S, max(LAST_TIMEOUT_S, give_up - self._clock()))
 
-    async def _describe_all(self) -> tuple[Described, dict[Endpoint, aio.AioRpcError]]:
+    async def _describe_all(
+        self, timeout_s: float = DESCRIBE_TIMEOUT_S
+    ) -> tuple[Described, dict[Endpoint, aio.AioRpcError]]:
         """What each worker reports about itself, and how the calls of the others have failed."""
         found: Described = {}
         silent: dict[Endpoint, aio.AioRpcError] = {}
         for endpoint, channel in (await self._reach()).items():
             try:
-                found[str(endpoint)] = await self._describe(channel)
+                found[str(endpoint)] = await self._describe(channel, timeout_s)
             except aio.AioRpcError as error:
                 silent[endpoint] = error
         return found, silent
 
-    async def _describe(self, channel: aio.Channel) -> WorkerStatus:
+    async def _describe(self, channel: aio.Channel, timeout_s: float) -> WorkerStatus:
         """What a worker reports about itself. One that we may ask but not observe only says whether it serves.
 
         Raises:
@@ -162,12 +169,12 @@ class GrpcTransport:
         metadata = shown(self._token)
         try:
             request = worker_pb2.DescribeRequest()
-            response = await stub_of(channel).Describe(request, timeout=DESCRIBE_TIMEOUT_S, metadata=metadata)
+            response = await stub_of(channel).Describe(request, timeout=timeout_s, metadata=metadata)
         except aio.AioRpcError as error:
             if error.code() is not grpc.StatusCode.PERMISSION_DENIED:
                 raise
             check: aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_HEALTH)
-            serves = await check(b"", timeout=DESCRIBE_TIMEOUT_S) == _SERVING
+            serves = await check(b"", timeout=timeout_s) == _SERVING
             return WorkerStatus(worker="", state=State.READY if serves else State.STARTING)
         return WorkerStatus.from_proto(response)
 

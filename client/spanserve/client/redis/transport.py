@@ -91,13 +91,14 @@ class RedisTransport:
             if any(worker.ready for worker in found.values()):
                 return found
             self._say(self._problem, began)
-            if time.monotonic() - began > self._wait_s:
+            left_s = began + self._wait_s - time.monotonic()
+            if left_s <= 0:
                 states = [f"{name}: {worker.state_name}" for name, worker in found.items()]
                 reasons = "; ".join(states) or self._problem
                 raise NoWorker(
                     f"no worker was ready within {self._wait_s:g} s ({self._connection.name}: {reasons})"
                 )
-            await asyncio.sleep(backoff.next_s())
+            await asyncio.sleep(min(backoff.next_s(), left_s))
 
     async def before(self) -> Described:
         """Tasks and results can wait in the queue: no worker has to be there."""
