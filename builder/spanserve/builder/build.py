@@ -20,6 +20,7 @@ from spanserve.builder.prior import prior_cost
 from spanserve.builder.profile import measure
 from spanserve.builder.recipe import Recipe
 from spanserve.builder.samples import demo_tasks, one_by_one, read_tasks, windows
+from spanserve.builder.tally import Tally
 from spanserve.builder.targets import BuildRequest, Compiled
 from spanserve.builder.tokenizer import LoadedTokenizer, load_tokenizer
 from spanserve.builder.verify import Asked, ask_checkpoint, compare, judge
@@ -133,7 +134,9 @@ def _build_in(
         device = target.open(Bundle(work, draft))
         if device is None:
             on_step("asking the checkpoint for goldens; the graph itself is not run")
-            asked = ask_checkpoint(model.module, encoder, _questions(recipe), draft)
+            asked = ask_checkpoint(
+                model.module, encoder, Tally(_questions(recipe), "questions asked", on_step), draft
+            )
             proof = _Proof(NOT_RUN, asked, prior_cost(draft))
         else:
             with closing(device):
@@ -200,7 +203,9 @@ def _prove(
     except DeviceError as error:
         raise DeviceError("; ".join(filter(None, (str(error), recipe.target.without_device)))) from None
     on_step("comparing its answers with the checkpoint's")
-    verification, asked = compare(model, device, encoder, _questions(recipe))
+    verification, asked = compare(
+        model, device, encoder, Tally(_questions(recipe), "questions compared", on_step)
+    )
     judge(verification, precision)
     on_step("measuring the cost of batches")
     return _Proof(verification, asked, measure(device))

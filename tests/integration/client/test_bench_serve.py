@@ -82,6 +82,7 @@ def test_ctrl_c(start_worker: StartWorker) -> None:
         text=True,
     ) as process:
         assert process.stderr is not None
+        assert "403 loads of 0.5 s each: 3 min 22 s\n" == process.stderr.readline()
         for _ in range(3):
             process.stderr.readline()  # a line for every level that is done
         process.send_signal(signal.SIGINT)

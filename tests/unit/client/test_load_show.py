@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections import Counter
 from dataclasses import replace
 from xml.etree import ElementTree
 
 from spanserve.client.load.level import Level
+from spanserve.client.load.progress import LoadProgress
 from spanserve.client.load.show import plot, remarks, table
+from spanserve.client.load.sweep import FEWEST, MOST
+from spanserve.options.terminal import Terminal
 
 CLOSED = Level(
     kind="closed",
@@ -71,3 +75,15 @@ def test_plot() -> None:
     for word in ("model <x>", "answers per second", "closed loop", "open loop", "250"):
         assert word in words
     assert 4 == len(list(root.iter("{http://www.w3.org/2000/svg}polyline")))
+
+
+def test_how_long() -> None:
+    """Before the first load it is said how long all will take; a sweep ends sooner or later."""
+    shown = io.StringIO()
+    progress = LoadProgress(Terminal(file=shown))
+    progress.begins(1, 1, 12.0)
+    progress.begins(FEWEST, MOST, 12.0)
+    assert [
+        "1 load of 12.0 s each: 12.0 s",
+        "10 to 17 loads of 12.0 s each: 2 min 00 s to 3 min 24 s",
+    ] == shown.getvalue().splitlines()

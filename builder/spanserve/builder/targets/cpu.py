@@ -14,12 +14,13 @@ import re
 import sys
 import warnings
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spanserve.builder.errors import BuildError
 from spanserve.builder.samples import Inputs, as_inputs
+from spanserve.builder.tally import Tally
 from spanserve.builder.targets.target import BuildRequest, Compiled
 from spanserve.bundle import Bundle, Graph, Runtime, padded_length
 from spanserve.device import Device, DeviceSpec
@@ -128,13 +129,14 @@ def _runtime() -> Runtime:
     return Runtime(name="openvino", version=release, accepts=(f"{year}.{month}", str(int(year) + 1)))
 
 
-def _inputs(request: BuildRequest) -> list[Inputs]:
+def _inputs(request: BuildRequest) -> Tally[Inputs]:
     """The calibration windows one by one, padded as a worker pads a window on its own."""
     longest = request.max_seq_length
-    return [
+    inputs = [
         as_inputs([window], padded_length(window.tokens, _MULTIPLE, longest), request.model.family.inputs)
         for window in request.calibration
     ]
+    return Tally(inputs, "windows of the calibration text", request.on_step)
 
 
 def _kept(graph: Any, request: BuildRequest) -> list[str]:
@@ -157,7 +159,7 @@ def _kept(graph: Any, request: BuildRequest) -> list[str]:
     return kept
 
 
-def _quantize(graph: Any, calibration: Sequence[Inputs], algorithm: str, kept: list[str]) -> Any:
+def _quantize(graph: Any, calibration: Tally[Inputs], algorithm: str, kept: list[str]) -> Any:
     """Weights and activations of every matrix product in 8 bits, embedding tables in 8 bits per row.
 
     Args:
@@ -178,7 +180,7 @@ def _quantize(graph: Any, calibration: Sequence[Inputs], algorithm: str, kept: l
         ]
         quantized = nncf.quantize(
             graph,
-            nncf.Dataset(list(calibration), lambda inputs: inputs),
+            nncf.Dataset(calibration, lambda inputs: inputs),
             model_type=nncf.ModelType.TRANSFORMER,
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(calibration),

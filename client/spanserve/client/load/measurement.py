@@ -12,7 +12,7 @@ from spanserve.client.errors import ClientError
 from spanserve.client.load.generator import Generator
 from spanserve.client.load.level import Level
 from spanserve.client.load.progress import LoadProgress
-from spanserve.client.load.sweep import sweep
+from spanserve.client.load.sweep import FEWEST, MOST, sweep
 from spanserve.client.transport import Described, Transport
 from spanserve.contract import Options, Priority, Task
 from spanserve.options.terminal import Terminal
@@ -74,6 +74,7 @@ class Measurement:
                 tell=progress.answered,
             )
             try:
+                progress.begins(*self._loads(), self.warmup_s + self.measured_s)
                 async with progress.shown():
                     async for level in self._levels(generator):
                         levels.append(level)
@@ -94,6 +95,11 @@ class Measurement:
             yield await generator.closed(in_flight)
         for rate in self.rates:
             yield await generator.open(rate)
+
+    def _loads(self) -> tuple[int, int]:
+        """How many loads there will be, at least and at most."""
+        given = len(self.in_flight) + len(self.rates)
+        return (given, given) if given else (FEWEST, MOST)
 
     def _tasks(self, chance: random.Random) -> Iterator[Task]:
         """Every question as a task of its own, in random order, over and over.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from spanserve.client.duration import duration
 from spanserve.client.load.level import Level
 from spanserve.options.terminal import Terminal
 
@@ -24,6 +25,15 @@ class LoadProgress:
         columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
         self._bar = Progress(*columns, console=console, transient=True)
         self._task = self._bar.add_task("", total=None)
+
+    def begins(self, fewest: int, most: int, each_s: float) -> None:
+        """Say how long it will take: so many loads, of so many seconds each."""
+        loads = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+        times = dict.fromkeys(duration(count * each_s) for count in (fewest, most))
+        self._console.print(
+            f"{loads} load{'s' if most > 1 else ''} of {duration(each_s)} each: {' to '.join(times)}",
+            soft_wrap=True,
+        )
 
     def answered(self, answers: int) -> None:
         """So many answers have come at this level."""

@@ -19,6 +19,10 @@ PARTS = (0.5, 0.7, 0.8, 0.9)
 KNEE = 0.95
 
 
+#: Loads that a sweep has.
+FEWEST, MOST = AT_LEAST.bit_length() + len(PARTS), AT_MOST.bit_length() + len(PARTS)
+
+
 @dataclass(frozen=True, slots=True)
 class Knee:
     """Where more in flight brings little but waiting."""
