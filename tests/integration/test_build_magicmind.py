@@ -215,7 +215,7 @@ def test_nothing_of_that_name(build: Build, tmp_path: Path, capsys: pytest.Captu
     arguments = ("--precision", "force_float16", "--no-verify", "--keep-float32", "encoder.layer.0")
     assert 2 == build(*arguments)
     message = json.loads(capsys.readouterr().err)["message"]
-    assert "could not keep layers in float32: 'encoder.layer.0' is no layer" in message
+    assert "could not keep layers in float32: 'encoder.layer.0' is neither a layer" in message
     assert "ISoftmaxNode" in message
 
 
