@@ -212,3 +212,18 @@ async def test_until_idle() -> None:
         unblock()
         await idle
         assert [size] * 3 == [len(call.result()) for call in calls]
+
+
+async def test_until_what_is_on_its_way_is_in() -> None:
+    """A call whose body is still being read is waited for."""
+    async with rig() as made:
+        admission = Admission(made.engine, made.engine._clock)
+        with admission.entering():
+            idle = asyncio.create_task(admission.until_idle())
+            await asyncio.sleep(0)
+            assert not idle.done()
+            (result,) = await admission.call(admission.open(), tasks(1))
+            await asyncio.sleep(0)
+            assert not idle.done()
+        await idle
+        assert result is not None

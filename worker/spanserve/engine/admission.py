@@ -10,8 +10,9 @@ look at its size. The engine holds what is admitted until its result is on the w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Generic
 
@@ -176,14 +177,20 @@ class Admission(Generic[TaskT, ResultT]):
             finished(place, result)
             self._serve()
 
-        self._entering += 1
-        self._entered.clear()
-        try:
+        with self.entering():
             await self._wait(call)
             return [
                 self._start(account, task, partial(ended, place), windows[place], origin)
                 for place, task in enumerate(tasks)
             ]
+
+    @contextlib.contextmanager
+    def entering(self) -> Iterator[None]:
+        """For a single call on its way in, or out: `until_idle` waits for it."""
+        self._entering += 1
+        self._entered.clear()
+        try:
+            yield
         finally:
             self._entering -= 1
             if not self._entering:

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from uvicorn.config import Config
 from uvicorn.server import ServerState
@@ -21,7 +22,7 @@ from spanserve.doors.http.body import lines
 from spanserve.doors.http.connection import MAX_HEAD_LINES, MOST_BYTES, Connection, Patience
 from spanserve.doors.http.operation import Call, Operation
 from spanserve.doors.http.server import Server
-from spanserve.doors.http.turns import DEAR_S, REST, Turns
+from spanserve.doors.http.turns import COSTLY_PARTS, COSTLY_S, REST, Turns
 from spanserve.doors.listener import Listener
 from tests.kit.http import connected
 from tests.kit.waiting import eventually
@@ -51,7 +52,7 @@ class Later:
         return seconds
 
 
-class Piece:
+class Pieces:
     """One that goes on for so long each time, so many times."""
 
     def __init__(self, turns: Turns, name: str, done: list[str], costs: list[float]) -> None:
@@ -61,36 +62,54 @@ class Piece:
         self._done.append(self._name)
         spent_s = self._costs.pop(0)
         if self._costs:
-            self._turns.wait(self, spent_s)
+            self._turns.enter(self._name[0], self, spent_s)
         return spent_s
 
 
 def test_turns() -> None:
-    """They go on one by one, in turn, and after each the loop is for others, for a multiple of what it took."""
+    """Each caller has one piece done in turn, and after each the loop is for others, for a multiple of what it took."""
     later, done = Later(), list[str]()
     turns = Turns(later)
-    a, b, gone = (
-        Piece(turns, "a", done, [1.0, 2.0]),
-        Piece(turns, "b", done, [4.0]),
-        Piece(turns, "gone", done, [9.0]),
-    )
-    turns.wait(a, 0.5)
-    turns.wait(b, 0.5)
-    turns.wait(gone, 0.5)
-    turns.leave(gone)
-    rests = [later.next() for _ in range(4)]
-    assert ["a", "b", "a"] == done
-    assert [REST * 0.5, REST * 1.0, REST * 4.0, REST * 2.0] == rests
+    for name, costs in {"a1": [1.0, 2.0], "a2": [3.0], "b1": [4.0]}.items():
+        turns.enter(name[0], Pieces(turns, name, done, costs), 0.5)
+    gone = Pieces(turns, "c", done, [9.0])
+    turns.enter("c", gone)
+    turns.leave("c", gone)
+    rests = [later.next() for _ in range(5)]
+    assert ["a1", "b1", "a2", "a1"] == done
+    assert [REST * cost for cost in (0.5, 1.0, 4.0, 3.0, 2.0)] == rests
     assert (0, 0) == (len(turns), len(later.calls))
 
 
+def test_a_piece_that_fails() -> None:
+    """It holds up nobody."""
+    later, done = Later(), list[str]()
+    turns = Turns(later)
+    turns.enter("a", Pieces(turns, "a", done, []))
+    turns.enter("b", Pieces(turns, "b", done, [0.0]))
+    with pytest.raises(IndexError):
+        later.next()
+    later.next()
+    assert ["a", "b"] == done
+
+
+def test_hurry() -> None:
+    """Once nothing new comes there is no rest."""
+    later, done = Later(), list[str]()
+    turns = Turns(later)
+    turns.enter("a", Pieces(turns, "a", done, [1.0]))
+    turns.enter("a", Pieces(turns, "b", done, [1.0]))
+    turns.hurry()
+    assert [0.0] * 3 == [later.next() for _ in range(3)]
+
+
 async def test_work_in_turn() -> None:
-    """Work is done in its turn; what it raises its caller gets, and without its caller it is not done."""
+    """Work is done in its turn; what it raises its caller gets, and without its caller it is not done, nor kept."""
     later, done = Later(), list[str]()
     turns = Turns(later)
 
     async def after(count: int, work: Callable[[], str]) -> asyncio.Task[str]:
-        asked = asyncio.create_task(turns.do(work))
+        asked = asyncio.create_task(turns.do("a", work))
         await eventually(lambda: count == len(turns))
         return asked
 
@@ -105,7 +124,7 @@ async def test_work_in_turn() -> None:
     gone = await after(2, never)
     last = await after(3, fail)
     gone.cancel()
-    await asyncio.gather(gone, return_exceptions=True)
+    await eventually(lambda: 2 == len(turns))
     assert not first.done()
     while later.calls:
         later.next()
@@ -128,6 +147,8 @@ def connection_of(later: Later, step_s: float) -> tuple[Connection, Mock, list[i
     async def app(scope: Any, receive: Any, send: Any) -> None:
         while (message := await receive())["type"] == "http.request" and message["more_body"]:
             parsed.append(len(message["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
     found = Connection(
         Config(app, http=Connection, ws="none", lifespan="off", log_config=None),
@@ -148,15 +169,51 @@ def connection_of(later: Later, step_s: float) -> tuple[Connection, Mock, list[i
 async def test_dear_bytes_wait() -> None:
     """What is dear to parse is parsed piece by piece, with a rest after each, and nothing more is read meanwhile."""
     later = Later()
-    found, transport, _ = connection_of(later, 2 * DEAR_S)
+    found, transport, _ = connection_of(later, 2 * COSTLY_S)
     found.data_received(HEAD + CHUNKS)
     turns = 0
     while not transport.resume_reading.called:
         assert transport.pause_reading.called
-        assert REST * DEAR_S < later.next()
+        assert REST * COSTLY_S < later.next()
         turns += 1
     assert len(HEAD + CHUNKS) / MOST_BYTES < turns
     transport.resume_reading.assert_called_once_with()
+    found.connection_lost(None)
+
+
+async def test_json_of_many_parts() -> None:
+    """It is read in turn, and not at all once its client has gone; what has few parts is read at once."""
+    later = Later()
+    found, _, _ = connection_of(later, 0.0)
+    assert "read" == await found.in_turn("a", COSTLY_PARTS - 1, lambda: "read")
+    assert 0 == len(later.calls)
+    reading = asyncio.create_task(found.in_turn("a", COSTLY_PARTS, lambda: "read"))
+    await eventually(lambda: 1 == len(later.calls))
+    later.next()
+    assert "read" == await reading
+    reading = asyncio.create_task(found.in_turn("a", COSTLY_PARTS, lambda: "read"))
+    await eventually(lambda: 1 == len(found._turns))
+    found.connection_lost(None)
+    with pytest.raises(ClientDisconnect):
+        await reading
+
+
+async def test_a_request_that_was_held() -> None:
+    """One that came with another, and whose turn comes when that is answered, is not cut as if nothing had come."""
+    later = Later()
+    found, _, _ = connection_of(later, 2 * COSTLY_S)
+    request = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n"
+    found.data_received(request + b"a" + request)
+    first = found.cycle
+
+    def second_has_begun() -> bool:
+        if later.calls:
+            later.next()
+        return found.cycle is not first
+
+    await eventually(second_has_begun)
+    assert found.busy
+    assert found._cut_later is None
     found.connection_lost(None)
 
 
@@ -172,7 +229,7 @@ async def test_cheap_bytes_do_not_wait() -> None:
 async def test_who_leaves_in_line() -> None:
     """One that ends while it waits is not waited for."""
     later = Later()
-    found, _, _ = connection_of(later, 2 * DEAR_S)
+    found, _, _ = connection_of(later, 2 * COSTLY_S)
     found.data_received(HEAD + CHUNKS)
     found.connection_lost(None)
     later.next()

@@ -16,7 +16,7 @@ from spanserve.contract.limits import ANSWER_TIMEOUT_MS
 from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.http import models
-from spanserve.doors.http.body import disconnected, media_type, parse, read_whole
+from spanserve.doors.http.body import disconnected, media_type, parse, parts_of, read_whole
 from spanserve.doors.http.operation import JSON, NDJSON, Call, Operation
 from spanserve.doors.http.stream import LineStream
 
@@ -70,10 +70,11 @@ class Answers:
             if kind == NDJSON:
                 return LineStream(self._inside, call, self._streams, lambda: f"line-{next(self._count)}")
             data = await read_whole(call.request)
-            model = await call.in_turn(len(data), partial(parse, models.Task, data))
-            task = call.caller.own(model.to_task(f"call-{next(self._count)}", ANSWER_TIMEOUT_MS))
-            answering = self._inside.admission.call(account, [task], call.origin)
-            (result,) = await unless_gone(call.request, answering)
+            with self._inside.admission.entering():
+                model = await call.in_turn(parts_of(data), partial(parse, models.Task, data))
+                task = call.caller.own(model.to_task(f"call-{next(self._count)}", ANSWER_TIMEOUT_MS))
+                answering = self._inside.admission.call(account, [task], call.origin)
+                (result,) = await unless_gone(call.request, answering)
             error = result.shared_error
             if error is not None and not error.field.startswith("questions."):  # it is the task's
                 raise error

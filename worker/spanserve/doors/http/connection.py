@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import h11
+from starlette.requests import ClientDisconnect
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from spanserve.doors.certificate import PeerCertificate, not_after
-from spanserve.doors.http.turns import DEAR_BYTES, DEAR_S, Turns
+from spanserve.doors.http.turns import COSTLY_PARTS, COSTLY_S, Turns
 
 #: Bytes and lines of a request line and its headers.
 MAX_HEAD_BYTES = 16 * 1024
@@ -48,7 +49,7 @@ class Patience:
 
 
 class _Flow(FlowControl):
-    """Reading stops while uvicorn, or the line of the dear, wants it to."""
+    """Reading stops while uvicorn wants it to, and while what has come waits for its turn (`held`)."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         super().__init__(transport)
@@ -74,7 +75,7 @@ class Connection(H11Protocol):
     """A connection, from the moment it is accepted. The application finds it in the scope, as `connection`.
 
     Args:
-        turns: where it waits when what it sends takes long to parse.
+        turns: in which it is parsed if that takes long.
         tls: what a handshake is made with; None: none is made.
         ended: called when it has ended.
         processor_s: seconds of processor time that this thread has used.
@@ -104,11 +105,11 @@ class Connection(H11Protocol):
         self._ended = ended
         self._accepted: asyncio.Transport | None = None
         self._handshake: asyncio.Task[None] | None = None
-        #: What has come and is not parsed yet; how much of it is next; and seconds that parsing has taken since.
+        #: What has come and is not parsed yet; how much of it is next; seconds that parsing has taken in this turn.
         self._unparsed = bytearray()
         self._piece = LEAST_BYTES
         self._spent_s = 0.0
-        #: Whether uvicorn wanted to go on while this waited.
+        #: Whether `handle_events` was called while held.
         self._owed = False
         self._begun = self._unwanted = False
         self._in_head = True
@@ -142,9 +143,25 @@ class Connection(H11Protocol):
         common = [value for part in found.get("subject", ()) for name, value in part if name == "commonName"]
         return PeerCertificate(names, (*common, "")[0], not_after(data))
 
-    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
-        """Do something with so many bytes of JSON: at once, or in turn with others if it may take long."""
-        return work() if size < DEAR_BYTES else await self._turns.do(work)
+    async def in_turn(self, caller: str, parts: int, work: Callable[[], T]) -> T:
+        """Read or write JSON with so many numbers, texts, lists and objects: at once, or in turn if that may take long.
+
+        Raises:
+            ClientDisconnect: the client has gone, and it is left undone.
+        """
+        if parts < COSTLY_PARTS:
+            return work()
+        doing = asyncio.ensure_future(self._turns.do(caller, work))
+        gone = asyncio.ensure_future(self.lost.wait())
+        try:
+            await asyncio.wait((doing, gone), return_when=asyncio.FIRST_COMPLETED)
+            if not doing.done():
+                raise ClientDisconnect
+            return doing.result()
+        finally:
+            doing.cancel()
+            gone.cancel()
+            await asyncio.gather(doing, gone, return_exceptions=True)
 
     def leave(self) -> None:
         """End it once what is being served is."""
@@ -191,19 +208,20 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._unparsed += data
-        if (
-            self._begun and not self.flow.held
-        ):  # else it came with the end of the handshake, or waits for its turn
-            self._spent_s = 0.0
-            self._parse()
+        if not self._begun or self.flow.held:  # it came with the end of the handshake, or waits for its turn
+            return
+        self._spent_s = 0.0
+        self._parse()
 
     def go_on(self) -> float:
         """Parse on after a wait."""
         self._spent_s = 0.0
         self.flow.held = False
-        if self._owed:  # a request that came with the one before
+        if self._owed and not self.transport.is_closing():  # a request that came with the one before
             self._owed = False
             self.handle_events()
+            if self.busy:
+                self._calm()
         self._parse()
         if not self.flow.held and not self.transport.is_closing():
             self.flow.release()
@@ -222,7 +240,7 @@ class Connection(H11Protocol):
             elif not self._in_head and self.conn.their_state is h11.IDLE and not was_busy:
                 self._in_head = True
                 self._within(self._patience.head_s)
-            cheap = self._spent_s - before_s < DEAR_S / GROWTH
+            cheap = self._spent_s - before_s < COSTLY_S / GROWTH
             self._piece = min(self._piece * GROWTH, MOST_BYTES) if cheap else LEAST_BYTES
 
     def handle_events(self) -> None:
@@ -236,9 +254,9 @@ class Connection(H11Protocol):
         else:
             super().handle_events()
         self._spent_s += self._processor_s() - began_s
-        if self._spent_s > DEAR_S and not self.transport.is_closing():
+        if self._spent_s > COSTLY_S and not self.transport.is_closing():
             self.flow.hold()
-            self._turns.wait(self, self._spent_s)
+            self._turns.enter(self.host, self, self._spent_s)
 
     def _head_lines(self) -> int:
         data, _ = self.conn.trailing_data
@@ -291,7 +309,7 @@ class Connection(H11Protocol):
 
     def _forget(self) -> None:
         self.lost.set()
-        self._turns.leave(self)
+        self._turns.leave(self.host, self)
         self._calm()
         self._read_on()
         self._ended(self)

@@ -78,6 +78,8 @@ class HttpDoor:
         finally:  # a drain that is cut short takes no more either
             self._calls.drain()
             self._answers.drain()
+            for server in self._servers:
+                server.hurry()
 
     async def close(self, reason: str) -> None:
         """Give open requests a moment, and stop listening."""

@@ -53,9 +53,9 @@ class Call:
     connection: str
     readmit: Callable[[], Identity]
 
-    async def in_turn(self, size: int, work: Callable[[], T]) -> T:
-        """Do something with so many bytes; see `Connection.in_turn`."""
-        found: T = await self.request.scope["connection"].in_turn(size, work)
+    async def in_turn(self, parts: int, work: Callable[[], T]) -> T:
+        """Read or write JSON with so many parts; see `Connection.in_turn`."""
+        found: T = await self.request.scope["connection"].in_turn(self.caller.name, parts, work)
         return found
 
     @property

@@ -108,6 +108,10 @@ class Server:
             raise SettingsError(f"cannot serve HTTP on {self.address}: {error}") from None
         self._unsubscribe = self._access.subscribe(self._look_again)
 
+    def hurry(self) -> None:
+        """Do what waits for its turn without a rest: nothing new comes."""
+        self._turns.hurry()
+
     async def close(self) -> None:
         """Stop listening, and give requests that are being served a moment."""
         self._unsubscribe()

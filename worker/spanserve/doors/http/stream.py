@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from spanserve.contract import ErrorCode, Refusal, Task, TaskResult
 from spanserve.doors.door import Inside
 from spanserve.doors.http import models
-from spanserve.doors.http.body import disconnected, lines, parse
+from spanserve.doors.http.body import disconnected, lines, parse, parts_of
 from spanserve.doors.http.operation import NDJSON, Call
 from spanserve.doors.http.problem import Problem
 from spanserve.doors.identity import Denied
@@ -127,7 +127,7 @@ class LineStream(Response):
         number = self._line
         task: Task | None = None
         try:
-            found = await self._call.in_turn(len(line), partial(parse, models.Task, line))
+            found = await self._call.in_turn(parts_of(line), partial(parse, models.Task, line))
             task = found.to_task(self._task_id(), None)
             identity = self._call.readmit()
             if task.id in self._ids:

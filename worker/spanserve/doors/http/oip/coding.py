@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from spanserve.contract import Refusal
 from spanserve.contract.limits import MAX_MESSAGE_BYTES
-from spanserve.doors.http.body import parse, read_whole
+from spanserve.doors.http.body import parse, parts_of, read_whole
 from spanserve.doors.http.oip.models import InferenceRequest, RequestInput
 from spanserve.doors.http.operation import JSON, Call
 from spanserve.doors.http.problem import Problem
@@ -27,27 +27,37 @@ OCTETS = "application/octet-stream"
 JSON_LENGTH = "Inference-Header-Content-Length"
 #: Parameters of a request that concern its form alone.
 _FORM = {"binary_data_output"}
-#: Of a number in JSON, about.
-_BYTES_OF_VALUE = 16
 
 
-async def read_request(call: Call, model: str, **of: Any) -> tuple[InferRequest, frozenset[str] | None]:
+async def read_body(call: Call) -> tuple[bytes, int | None]:
+    """A body, and how many of its bytes are JSON; None: all.
+
+    Raises:
+        Problem: there is no body of a known type, or not in time.
+        Refusal: its header is not a number.
+    """
+    length = _json_length(call.request)
+    return await read_whole(call.request), length
+
+
+async def decode_body(
+    call: Call, data: bytes, length: int | None, model: str, **of: Any
+) -> tuple[InferRequest, frozenset[str] | None]:
     """The request in a body, and the names of outputs that are wanted in binary form; None: all of them.
 
     Args:
+        length: bytes of JSON; None: all.
         model: that the path names.
         of: what else is known besides the body: `version`, `trace`.
 
     Raises:
-        Problem: there is no body of a known type, or not in time.
+        Problem: it is not JSON.
         Refusal: it is not such a request.
     """
-    length = _json_length(call.request)
-    data = await read_whole(call.request)
-    return await call.in_turn(len(data), lambda: _made_of(data, length, model, of))
+    return await call.in_turn(parts_of(data[:length]), lambda: _decoded(data, length, model, of))
 
 
-def _made_of(
+def _decoded(
     data: bytes, length: int | None, model: str, of: Mapping[str, Any]
 ) -> tuple[InferRequest, frozenset[str] | None]:
     """What a body says, of which so many bytes are JSON."""
@@ -81,17 +91,17 @@ def _made_of(
     return made, frozenset(binary)
 
 
-async def write_response(call: Call, response: InferResponse, binary: frozenset[str] | None) -> Response:
+async def encode_response(call: Call, response: InferResponse, binary: frozenset[str] | None) -> Response:
     """The body of a response.
 
     Raises:
         Refusal: it is larger than a message may be on any door.
     """
     values = sum(math.prod(tensor.shape) for tensor in response.outputs)
-    return await call.in_turn(_BYTES_OF_VALUE * values, lambda: _written(response, binary))
+    return await call.in_turn(values, lambda: _encoded(response, binary))
 
 
-def _written(response: InferResponse, binary: frozenset[str] | None) -> Response:
+def _encoded(response: InferResponse, binary: frozenset[str] | None) -> Response:
     outputs: list[dict[str, Any]] = []
     behind: list[bytes] = []
     for tensor in response.outputs:

@@ -12,7 +12,7 @@ from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.http.answer import unless_gone
 from spanserve.doors.http.oip import models
-from spanserve.doors.http.oip.coding import OCTETS, read_request, write_response
+from spanserve.doors.http.oip.coding import OCTETS, decode_body, encode_response, read_body
 from spanserve.doors.http.operation import JSON, Call, Model, Operation
 from spanserve.doors.http.problem import Problem
 from spanserve.doors.oip import Inference, NotFound
@@ -35,6 +35,7 @@ class InferenceOperations:
 
     def __init__(self, inside: Inside, calls: Calls) -> None:
         self._inference = Inference(inside, calls)
+        self._admission = inside.admission
         self._calls = calls
 
     def operations(self) -> list[Operation]:
@@ -117,11 +118,14 @@ class InferenceOperations:
         with self._calls.enter(call.caller, call.connection) as account:
             try:
                 self._inference.metadata(**of)  # a request for what does not exist need not be read
-                request, binary = await read_request(
-                    call, model=of["name"], version=of["version"], trace=call.origin.trace
-                )
-                inferring = self._inference.infer(account, call.caller, request)
-                return await write_response(call, await unless_gone(call.request, inferring), binary)
+                body = await read_body(call)
+                with self._admission.entering():
+                    request, binary = await decode_body(
+                        call, *body, model=of["name"], version=of["version"], trace=call.origin.trace
+                    )
+                    inferring = self._inference.infer(account, call.caller, request)
+                    response = await unless_gone(call.request, inferring)
+                    return await encode_response(call, response, binary)
             except NotFound as error:
                 raise _not_found(error) from None
 
