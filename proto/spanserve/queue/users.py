@@ -38,7 +38,7 @@ _RECORDS: Final = (
 )
 
 #: What scripts of the previous release run, and those of this one do not.
-_BEFORE: Final = {"worker": ("xinfo|stream",)}
+_BEFORE: Final = {"producer": ("zcard",), "worker": ("xinfo|stream",)}
 
 ROLES: Final = {
     # Submits tasks, reads their ends and results, withdraws its tasks. Cannot lease.
@@ -47,7 +47,7 @@ ROLES: Final = {
         (
             *_RECORDS,
             *("hgetall", "hsetnx", "hexists", "xread", "xinfo|groups"),
-            *("zcard", "zrevrange", "zremrangebyscore"),
+            *("zcount", "zrevrange", "zremrangebyscore"),
         ),
     ),
     # Makes the queue, leases tasks and ends them. INFO shows whether Redis would evict jobs.

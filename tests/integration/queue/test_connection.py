@@ -40,7 +40,7 @@ ACL = (
     "user admin on >admin ~* &* +@all",
     "user worker on >secret resetkeys ~{q:*}* -@all +evalsha +script|load +info +hmget +hset +hget +xread"
     " +xreadgroup +xack +xdel +xadd +xlen +xrange +xpending +xclaim +xinfo +xgroup +hsetnx +hdel +hincrby +hexists"
-    " +zadd +zrem +zcard +zremrangebyscore +pexpire +del +exists +time +client",
+    " +zadd +zrem +zcount +zremrangebyscore +pexpire +del +exists +time +client",
 )
 
 

@@ -2,9 +2,8 @@
 -- KEYS: workers, worker, config, interactive, bulk. ARGV: consumer, field value ...
 local KEEP_MS = 24 * 3600 * 1000
 local now = now_ms()
--- First, for it is allowed at maxmemory. What is no list of workers is not worth keeping.
-local swept = redis.pcall('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - KEEP_MS)
-if type(swept) == 'table' and swept.err then redis.call('DEL', KEYS[1]) end
+-- First, for it is allowed at maxmemory.
+write('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - KEEP_MS)
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('PEXPIRE', KEYS[1], 2 * KEEP_MS)
 redis.call('HSET', KEYS[2], 'seen', now, unpack(ARGV, 2))

@@ -40,23 +40,36 @@ local function configured(config, name)
   return setting(redis.call('HGET', config, name), name)
 end
 
+-- What a command gives; nil where its key is of another type, which only a hand can have put there. Any other error says
+-- nothing of the key, as when the user may not run the command. Run again, it is raised as the server words it.
+local function try(command, key, ...)
+  local done = redis.pcall(command, key, ...)
+  if type(done) ~= 'table' or not done.err then return done end
+  if string.find(done.err, '^WRONGTYPE') then return nil end
+  return redis.call(command, key, ...)
+end
+
+-- A write to what is kept beside the records. A key of another type makes way.
+local function write(command, key, ...)
+  local done = try(command, key, ...)
+  if done ~= nil then return done end
+  redis.call('DEL', key)
+  return redis.call(command, key, ...)
+end
+
 -- Add to a counter. One that is not a number, or not in a hash, begins anew: it is only for looking at.
 local function add(key, field, number)
   if number == 0 then return end
   local added = redis.pcall('HINCRBY', key, field, number)
-  if type(added) == 'table' and added.err then
-    local there = redis.pcall('HDEL', key, field)
-    if type(there) == 'table' and there.err then redis.call('DEL', key) end
-    redis.pcall('HSET', key, field, string.format('%.0f', math.max(0, number)))
+  if type(added) ~= 'table' or not added.err then return end
+  if string.find(added.err, '^WRONGTYPE') then
+    redis.call('DEL', key)
+    number = math.max(0, number)
+  elseif string.find(added.err, 'hash value is not an integer', 1, true) or string.find(added.err, 'overflow', 1, true) then
+    redis.call('HDEL', key, field)
+    number = math.max(0, number)
   end
-end
-
--- A write to what is kept beside the records. A key of another type, which only a hand can have put there, makes way.
-local function write(command, key, ...)
-  local done = redis.pcall(command, key, ...)
-  if type(done) ~= 'table' or not done.err then return done end
-  redis.call('DEL', key)
-  return redis.call(command, key, ...)
+  redis.call('HINCRBY', key, field, number) -- any other error is raised, as in `try`
 end
 
 -- Consumer and deliveries of a pending entry; nil if it is not pending.

@@ -6,7 +6,7 @@ local claim = { 'XCLAIM', stream, GROUP, me, 0 }
 for i = 2, #ARGV do
   if lease(stream, ARGV[i]) == me then
     table.insert(claim, ARGV[i])
-    if redis.pcall('HEXISTS', KEYS[i], 'cancel') == 1 then table.insert(cancelled, ARGV[i]) end
+    if try('HEXISTS', KEYS[i], 'cancel') == 1 then table.insert(cancelled, ARGV[i]) end
   else
     table.insert(lost, ARGV[i])
   end

@@ -43,7 +43,7 @@ if waiting == 0 and redis.call('EXISTS', stream) == 0 then return { 'missing' } 
 if record then
   if record.digest ~= digest then return { 'conflict' } end
   if record.state ~= 'queued' then
-    return { 'ended', record.state, redis.pcall('HEXISTS', keys.results, keys.task_id) == 1 and 1 or 0 }
+    return { 'ended', record.state, try('HEXISTS', keys.results, keys.task_id) == 1 and 1 or 0 }
   end
   if alive() then return { 'known', record.entry } end
   stream = record.stream
@@ -57,13 +57,13 @@ local limits = redis.call('HMGET', keys.config, 'max_tasks', 'max_bytes', 'max_t
 limits = { setting(limits[1], 'max_tasks'), setting(limits[2], 'max_bytes'), setting(limits[3], 'max_tenant_tasks') }
 local tasks = waiting + redis.call('XLEN', keys.streams[class == '1' and 2 or 1])
 if tasks >= limits[1] then return { 'busy', 'max_tasks', tasks, limits[1] } end
-local held = tasks > 0 and redis.pcall('HGET', keys.load, 'bytes') -- which may be something else
+local held = tasks > 0 and try('HGET', keys.load, 'bytes')
 local bytes = whole(held, 0, 0)
 if bytes + #task > limits[2] then return { 'busy', 'max_bytes', bytes, limits[2] } end
 local quota = limits[3]
 if quota > 0 then
-  local live = redis.pcall('ZCOUNT', keys.tenant, '(' .. now_ms(), '+inf') -- of another type: none
-  if type(live) == 'number' and live >= quota then return { 'busy', 'max_tenant_tasks', live, quota } end
+  local live = try('ZCOUNT', keys.tenant, '(' .. now_ms(), '+inf') or 0
+  if live >= quota then return { 'busy', 'max_tenant_tasks', live, quota } end
 end
 
 -- The first write is one that Redis refuses at maxmemory, so that nothing is done by half.

@@ -82,8 +82,8 @@ end
 
 -- The record of a job in an entry; nothing where it has none, or something else stands in its place.
 local function claimed_record(tag, job)
-  local found = redis.pcall('HMGET', tag .. ':job:' .. job, 'state', 'entry', 'deadline', 'cancel', 'ran')
-  return not found.err and found[1] and found or nil
+  local found = try('HMGET', tag .. ':job:' .. job, 'state', 'entry', 'deadline', 'cancel', 'ran')
+  return found and found[1] and found or nil
 end
 
 -- Sorts entries that `me`, who knows `version`, has just been given: those to compute, orphans, leftovers. Those in another
