@@ -44,10 +44,13 @@ class CpuBackend(Backend):
         if self._small:
             # oneDNN keeps kernels of its own on top; it reads this when it makes its first one.
             os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "0"
+        self._hint = _INFERENCE_PRECISION[self.config["manifest"]["precision"]]
+        if self._hint == "bf16":
+            # With AMX, bfloat16 is rounded differently in batches of different shapes: answers would depend on them.
+            os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
         # Two threads that hand over their first arrays at once would wait for each other for ever.
         ov.Tensor(np.zeros(1, np.int32), shared_memory=True)
         self._core = ov.Core()
-        self._hint = _INFERENCE_PRECISION[self.config["manifest"]["precision"]]
         if self._hint == "bf16" and "BF16" not in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             precision = self.config["manifest"]["precision"]
             raise Refused(f"this bundle is {precision}, and this processor has no bfloat16 arithmetic")
