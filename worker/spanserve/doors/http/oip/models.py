@@ -8,6 +8,7 @@ from pydantic import Field
 
 from spanserve.contract import limits
 from spanserve.doors.http.operation import AS_WHOLE, Model
+from spanserve.doors.oip.limits import MAX_INPUTS, MAX_OUTPUTS
 
 _INT32_MAX = 2**31 - 1
 _Size = Annotated[int, Field(ge=0, le=_INT32_MAX), AS_WHOLE]
@@ -74,8 +75,8 @@ class InferenceRequest(Model):
     model_name: str | None = None
     """The name in the path, which is enough: KServe's client sends it in both places."""
     parameters: RequestParameters = Field(default_factory=RequestParameters.model_construct)
-    inputs: list[RequestInput] = Field(min_length=1, max_length=8)
-    outputs: list[RequestedOutput] = Field(default_factory=list, max_length=8)
+    inputs: list[RequestInput] = Field(min_length=1, max_length=MAX_INPUTS)
+    outputs: list[RequestedOutput] = Field(default_factory=list, max_length=MAX_OUTPUTS)
     """The outputs wanted, in this order; none: all of them."""
 
 
