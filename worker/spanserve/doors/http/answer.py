@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Awaitable
 from functools import partial
 from typing import TypeVar
 
 from pydantic_core import to_json
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from spanserve.contract.limits import ANSWER_TIMEOUT_MS
@@ -17,6 +16,7 @@ from spanserve.doors.calls import Calls
 from spanserve.doors.door import Inside
 from spanserve.doors.http import models
 from spanserve.doors.http.body import disconnected, media_type, parse, parts_of, read_whole
+from spanserve.doors.http.gone import unless
 from spanserve.doors.http.operation import JSON, NDJSON, Call, Operation
 from spanserve.doors.http.stream import LineStream
 
@@ -87,14 +87,4 @@ async def unless_gone(request: Request, work: Awaitable[T]) -> T:
     Raises:
         ClientDisconnect: the client has gone.
     """
-    working = asyncio.ensure_future(work)
-    watching = asyncio.ensure_future(disconnected(request))
-    try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        working.cancel()
-        watching.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+    return await unless(disconnected(request), work)

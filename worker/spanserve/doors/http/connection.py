@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import h11
-from starlette.requests import ClientDisconnect
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from spanserve.doors.certificate import PeerCertificate, not_after
+from spanserve.doors.http.gone import unless
 from spanserve.doors.http.turns import COSTLY_PARTS, COSTLY_S, Turns
 
 #: Bytes and lines of a request line and its headers.
@@ -151,17 +151,7 @@ class Connection(H11Protocol):
         """
         if parts < COSTLY_PARTS:
             return work()
-        doing = asyncio.ensure_future(self._turns.do(caller, work))
-        gone = asyncio.ensure_future(self.lost.wait())
-        try:
-            await asyncio.wait((doing, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not doing.done():
-                raise ClientDisconnect
-            return doing.result()
-        finally:
-            doing.cancel()
-            gone.cancel()
-            await asyncio.gather(doing, gone, return_exceptions=True)
+        return await unless(self.lost.wait(), self._turns.do(caller, work))
 
     def leave(self) -> None:
         """End it once what is being served is."""
