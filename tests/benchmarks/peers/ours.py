@@ -16,7 +16,7 @@ class Spanserve(Peer):
     """A worker over gRPC and single calls, as the other servers are used."""
 
     name = "spanserve"
-    takes = frozenset({"bundle", "workers", "device", "slots"})
+    takes = frozenset({"bundle", "workers", "device", "slots", "precision"})
     expert = ""
     way: ClassVar[str] = "answer"
 
@@ -44,7 +44,7 @@ class Spanserve(Peer):
             ]
             if "bundle" in self.options:
                 command += ["--bundle", self.bundle]
-            for name in ("device", "slots"):
+            for name in ("device", "slots", "precision"):
                 command += [f"--{name}", self.options[name]] if name in self.options else []
             self.serve(f"spanserve-{number}", *command, *more, env={})
         return addresses

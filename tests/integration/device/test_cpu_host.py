@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from spanserve.device import Device
+from spanserve.device.host import cpu
+from spanserve.device.host.cpu import CpuBackend
+from spanserve.device.host.ring import Arrays
 from spanserve.device.processor import lacks
 from tests.kit.builtin import builtin_bundle
 
@@ -61,7 +64,7 @@ def test_rows_are_independent(open_device: OpenDevice, spec: str, precision: str
         pytest.skip(lacks(precision))
     device = open_device(spec, bundle=builtin_bundle(precision), slots=2, max_batch=64)
     device.start()
-    for rows, length in ((3, 48), (16, 80), (33, 32), (64, 32)):
+    for rows, length in ((5, 16), (3, 48), (16, 80), (33, 32), (64, 32)):
         inputs = batch(rows, length, seed=rows)
         longer = {name: np.pad(array, ((0, 0), (0, 32))) for name, array in inputs.items()}
         flying = []
@@ -83,3 +86,48 @@ def test_rows_are_independent(open_device: OpenDevice, spec: str, precision: str
             for outputs in together:
                 for name, expected in alone.items():
                     assert np.array_equal(expected[0][real], outputs[name][row, :length][real])
+
+
+def test_length_that_is_avoided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of a length at which the runtime is wrong is computed at another; its rows are the same, bit for bit."""
+    if lacks("int8_mixed_bfloat16"):
+        pytest.skip(lacks("int8_mixed_bfloat16"))
+    inputs = batch(5, 48, seed=5)
+    real = inputs["attention_mask"] == 1
+    plain, avoiding = cpu_backend(monkeypatch, {}), cpu_backend(monkeypatch, {48: 96})
+    computed = []
+    monkeypatch.setattr(
+        avoiding, "_compute", lambda lane, arrays: computed.append(arrays.inputs["input_ids"].shape)
+    )
+    compute(avoiding, inputs)
+    assert [(5, 96)] == computed
+    monkeypatch.undo()
+    for expected, found in zip(compute(plain, inputs), compute(avoiding, inputs), strict=True):
+        assert np.array_equal(expected[real], found[real])
+
+
+def cpu_backend(monkeypatch: pytest.MonkeyPatch, detours: dict[int, int]) -> CpuBackend:
+    """The CPU in this process, as if its runtime were wrong at these lengths."""
+    monkeypatch.setattr(cpu, "find_detours", lambda *arguments: detours)
+    bundle = builtin_bundle("int8_mixed_bfloat16")
+    backend = CpuBackend(
+        {
+            "bundle": str(bundle.path),
+            "manifest": bundle.manifest.model_dump(mode="json"),
+            "lanes": 1,
+            "threads": 1,
+            "options": {},
+            "length": 384,
+            "settled": {"batch": 16, "reason": "given"},
+        }
+    )
+    backend.open()
+    return backend
+
+
+def compute(backend: CpuBackend, inputs: dict[str, Any]) -> list[Any]:
+    outputs = {
+        name: np.zeros(inputs["input_ids"].shape, np.float32) for name in ("start_logits", "end_logits")
+    }
+    backend.run(0, Arrays(inputs, outputs))
+    return list(outputs.values())
