@@ -27,7 +27,7 @@ test-unit: $(VENV)/.dev ## Run the tests that start no process: under a minute o
 	$(BIN)/python -m pytest tests/unit
 
 test-more: $(VENV)/.dev ## Run the long tests, and property tests with twenty times the examples: not part of `test`
-	$(BIN)/python -m pytest -m 'long or hypothesis' --hypothesis-profile more --timeout 3600
+	$(BIN)/python -m pytest $(PARALLEL) -m 'long or hypothesis' --hypothesis-profile more --timeout 3600
 
 check: lint types arrows stubs py37 ## Everything but the tests: lint, types, arrows, stub drift, Python 3.7
 
