@@ -47,7 +47,7 @@ def test_spec() -> None:
     assert ("spanserve", {"workers": 2, "bundle": "float32"}) == (spec.name, spec.options)
     with pytest.raises(ValueError, match="option 'sort' has no value"):
         Spec.parse("mosec:sort")
-    with pytest.raises(ValueError, match="no option 'sort', only bundle, device, slots, workers"):
+    with pytest.raises(ValueError, match="no option 'sort', only bundle, device, precision, slots, workers"):
         Spanserve.check(Spec.parse("spanserve:sort=1"))
 
 
