@@ -15,12 +15,14 @@ from spanserve.builder.samples import as_inputs, demo_tasks, one_by_one, windows
 from spanserve.builder.targets import CpuTarget
 from spanserve.bundle import Bundle
 from spanserve.device import Device, DeviceSpec
+from spanserve.device.processor import lacks
 from spanserve.qa import Encoder
 from tests.kit.families import make_family
 
 #: BERT's are in test_build.py. Static int8 is the same step for every graph: two of them stand for all.
 BUILDS = [(name, "float32") for name in FAMILIES if name != "bert"] + [
     ("roberta", "int8"),
+    ("roberta", "int8_mixed_bfloat16"),
     ("albert", "int8"),
 ]
 
@@ -28,6 +30,8 @@ BUILDS = [(name, "float32") for name in FAMILIES if name != "bert"] + [
 @pytest.mark.parametrize(("name", "precision"), BUILDS)
 def test_build(name: str, precision: str, tmp_path: Path) -> None:
     """The bundle says what its graph takes, gives the checkpoint's answers, and a row does not see its neighbours."""
+    if lacks(precision):
+        pytest.skip(lacks(precision))
     folder = make_family(tmp_path / name, name)
     recipe = Recipe(
         checkpoint=str(folder),
@@ -50,3 +54,10 @@ def test_build(name: str, precision: str, tmp_path: Path) -> None:
             alone = device.compute(as_inputs([row], manifest.padded_length(row.tokens), manifest.inputs))
             for output, logits in alone.items():
                 assert np.array_equal(logits[0, : row.tokens], together[output][index, : row.tokens])
+        for tokens in (16, 32):  # as long as a head may be wide
+            text = {
+                name: array[:1, :tokens] for name, array in as_inputs(rows, longest, manifest.inputs).items()
+            }
+            padded = {name: np.pad(array, ((0, 0), (0, 80 - tokens))) for name, array in text.items()}
+            exact, longer = device.compute(text), device.compute(padded)
+            assert all(np.array_equal(exact[output][0], longer[output][0, :tokens]) for output in exact)

@@ -36,7 +36,7 @@ OUTPUTS = tuple(Tensor(name=name, dtype="float32") for name in (START_LOGITS, EN
 
 
 class Manifest(Part):
-    """One variant of a bundle. Two with equal `digest` give equal answers."""
+    """One variant of a bundle. Two with equal `digest` give equal answers, but for rounding."""
 
     name: str = Field(min_length=1, max_length=128)
     #: ISO 8601, UTC.

@@ -11,6 +11,7 @@ import pytest
 from spanserve.device import Device
 from spanserve.device.host import cpu
 from spanserve.device.host.cpu import CpuBackend
+from spanserve.device.host.detours import lengthened
 from spanserve.device.host.ring import Arrays
 from spanserve.device.processor import lacks
 from tests.kit.builtin import builtin_bundle
@@ -95,15 +96,22 @@ def test_length_that_is_avoided(monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = batch(5, 48, seed=5)
     real = inputs["attention_mask"] == 1
     plain, avoiding = cpu_backend(monkeypatch, {}), cpu_backend(monkeypatch, {48: 96})
-    computed = []
-    monkeypatch.setattr(
-        avoiding, "_compute", lambda lane, arrays: computed.append(arrays.inputs["input_ids"].shape)
-    )
-    compute(avoiding, inputs)
-    assert [(5, 96)] == computed
-    monkeypatch.undo()
+    lengths = spy(monkeypatch)
     for expected, found in zip(compute(plain, inputs), compute(avoiding, inputs), strict=True):
         assert np.array_equal(expected[real], found[real])
+    assert [96] == lengths
+
+
+def spy(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The lengths at which batches of other lengths are computed."""
+    lengths: list[int] = []
+
+    def noted(arrays: Arrays, length: int) -> Arrays:
+        lengths.append(length)
+        return lengthened(arrays, length)
+
+    monkeypatch.setattr(cpu, "lengthened", noted)
+    return lengths
 
 
 def cpu_backend(monkeypatch: pytest.MonkeyPatch, detours: dict[int, int]) -> CpuBackend:

@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spanserve.device.host.detours import find_detours, lengthened
+from spanserve.device.host.detours import Varied, find_detours, lengthened
 from spanserve.device.host.ring import Arrays
 
-INPUTS = [{"name": name, "dtype": "int32"} for name in ("input_ids", "attention_mask", "token_type_ids")]
+INPUTS, OUTPUTS = (
+    [{"name": name, "dtype": dtype, "shape": ["batch", "length"]} for name in names]
+    for dtype, names in (
+        ("int32", ("input_ids", "attention_mask", "token_type_ids")),
+        ("float32", ("start_logits", "end_logits")),
+    )
+)
+TENSORS = (INPUTS, OUTPUTS)
 
 
 def runtime(*wrong: int) -> Any:
@@ -35,22 +42,37 @@ def runtime(*wrong: int) -> Any:
         pytest.param((16,), 384, {16: 32}, id="first"),
         pytest.param((32, 48), 384, {32: 64, 48: 64}, id="neighbours"),
         pytest.param((16, 64), 384, {16: 32, 64: 80}, id="apart"),
-        pytest.param((16, 32, 48, 64), 80, {16: 80, 32: 80, 48: 80, 64: 80}, id="all"),
-        pytest.param((32,), 64, {}, id="too-short-to-compare"),
+        pytest.param((32,), 64, {32: 48}, id="up-to-64"),
+        pytest.param((32,), 48, {32: 48}, id="up-to-48"),
+        pytest.param((16,), 32, {}, id="too-short-to-compare"),
     ],
 )
 def test_found(wrong: tuple[int, ...], longest: int, detours: dict[int, int]) -> None:
     """Of the lengths where a row differs from what it is when padded further, each has the next right one."""
-    assert detours == find_detours(runtime(*wrong), INPUTS, longest)
+    assert detours == find_detours(runtime(*wrong), TENSORS, longest)
 
 
-def test_model_without_mask() -> None:
-    """A model may have other inputs; those that it has are filled."""
+def test_nothing_to_trust() -> None:
+    """Where a row is different at every length, that is said, and no length is preferred."""
+    with pytest.raises(Varied, match="rows of 16, 32, 48, 64 tokens all have other logits when padded to 80"):
+        find_detours(runtime(16, 32, 48, 64), TENSORS, 384)
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        pytest.param((INPUTS[:1], OUTPUTS), id="no-mask"),
+        pytest.param((INPUTS, [{**OUTPUTS[0], "shape": ["batch", "length", "2"]}]), id="another-shape"),
+        pytest.param(([*INPUTS, {**INPUTS[0], "name": "rows", "shape": ["batch"]}], OUTPUTS), id="no-length"),
+    ],
+)
+def test_not_compared(tensors: Any) -> None:
+    """A model without a mask may see its padding, and tensors of other shapes cannot be padded: nothing is computed."""
 
     def compute(inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"logits": inputs["input_ids"].astype(np.float32) * (len(inputs["input_ids"][0]) != 48)}
+        pytest.fail("it was computed")
 
-    assert {48: 64} == find_detours(compute, INPUTS[:1], 384)
+    assert {} == find_detours(compute, tensors, 384)
 
 
 def test_lengthened() -> None:

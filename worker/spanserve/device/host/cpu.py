@@ -15,7 +15,7 @@ import openvino as ov  # noqa: E402
 
 from . import streams  # noqa: E402
 from .backend import Backend, Refused  # noqa: E402
-from .detours import find_detours, lengthened  # noqa: E402
+from .detours import Varied, find_detours, lengthened  # noqa: E402
 from .layers import STEPS, Layer, write_layers  # noqa: E402
 from .ring import Arrays  # noqa: E402
 from .versions import check_version  # noqa: E402
@@ -37,7 +37,8 @@ class CpuBackend(Backend):
     """Runs the graph of a `cpu` bundle in streams that share the threads; each lane has a stream.
 
     A row's logits were bit-equal alone, in batches up to 64 and padded to longer multiples of 16, with
-    one thread and with two, in one stream and in two: nothing below may be tuned without testing that again.
+    one thread and with two, in one stream and in two: nothing below may be tuned without testing that again. Where
+    the runtime is wrong at a length, its batches are computed at another.
     """
 
     def open(self) -> dict[str, Any]:
@@ -55,10 +56,7 @@ class CpuBackend(Backend):
             raise Refused(f"this bundle is {precision}, and this processor has no bfloat16 arithmetic")
         count, reason = self._streams()
         self._requests = self._compile(count)
-        self._detours: dict[int, int] = {}
-        if self._hint == "bf16":
-            inputs, longest = self.config["manifest"]["inputs"], int(self.config["length"])
-            self._detours = find_detours(self._infer, inputs, longest)
+        self._detours = self._find_detours() if self._hint == "bf16" else {}
         settled = self.config.get("settled") or self._settle(reason)
         self.lanes = len(self._requests)
         return {
@@ -75,22 +73,33 @@ class CpuBackend(Backend):
         }
 
     def run(self, lane: int, arrays: Arrays) -> None:
-        length = next(iter(arrays.inputs.values())).shape[1]
-        if length not in self._detours:
-            self._compute(lane, arrays)  # in the ring itself; nothing is copied
-            return
-        longer = lengthened(arrays, self._detours[length])
-        self._compute(lane, longer)
-        for name, array in arrays.outputs.items():
-            array[:] = longer.outputs[name][:, :length]
-
-    def _compute(self, lane: int, arrays: Arrays) -> None:
         request = self._requests[lane]
-        for tensors in arrays:
+        used = self._arrays_used(arrays)  # mostly the ring itself: nothing is copied
+        for tensors in used:
             for name, array in tensors.items():
                 request.set_tensor(name, ov.Tensor(array, shared_memory=True))
         request.start_async()  # in whichever stream is free; `infer` would take one that may be busy
         request.wait()
+        if used is not arrays:
+            for name, array in arrays.outputs.items():
+                array[:] = used.outputs[name][:, : array.shape[1]]
+
+    def _arrays_used(self, arrays: Arrays) -> Arrays:
+        """Those given, or longer ones where the runtime is wrong at their length."""
+        if not self._detours:
+            return arrays
+        length = next(iter(arrays.inputs.values())).shape[1]
+        return lengthened(arrays, self._detours[length]) if length in self._detours else arrays
+
+    def _find_detours(self) -> dict[int, int]:
+        manifest = self.config["manifest"]
+        try:
+            return find_detours(
+                self._infer, (manifest["inputs"], manifest["outputs"]), int(self.config["length"])
+            )
+        except Varied as error:
+            sys.stderr.write(f"answers may depend on what else is in a batch: {error}\n")
+            return {}
 
     def _infer(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """The outputs for some inputs, by a request of its own: the others keep no tensor of theirs."""
@@ -100,7 +109,7 @@ class CpuBackend(Backend):
     def profile(self, lane: int, arrays: Arrays, folder: str) -> None:
         """As the base class: layers.csv with the mean time of each layer, the longest first."""
         (request,) = self._compile(1, PERF_COUNT=True)
-        inputs = {name: np.array(array) for name, array in arrays.inputs.items()}
+        inputs = {name: np.array(array) for name, array in self._arrays_used(arrays).inputs.items()}
         request.infer(inputs)
         write_layers(os.path.join(folder, "layers.csv"), [_layers(request, inputs) for _ in range(STEPS)])
 
