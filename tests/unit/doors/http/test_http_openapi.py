@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from tests.kit.openapi.__main__ import served, text
 
 COMMITTED = Path(__file__).parents[4] / "docs" / "openapi.json"
 DOCUMENT = json.loads(text())
+#: What \s means in the regular expressions of JSON Schema (ECMA-262, WhiteSpace and LineTerminator).
+ECMA_SPACE = r"\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 
 
 def objects(schema: Any) -> Iterator[dict[str, Any]]:
@@ -47,6 +50,16 @@ def test_limits() -> None:
     assert (1, limits.MAX_QUESTIONS) == (task["questions"]["minItems"], task["questions"]["maxItems"])
     assert limits.MAX_N_BEST == options["n_best"]["maximum"]
     assert limits.MAX_DOC_STRIDE == options["doc_stride"]["maximum"]
+
+
+def test_blank() -> None:
+    """What counts as white space is in no context that the document allows, for clients in other languages too."""
+    pattern = DOCUMENT["components"]["schemas"]["Task"]["properties"]["context"]["pattern"]
+    of_json_schema = re.compile(pattern.replace(r"\s", ECMA_SPACE))
+    blank = [chr(code) for code in range(0x10000) if chr(code).isspace()]
+    assert len(blank) == 29
+    assert [] == [character for character in blank if of_json_schema.search(character)]
+    assert of_json_schema.search(" \x1ea")
 
 
 def test_roles() -> None:
