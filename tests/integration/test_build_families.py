@@ -21,7 +21,6 @@ from tests.kit.families import make_family
 
 #: BERT's are in test_build.py. Static int8 is the same step for every graph: two of them stand for all.
 BUILDS = [(name, "float32") for name in FAMILIES if name != "bert"] + [
-    ("roberta", "int8"),
     ("roberta", "int8_mixed_bfloat16"),
     ("albert", "int8"),
 ]
