@@ -48,15 +48,14 @@ def test_build(name: str, precision: str, tmp_path: Path) -> None:
     longest = max(manifest.padded_length(row.tokens) for row in rows)
     with closing(Device(bundle, DeviceSpec.parse("cpu"), slots=1)) as device:
         device.start()
-        together = device.compute(as_inputs(rows, longest, manifest.inputs))
+        inputs = as_inputs(rows, longest, manifest.inputs)
+        together = device.compute(inputs)
         for index, row in enumerate(rows):
             alone = device.compute(as_inputs([row], manifest.padded_length(row.tokens), manifest.inputs))
             for output, logits in alone.items():
                 assert np.array_equal(logits[0, : row.tokens], together[output][index, : row.tokens])
         for tokens in (16, 32):  # as long as a head may be wide
-            text = {
-                name: array[:1, :tokens] for name, array in as_inputs(rows, longest, manifest.inputs).items()
-            }
+            text = {name: array[:1, :tokens] for name, array in inputs.items()}
             padded = {name: np.pad(array, ((0, 0), (0, 80 - tokens))) for name, array in text.items()}
             exact, longer = device.compute(text), device.compute(padded)
             assert all(np.array_equal(exact[output][0], longer[output][0, :tokens]) for output in exact)

@@ -17,11 +17,12 @@ from . import streams  # noqa: E402
 from .backend import Backend, Refused  # noqa: E402
 from .detours import Varied, find_detours, lengthened  # noqa: E402
 from .layers import STEPS, Layer, write_layers  # noqa: E402
-from .ring import Arrays  # noqa: E402
 from .versions import check_version  # noqa: E402
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from .ring import Arrays
 
 #: Precision of a bundle -> precision OpenVINO may compute the float parts of the graph in.
 _INFERENCE_PRECISION = {"float32": "f32", "bfloat16": "bf16", "int8": "f32", "int8_mixed_bfloat16": "bf16"}
@@ -68,7 +69,7 @@ class CpuBackend(Backend):
             "batch": settled["batch"],
             "reason": settled["reason"],
             "memory": "small" if self._small else "fast",
-            "detours": {str(length): other for length, other in self._detours.items()},
+            "detours": self._detours,
             "settled": settled,
         }
 
@@ -92,19 +93,19 @@ class CpuBackend(Backend):
         return lengthened(arrays, self._detours[length]) if length in self._detours else arrays
 
     def _find_detours(self) -> dict[int, int]:
-        manifest = self.config["manifest"]
+        """Compute rows by a request of their own: the others keep no tensor of theirs."""
+        inputs, outputs = self.config["manifest"]["inputs"], self.config["manifest"]["outputs"]
+        request = self._requests[0].get_compiled_model().create_infer_request()
+
+        def compute(row: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+            results = request.infer(row)
+            return {tensor["name"]: results[tensor["name"]] for tensor in outputs}
+
         try:
-            return find_detours(
-                self._infer, (manifest["inputs"], manifest["outputs"]), int(self.config["length"])
-            )
+            return find_detours(compute, (inputs, outputs), int(self.config["length"]))
         except Varied as error:
             sys.stderr.write(f"answers may depend on what else is in a batch: {error}\n")
             return {}
-
-    def _infer(self, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The outputs for some inputs, by a request of its own: the others keep no tensor of theirs."""
-        results = self._requests[0].get_compiled_model().create_infer_request().infer(inputs)
-        return {tensor["name"]: results[tensor["name"]] for tensor in self.config["manifest"]["outputs"]}
 
     def profile(self, lane: int, arrays: Arrays, folder: str) -> None:
         """As the base class: layers.csv with the mean time of each layer, the longest first."""
